@@ -1,0 +1,230 @@
+"""Models on disk: weights as safetensors, and a card that says where they come from.
+
+Loading never unpickles, so a file from a stranger can be wrong but cannot run code.
+Weights are stored in 16 bits; training goes on from what was stored, so that the file
+that a learner makes and the file that the course ships are the same thing.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from llmlab.files import write_atomically
+from llmlab.gpt import GPT, GPTConfig
+
+
+@dataclass(frozen=True)
+class Card:
+    """Where a checkpoint comes from.
+
+    Parameters
+    ----------
+    stage : what was learned last, such as "base" or "ppo".
+    parent : stage that training began from; "random" for random weights.
+    parent_hash : `weights_hash` of the parent; "" for random weights.
+    data : what it was trained on, in words.
+    seed, steps, tokens, seconds : of the training.
+    metrics : what was measured at its end.
+    tokenizer : fingerprint of the tokenizer that its ids belong to.
+    """
+
+    stage: str
+    parent: str = "random"
+    parent_hash: str = ""
+    data: str = ""
+    seed: int = 0
+    steps: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    metrics: dict[str, float] = field(default_factory=dict)
+    tokenizer: str = ""
+
+
+def weights_hash(model: nn.Module) -> str:
+    """Fingerprint of a model's weights as a checkpoint stores them."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(_stored(model).items()):
+        digest.update(name.encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def save_checkpoint(path: Path | str, model: nn.Module, card: Card) -> None:
+    """Write a model and its card, wholly or not at all.
+
+    The model itself is rounded to what was stored, so that going on from memory and
+    going on from the file give the same bits.
+
+    Raises
+    ------
+    OSError : nothing could be written; an earlier file of that name is unchanged.
+    """
+    metadata = {
+        "config": json.dumps(asdict(model.config), sort_keys=True),
+        "card": json.dumps(asdict(card), sort_keys=True),
+    }
+    stored = _stored(model)
+    write_atomically(path, save(stored, metadata))
+    model.load_state_dict(stored)
+
+
+def load_checkpoint(
+    path: Path | str, build: Callable[[GPTConfig], nn.Module] = GPT
+) -> tuple[nn.Module, Card]:
+    """Read a model and its card.
+
+    Parameters
+    ----------
+    build : makes the model from its configuration, for models other than a plain GPT.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError : there is no such file, or it is damaged, a pickle,
+        or of another shape than it says; the message tells which.
+    """
+    tensors, metadata = _read(path)
+    if not {"config", "card"} <= metadata.keys():
+        raise ValueError(
+            f"{path} holds tensors but no model card; it was not made by "
+            "save_checkpoint. Load it with safetensors and copy the weights yourself"
+        )
+    card = read_card(path)
+    model = build(GPTConfig(**json.loads(metadata["config"])))
+    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in tensors.items()}
+    if expected != found:
+        name = sorted(
+            name
+            for name in expected.keys() | found.keys()
+            if expected.get(name) != found.get(name)
+        )[0]
+        raise ValueError(
+            f"{path} (stage {card.stage!r}) does not fit a {type(model).__name__}: "
+            f"{name} is {found.get(name, 'absent')} in the file and "
+            f"{expected.get(name, 'absent')} in the model. Load it as what it is"
+        )
+    model.load_state_dict({name: value.float() for name, value in tensors.items()})
+    return model, card
+
+
+def read_card(path: Path | str) -> Card:
+    """Only the card of a checkpoint."""
+    _, metadata = _read(path, tensors=False)
+    if "card" not in metadata:
+        raise ValueError(f"{path} has no model card; it was not made by this course")
+    known = {field.name for field in fields(Card)}
+    card = json.loads(metadata["card"])
+    return Card(**{name: value for name, value in card.items() if name in known})
+
+
+def _stored(model: nn.Module) -> dict[str, Tensor]:
+    return {
+        name: value.detach().cpu().to(torch.float16).contiguous()
+        for name, value in model.state_dict().items()
+    }
+
+
+def _read(path: Path | str, tensors: bool = True):
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"there is no checkpoint {path}; `python -m llmlab tour` makes the "
+            "course's own"
+        )
+    with path.open("rb") as file:
+        start = file.read(2)
+    if start == b"PK" or start[:1] == b"\x80":
+        raise ValueError(
+            f"{path} is a pickle, which may run code when it is loaded; this course "
+            "reads safetensors only. Convert it where you trust it"
+        )
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            content = {name: file.get_tensor(name) for name in file.keys()}
+            return (content if tensors else {}), metadata
+    except SafetensorError as error:
+        raise ValueError(
+            f"{path} is damaged or not a safetensors file ({error}); it may have been "
+            "cut short. Restore it (`git checkout` for a shipped one) or train it again"
+        ) from error
+
+
+# The state of a run under way ---------------------------------------------------------
+
+
+def save_run_state(
+    path: Path | str,
+    modules: dict[str, nn.Module],
+    optimizers: dict[str, Optimizer],
+    identity: dict,
+    history: list[dict],
+) -> None:
+    """Write all that a run needs to go on, wholly or not at all; nothing is rounded."""
+    tensors = {}
+    for name, module in modules.items():
+        for key, value in module.state_dict().items():
+            tensors[f"module/{name}/{key}"] = value.detach().cpu().clone()
+    for name, optimizer in optimizers.items():
+        for index, state in optimizer.state_dict()["state"].items():
+            for key, value in state.items():
+                tensors[f"optimizer/{name}/{index}/{key}"] = (
+                    torch.as_tensor(value).detach().cpu().clone()
+                )
+    metadata = {
+        "identity": json.dumps(identity, sort_keys=True),
+        "history": json.dumps(history),
+    }
+    write_atomically(path, save(tensors, metadata))
+
+
+def load_run_state(
+    path: Path | str,
+    modules: dict[str, nn.Module],
+    optimizers: dict[str, Optimizer],
+    identity: dict,
+) -> list[dict]:
+    """Put a run back to where it was saved; returns its history.
+
+    Raises
+    ------
+    ValueError : the file is damaged or belongs to a run with other settings; nothing
+        was changed.
+    """
+    tensors, metadata = _read(path)
+    stored = json.loads(metadata.get("identity", "{}"))
+    wanted = json.loads(json.dumps(identity))
+    if stored != wanted:
+        names = sorted(stored.keys() | wanted.keys())
+        differing = [name for name in names if stored.get(name) != wanted.get(name)]
+        raise ValueError(
+            f"{path} belongs to a run with other settings ({', '.join(differing)} "
+            "differ). Use another folder, or delete the file to begin anew"
+        )
+    for name, module in modules.items():
+        prefix = f"module/{name}/"
+        module.load_state_dict(
+            {
+                key.removeprefix(prefix): value
+                for key, value in tensors.items()
+                if key.startswith(prefix)
+            }
+        )
+    for name, optimizer in optimizers.items():
+        prefix = f"optimizer/{name}/"
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, value in tensors.items():
+            if key.startswith(prefix):
+                index, entry = key.removeprefix(prefix).split("/")
+                state.setdefault(int(index), {})[entry] = value
+        groups = optimizer.state_dict()["param_groups"]
+        optimizer.load_state_dict({"state": state, "param_groups": groups})
+    return json.loads(metadata["history"])

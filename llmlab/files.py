@@ -1,0 +1,40 @@
+"""Writing files so that a crash, a full disk or a second writer loses nothing."""
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def write_atomically(path: Path | str, data: bytes) -> None:
+    """Write a file wholly or not at all.
+
+    The bytes go to a temporary name in the same folder, are forced to the disk, and
+    only then take the file's name, which the operating system does in one step.
+
+    Raises
+    ------
+    OSError : the folder cannot be written or the disk is full; what was there before
+        is as it was, and no half-written file remains.
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp lets only the owner read
+        os.replace(temporary, path)
+    except BaseException as error:
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)
+        if isinstance(error, OSError):
+            raise type(error)(
+                error.errno,
+                f"could not save {path.name} ({error.strerror}); what was there before "
+                "is unchanged. Free some space or choose a folder that can be written",
+                str(path),
+            ) from error
+        raise

@@ -1,0 +1,488 @@
+"""The model: token ids in, logits out.
+
+One decoder class serves the whole course. Read it from the top: how one head looks
+back (`attention`), how a block uses it (`SelfAttention`, `FeedForward`, `Block`), and
+how blocks are stacked into a language model (`GPT`).
+
+Axes have the same names everywhere: `batch` rows, `time` positions in a row, `width`
+numbers that describe a position, `heads` parallel attentions of `d_head` numbers each
+(`width = heads * d_head`), `vocab` scores, one for each token that could come next.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+CHOICES = {
+    "norm": ("rmsnorm", "layernorm"),
+    "positions": ("rotary", "learned"),
+    "activation": ("squared_relu", "gelu"),
+}
+
+
+@dataclass(frozen=True)
+class GPTConfig:
+    """The shape of a GPT. The defaults are this course's modern recipe.
+
+    Parameters
+    ----------
+    vocab_size : number of token ids.
+    context : the longest row, in tokens, that the model can read.
+    layers, heads, width : blocks, attention heads a block, numbers a position.
+    causal : True: a position sees itself and what came before (next-token model).
+        False: it sees the whole row (masked language model).
+    norm : "rmsnorm" (Zhang and Sennrich 2019) or "layernorm".
+    positions : "rotary" (Su et al. 2021) or "learned", one vector a position.
+    activation : "squared_relu" (So et al. 2021) or "gelu" (tanh form, as in GPT-2).
+    qk_norm : normalise queries and keys, so that attention scores cannot explode
+        (Henry et al. 2020).
+    bias : whether linear layers and norms have biases.
+    """
+
+    vocab_size: int = 2048
+    context: int = 256
+    layers: int = 4
+    heads: int = 4
+    width: int = 128
+    causal: bool = True
+    norm: str = "rmsnorm"
+    positions: str = "rotary"
+    activation: str = "squared_relu"
+    qk_norm: bool = True
+    bias: bool = False
+
+    def __post_init__(self):
+        for name in ("vocab_size", "context", "layers", "heads", "width"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} is {value!r}; it must be a whole number >= 1")
+        if self.width % self.heads:
+            raise ValueError(
+                f"width {self.width} cannot be divided among {self.heads} heads; "
+                "choose a width that is a multiple of heads"
+            )
+        if self.positions == "rotary" and self.d_head % 2:
+            raise ValueError(
+                f"rotary positions turn pairs of numbers, but a head has {self.d_head}; "
+                "choose width / heads even"
+            )
+        for name, allowed in CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)!r}; choose one of {allowed}"
+                )
+
+    @property
+    def d_head(self) -> int:
+        return self.width // self.heads
+
+    @classmethod
+    def gpt2(cls, **sizes) -> "GPTConfig":
+        """The architecture of GPT-2 (Radford et al. 2019); by default its 124 M size."""
+        shape = dict(vocab_size=50257, context=1024, layers=12, heads=12, width=768)
+        return cls(
+            **(shape | sizes),
+            norm="layernorm",
+            positions="learned",
+            activation="gelu",
+            qk_norm=False,
+            bias=True,
+        )
+
+
+def attention(
+    queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, causal: bool
+) -> Tensor:
+    """Scaled dot-product attention: softmax(Q Kᵀ / √d_head) V.
+
+    Vaswani et al. 2017, equation 1. PyTorch's fused kernel does the arithmetic; the
+    tests hold it against a loop that compares one query with one key at a time.
+
+    Parameters
+    ----------
+    queries : (batch, heads, query_time, d_head)
+    keys, values : (batch, heads, key_time, d_head)
+    mask : (batch, 1, query_time, key_time) bool, True where a query may look; or None.
+    causal : with `mask` None, query t sees keys 0..t only.
+
+    Returns
+    -------
+    (batch, heads, query_time, d_head): for each query, the weighted mean of values.
+    """
+    return F.scaled_dot_product_attention(
+        queries, keys, values, attn_mask=mask, is_causal=causal and mask is None
+    )
+
+
+def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Turn each pair of numbers of `x` by the angle of its position.
+
+    The dot product of a turned query and a turned key depends on the *distance* of
+    their positions only, which is what a language model wants to know.
+
+    x : (batch, heads, time, d_head); cosine, sine : (batch or 1, 1, time, d_head / 2).
+    """
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat(
+        (first * cosine - second * sine, first * sine + second * cosine), dim=-1
+    )
+
+
+def positions_in_segments(segment_ids: Tensor) -> Tensor:
+    """Position of every token within its own segment: 0, 1, 2, … and 0 again.
+
+    segment_ids : (batch, time). Returns (batch, time).
+    """
+    index = torch.arange(segment_ids.shape[1], device=segment_ids.device)
+    starts = F.pad(segment_ids[:, 1:] != segment_ids[:, :-1], (1, 0), value=True)
+    return index - torch.where(starts, index, 0).cummax(dim=1).values
+
+
+class Cache:
+    """Keys and values of the tokens read so far, so that each is computed only once.
+
+    A row of a cached batch holds one document, possibly with padding to its left.
+
+    Parameters
+    ----------
+    config : of the model that will fill the cache.
+    batch : rows.
+    max_time : columns, padding included.
+    """
+
+    def __init__(self, config: GPTConfig, batch: int, max_time: int, device=None):
+        shape = (config.layers, batch, config.heads, max_time, config.d_head)
+        self.keys = torch.zeros(shape, device=device)
+        self.values = torch.zeros(shape, device=device)
+        self.segment_ids = torch.zeros(
+            (batch, max_time), dtype=torch.int64, device=device
+        )
+        self.time = 0
+
+    def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Store one layer's new keys and values; return all of that layer so far."""
+        end = self.time + keys.shape[2]
+        self.keys[layer, :, :, self.time : end] = keys
+        self.values[layer, :, :, self.time : end] = values
+        return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
+
+    def keep_rows(self, rows: Tensor) -> None:
+        """Drop all rows but `rows` (their indices): finished rows cost no more time."""
+        self.keys = self.keys[:, rows]
+        self.values = self.values[:, rows]
+        self.segment_ids = self.segment_ids[rows]
+
+
+class Norm(nn.Module):
+    """Scale each position's vector to a standard size, so that depth stays stable.
+
+    RMSNorm divides by the root mean square and has nothing to learn here; LayerNorm
+    also subtracts the mean and learns a gain and a bias, as in GPT-2.
+    """
+
+    def __init__(self, config: GPTConfig):
+        super().__init__()
+        self.shape = (config.width,)
+        self.gain = self.bias = None
+        if config.norm == "layernorm":
+            self.gain = nn.Parameter(torch.ones(config.width))
+            self.bias = nn.Parameter(torch.zeros(config.width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.gain is None:
+            return F.rms_norm(x, self.shape)
+        return F.layer_norm(x, self.shape, self.gain, self.bias)
+
+
+class SelfAttention(nn.Module):
+    """Every position gathers what it needs from the positions that it may see."""
+
+    def __init__(self, config: GPTConfig):
+        super().__init__()
+        self.config = config
+        self.query_key_value = nn.Linear(
+            config.width, 3 * config.width, bias=config.bias
+        )
+        self.output = nn.Linear(config.width, config.width, bias=config.bias)
+
+    def forward(self, x, rotation, mask, cache, layer) -> Tensor:
+        queries, keys, values = rearrange(
+            self.query_key_value(x),
+            "batch time (three heads d_head) -> three batch heads time d_head",
+            three=3,
+            heads=self.config.heads,
+        )
+        if rotation is not None:
+            queries, keys = rotate(queries, *rotation), rotate(keys, *rotation)
+        if self.config.qk_norm:
+            queries = F.rms_norm(queries, (self.config.d_head,))
+            keys = F.rms_norm(keys, (self.config.d_head,))
+        if cache is not None:
+            keys, values = cache.extend(layer, keys, values)
+        gathered = attention(queries, keys, values, mask, self.config.causal)
+        return self.output(
+            rearrange(gathered, "batch heads time d_head -> batch time (heads d_head)")
+        )
+
+
+class FeedForward(nn.Module):
+    """Every position thinks by itself about what attention has gathered."""
+
+    def __init__(self, config: GPTConfig):
+        super().__init__()
+        self.activation = config.activation
+        self.expand = nn.Linear(config.width, 4 * config.width, bias=config.bias)
+        self.output = nn.Linear(4 * config.width, config.width, bias=config.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.expand(x)
+        if self.activation == "squared_relu":
+            hidden = F.relu(hidden).square()
+        else:
+            hidden = F.gelu(hidden, approximate="tanh")
+        return self.output(hidden)
+
+
+class Block(nn.Module):
+    """Attention, then thinking; each *added* to what is already known."""
+
+    def __init__(self, config: GPTConfig):
+        super().__init__()
+        self.attention_norm = Norm(config)
+        self.attention = SelfAttention(config)
+        self.feed_forward_norm = Norm(config)
+        self.feed_forward = FeedForward(config)
+
+    def forward(self, x, rotation, mask, cache, layer) -> Tensor:
+        x = x + self.attention(self.attention_norm(x), rotation, mask, cache, layer)
+        return x + self.feed_forward(self.feed_forward_norm(x))
+
+
+class GPT(nn.Module):
+    """A language model with random weights, ready to be trained.
+
+    Parameters
+    ----------
+    config : its shape.
+    seed : of the random weights; the same seed gives the same weights.
+    """
+
+    def __init__(self, config: GPTConfig, seed: int = 0):
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(config.vocab_size, config.width)
+        self.position_embedding = (
+            nn.Embedding(config.context, config.width)
+            if config.positions == "learned"
+            else None
+        )
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.final_norm = Norm(config)
+        self.initialise(torch.Generator().manual_seed(seed))
+
+    @torch.no_grad()
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw random weights.
+
+        The modern recipe lets every block start as the identity (its output layers
+        are zero); GPT-2 starts them small, the smaller the deeper the model.
+        """
+        modern = self.config.norm == "rmsnorm"
+        for name, parameter in self.named_parameters():
+            if name.endswith("bias"):
+                parameter.zero_()
+            elif name.endswith("gain"):
+                parameter.fill_(1.0)
+            elif name.endswith("output.weight") and modern:
+                parameter.zero_()
+            elif name.endswith("output.weight"):
+                spread = 0.02 / math.sqrt(2 * self.config.layers)
+                parameter.normal_(0, spread, generator=generator)
+            elif "embedding" in name or not modern:
+                parameter.normal_(0, 0.02, generator=generator)
+            else:
+                spread = 1 / math.sqrt(parameter.shape[1])
+                parameter.normal_(0, spread, generator=generator)
+
+    def forward(
+        self,
+        tokens: Tensor,
+        *,
+        segment_ids: Tensor | None = None,
+        cache: Cache | None = None,
+    ) -> Tensor:
+        """Score every token of the vocabulary at every position.
+
+        Parameters
+        ----------
+        tokens : (batch, time) int64.
+        segment_ids : (batch, time) int64: 0 is padding, and positions see only
+            positions of the same segment, so that one row may hold several documents.
+            None: every row is one document without padding.
+        cache : of the tokens read before; it is extended by `tokens`.
+
+        Returns
+        -------
+        logits : (batch, time, vocab). The embedding table serves as the output layer
+            too (Press and Wolf 2017): to predict a token is to point at its vector.
+        """
+        hidden = self.hidden_states(tokens, segment_ids=segment_ids, cache=cache)
+        return self.logits(hidden)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """(…, width) hidden states to (…, vocab) logits."""
+        return F.linear(hidden, self.embedding.weight)
+
+    def hidden_states(
+        self,
+        tokens: Tensor,
+        *,
+        segment_ids: Tensor | None = None,
+        cache: Cache | None = None,
+    ) -> Tensor:
+        """As `forward`, up to the final norm: (batch, time, width)."""
+        self._check(tokens, segment_ids, cache)
+        if cache is not None and segment_ids is None:
+            segment_ids = torch.ones_like(tokens)
+        positions = self._positions(tokens, segment_ids, cache)
+        mask = self._mask(segment_ids, cache)
+        x = self.embedding(tokens)
+        rotation = None
+        if self.position_embedding is not None:
+            x = x + self.position_embedding(positions)
+        else:
+            # A token's vector is a direction: without this norm the first block would
+            # see numbers of size 0.02 and the residual stream would start lopsided.
+            x = F.rms_norm(x, (self.config.width,))
+            rotation = self._rotation(positions)
+        for layer, block in enumerate(self.blocks):
+            x = block(x, rotation, mask, cache, layer)
+        if cache is not None:
+            cache.time += tokens.shape[1]
+        return self.final_norm(x)
+
+    def _check(self, tokens, segment_ids, cache) -> None:
+        if tokens.ndim != 2 or 0 in tokens.shape:
+            raise ValueError(
+                f"tokens have shape {tuple(tokens.shape)}; expected (batch, time) with "
+                "at least one row and one position"
+            )
+        if segment_ids is not None and segment_ids.shape != tokens.shape:
+            raise ValueError(
+                f"segment_ids have shape {tuple(segment_ids.shape)}, tokens "
+                f"{tuple(tokens.shape)}; they must be the same"
+            )
+        if cache is not None and not self.config.causal:
+            raise ValueError(
+                "a bidirectional model cannot use a cache: a new token changes what "
+                "the earlier ones saw; build the model with causal=True"
+            )
+        time = tokens.shape[1] if cache is None else cache.segment_ids.shape[1]
+        if segment_ids is None and time > self.config.context:
+            raise ValueError(
+                f"{time} tokens do not fit the context of {self.config.context}; "
+                "shorten the text, or train a model with a longer context"
+            )
+
+    def _positions(self, tokens, segment_ids, cache) -> Tensor:
+        """(batch or 1, time): the position of each token in its document."""
+        if segment_ids is None:
+            return torch.arange(tokens.shape[1], device=tokens.device)[None]
+        positions = positions_in_segments(segment_ids)
+        if cache is not None:
+            end = cache.time + tokens.shape[1]
+            cache.segment_ids[:, cache.time : end] = segment_ids
+            real_tokens = (cache.segment_ids[:, :end] != 0).cumsum(dim=1)
+            positions = (real_tokens - 1).clamp(min=0)[:, cache.time :]
+        longest = int(positions.max()) + 1
+        if longest > self.config.context:
+            raise ValueError(
+                f"a document of {longest} tokens does not fit the context of "
+                f"{self.config.context}; shorten the text, or train a model with a "
+                "longer context"
+            )
+        return positions
+
+    def _mask(self, segment_ids, cache) -> Tensor | None:
+        """(batch, 1, query_time, key_time) bool, True where a query may look."""
+        if segment_ids is None:
+            return None
+        keys = segment_ids
+        if cache is not None:
+            keys = cache.segment_ids[:, : cache.time + segment_ids.shape[1]]
+        # Padding is a segment too (number 0): it sees only padding, which keeps its
+        # softmax finite, and nothing sees it.
+        mask = segment_ids[:, :, None] == keys[:, None, :]
+        if self.config.causal:
+            mask = mask.tril(diagonal=keys.shape[1] - segment_ids.shape[1])
+        return mask[:, None]
+
+    def _rotation(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosine and sine of every position's angles: (batch or 1, 1, time, d/2)."""
+        half = self.config.d_head // 2
+        pair = torch.arange(half, device=positions.device) / half
+        angles = positions[:, None, :, None] * (10_000.0**-pair)
+        return angles.cos(), angles.sin()
+
+    def number_of_parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.parameters())
+
+
+def load_gpt2_weights(model: GPT, published: dict[str, Tensor]) -> None:
+    """Copy GPT-2's published weights into a model of the `gpt2` preset, in place.
+
+    Parameters
+    ----------
+    model : built from `GPTConfig.gpt2(...)` of the same sizes.
+    published : the state dict as published, with names such as
+        "transformer.h.0.attn.c_attn.weight".
+
+    Raises
+    ------
+    ValueError : a weight is missing or has another shape; the model is unchanged.
+    """
+    names = {
+        "embedding.weight": "wte.weight",
+        "position_embedding.weight": "wpe.weight",
+        "final_norm.gain": "ln_f.weight",
+        "final_norm.bias": "ln_f.bias",
+    }
+    parts = {
+        "attention_norm.gain": "ln_1.weight",
+        "attention_norm.bias": "ln_1.bias",
+        "attention.query_key_value": "attn.c_attn",
+        "attention.output": "attn.c_proj",
+        "feed_forward_norm.gain": "ln_2.weight",
+        "feed_forward_norm.bias": "ln_2.bias",
+        "feed_forward.expand": "mlp.c_fc",
+        "feed_forward.output": "mlp.c_proj",
+    }
+    for layer in range(model.config.layers):
+        for ours, theirs in parts.items():
+            suffixes = [""] if "norm" in ours else [".weight", ".bias"]
+            for suffix in suffixes:
+                names[f"blocks.{layer}.{ours}{suffix}"] = f"h.{layer}.{theirs}{suffix}"
+
+    published = {
+        name.removeprefix("transformer."): value for name, value in published.items()
+    }
+    weights = {}
+    for ours, parameter in model.named_parameters():
+        theirs = names.get(ours)
+        if theirs not in published:
+            raise ValueError(f"the published weights have no {theirs!r} for {ours}")
+        value = published[theirs]
+        # GPT-2 stores its linear layers as (in, out); PyTorch's are (out, in).
+        if theirs.endswith(("c_attn.weight", "c_proj.weight", "c_fc.weight")):
+            value = value.T
+        if value.shape != parameter.shape:
+            raise ValueError(
+                f"{theirs} has shape {tuple(value.shape)}, the model's {ours} "
+                f"{tuple(parameter.shape)}; build the model with GPT-2's sizes"
+            )
+        weights[ours] = value
+    model.load_state_dict(weights)

@@ -1,0 +1,175 @@
+"""From logits to text: drawing one token after another, many rows at once.
+
+What is drawn comes with its log-probability *under the distribution that it was drawn
+from* (after temperature, top-k and top-p). Reinforcement learning needs exactly that
+number: the gradient of any other distribution is biased.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from llmlab.batching import pad_sequences
+from llmlab.gpt import GPT, Cache
+from llmlab.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What `generate` drew.
+
+    Parameters
+    ----------
+    tokens : (batch, new_time) int64; padding after a row's end.
+    log_probs : (batch, new_time), nats; of each drawn token; 0 after a row's end.
+    mask : (batch, new_time) bool; True for drawn tokens, the stop token included.
+    finished : (batch,) bool; whether the row drew a stop token, or ran out of room.
+    """
+
+    tokens: Tensor
+    log_probs: Tensor
+    mask: Tensor
+    finished: Tensor
+
+    def sequences(self) -> list[list[int]]:
+        """The drawn tokens of each row, stop token included."""
+        return [
+            row[keep].tolist() for row, keep in zip(self.tokens, self.mask, strict=True)
+        ]
+
+
+@torch.inference_mode()
+def generate(
+    model: GPT,
+    prompts: Sequence[Sequence[int]],
+    *,
+    max_new_tokens: int,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    stop_tokens: Sequence[int] = (Tokenizer.eos_id,),
+    generator: torch.Generator | None = None,
+) -> Generation:
+    """Continue every prompt until it draws a stop token or `max_new_tokens`.
+
+    Parameters
+    ----------
+    model : a causal GPT.
+    prompts : token ids, at least one each; they may differ in length.
+    temperature : > 0. Below 1 likely tokens become likelier, above 1 less so.
+    top_k : draw from the k likeliest tokens only; `top_k=1` is greedy.
+    top_p : in (0, 1]; draw from the smallest set of likeliest tokens that together
+        have at least this probability (Holtzman et al. 2020).
+    generator : source of randomness; the same state gives the same text.
+
+    Raises
+    ------
+    ValueError : a setting out of range, an empty prompt, or a prompt that leaves no
+        room for `max_new_tokens` in the model's context.
+    """
+    _check_settings(max_new_tokens, temperature, top_k, top_p)
+    _check_prompts(prompts, max_new_tokens, model.config.context)
+    device = model.embedding.weight.device
+    tokens, segment_ids = pad_sequences(
+        prompts, pad_id=Tokenizer.pad_id, side="left"
+    )
+    tokens, segment_ids = tokens.to(device), segment_ids.to(device)
+    batch, prompt_time = tokens.shape
+    cache = Cache(model.config, batch, prompt_time + max_new_tokens, device)
+    stops = torch.tensor(list(stop_tokens), dtype=torch.int64, device=device)
+
+    drawn = torch.full(
+        (batch, max_new_tokens), Tokenizer.pad_id, dtype=torch.int64, device=device
+    )
+    log_probs = torch.zeros(batch, max_new_tokens, device=device)
+    mask = torch.zeros(batch, max_new_tokens, dtype=torch.bool, device=device)
+    rows = torch.arange(batch, device=device)  # rows that are still being written
+    for time in range(max_new_tokens):
+        hidden = model.hidden_states(tokens, segment_ids=segment_ids, cache=cache)
+        scores = shape_logits(model.logits(hidden[:, -1]), temperature, top_k, top_p)
+        distribution = scores.log_softmax(dim=-1)
+        tokens = torch.multinomial(distribution.exp(), 1, generator=generator)
+        drawn[rows, time] = tokens[:, 0]
+        log_probs[rows, time] = distribution.gather(1, tokens)[:, 0]
+        mask[rows, time] = True
+        going_on = (~torch.isin(tokens[:, 0], stops)).nonzero()[:, 0]
+        if len(going_on) == 0:
+            break
+        if len(going_on) < len(rows):
+            rows, tokens = rows[going_on], tokens[going_on]
+            cache.keep_rows(going_on)
+        segment_ids = torch.ones_like(tokens)
+    end = time + 1
+    finished = torch.isin(drawn, stops).logical_and(mask).any(dim=1)
+    return Generation(drawn[:, :end], log_probs[:, :end], mask[:, :end], finished)
+
+
+def shape_logits(
+    logits: Tensor,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+) -> Tensor:
+    """Logits of the distribution to draw from: (batch, vocab), -inf where excluded."""
+    logits = logits / temperature
+    if top_k is not None and top_k < logits.shape[-1]:
+        chosen = logits.topk(top_k, dim=-1)
+        # By index, not by value: tokens that tie with the k-th stay out.
+        logits = torch.full_like(logits, -torch.inf).scatter(
+            -1, chosen.indices, chosen.values
+        )
+    if top_p is not None and top_p < 1:
+        ordered, indices = logits.sort(dim=-1, descending=True, stable=True)
+        probabilities = ordered.softmax(dim=-1)
+        # What comes before a token must not yet reach top_p; so the likeliest token,
+        # which nothing comes before, always stays.
+        excluded = probabilities.cumsum(dim=-1) - probabilities >= top_p
+        ordered = ordered.masked_fill(excluded, -torch.inf)
+        logits = torch.empty_like(logits).scatter(-1, indices, ordered)
+    return logits
+
+
+def complete(
+    model: GPT,
+    tokenizer: Tokenizer,
+    text: str,
+    *,
+    max_new_tokens: int = 60,
+    **settings,
+) -> str:
+    """Continue a text, as a base model does. `settings` as in `generate`."""
+    prompt = [tokenizer.bos_id, *tokenizer.encode(text)]
+    generation = generate(model, [prompt], max_new_tokens=max_new_tokens, **settings)
+    return text + tokenizer.decode(generation.sequences()[0])
+
+
+def _check_settings(max_new_tokens, temperature, top_k, top_p) -> None:
+    if not max_new_tokens >= 1:
+        raise ValueError(f"max_new_tokens is {max_new_tokens}; it must be at least 1")
+    if not temperature > 0:
+        raise ValueError(
+            f"temperature is {temperature}; it must be above 0. To always take the "
+            "likeliest token, use top_k=1"
+        )
+    if top_k is not None and not top_k >= 1:
+        raise ValueError(f"top_k is {top_k}; it must be at least 1, or None for all")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ValueError(f"top_p is {top_p}; it must lie in (0, 1], or be None for all")
+
+
+def _check_prompts(prompts, max_new_tokens, context) -> None:
+    if len(prompts) == 0:
+        raise ValueError("there are no prompts; give at least one")
+    for row, prompt in enumerate(prompts):
+        if len(prompt) == 0:
+            raise ValueError(
+                f"prompt {row} is empty; begin it with the token <bos> at least"
+            )
+        if len(prompt) + max_new_tokens > context + 1:
+            raise ValueError(
+                f"prompt {row} has {len(prompt)} tokens; with {max_new_tokens} new ones "
+                f"it does not fit the context of {context}. Shorten the prompt or ask "
+                "for fewer tokens"
+            )

@@ -1,0 +1,122 @@
+import errno
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import llmlab.files
+from llmlab.checkpoints import (
+    Card,
+    load_checkpoint,
+    read_card,
+    save_checkpoint,
+    weights_hash,
+)
+from llmlab.files import write_atomically
+from llmlab.gpt import GPT, GPTConfig
+
+CONFIG = GPTConfig(vocab_size=300, context=32, layers=2, heads=2, width=16)
+CARD = Card(stage="base", seed=3, tokens=12, metrics={"loss": 1.5})
+
+
+@pytest.fixture
+def saved(tmp_path):
+    path = tmp_path / "base.safetensors"
+    save_checkpoint(path, GPT(CONFIG, seed=3), CARD)
+    return path
+
+
+def test_a_checkpoint_comes_back_with_its_card(saved):
+    model, card = load_checkpoint(saved)
+    assert card == CARD == read_card(saved)
+    assert model.config == CONFIG
+    expected = GPT(CONFIG, seed=3).embedding.weight.half().float()
+    assert torch.equal(model.embedding.weight, expected)
+
+
+def test_memory_and_file_hold_the_same_bits(tmp_path):
+    model = GPT(CONFIG)
+    save_checkpoint(tmp_path / "model.safetensors", model, CARD)
+    loaded, _ = load_checkpoint(tmp_path / "model.safetensors")
+    for name, parameter in model.named_parameters():
+        assert torch.equal(parameter, loaded.get_parameter(name))
+
+
+def test_the_hash_is_of_the_weights(saved):
+    model, _ = load_checkpoint(saved)
+    assert weights_hash(model) == weights_hash(GPT(CONFIG, seed=3))
+    with torch.no_grad():
+        model.embedding.weight[0, 0] += 1
+    assert weights_hash(model) != weights_hash(GPT(CONFIG, seed=3))
+
+
+def test_a_missing_checkpoint_says_how_to_make_it(tmp_path):
+    with pytest.raises(FileNotFoundError, match="python -m llmlab tour"):
+        load_checkpoint(tmp_path / "none.safetensors")
+
+
+@pytest.mark.parametrize("length", [0, 5, 100, -1])
+def test_a_truncated_checkpoint_is_named(saved, length):
+    saved.write_bytes(saved.read_bytes()[:length])
+    with pytest.raises(ValueError, match="damaged .* cut short"):
+        load_checkpoint(saved)
+
+
+def test_a_pickle_is_never_opened(tmp_path):
+    ran = tmp_path / "ran"
+
+    class Trap:
+        def __reduce__(self):
+            return Path.touch, (ran,)
+
+    for name, write in {
+        "raw": lambda path: path.write_bytes(pickle.dumps(Trap())),
+        "torch": lambda path: torch.save(Trap(), path),
+    }.items():
+        write(tmp_path / name)
+        with pytest.raises(ValueError, match="is a pickle"):
+            load_checkpoint(tmp_path / name)
+    assert not ran.exists()
+
+
+def test_a_checkpoint_of_another_shape_is_named(saved):
+    wider = GPTConfig(vocab_size=300, context=32, layers=2, heads=2, width=32)
+    with pytest.raises(ValueError, match=r"blocks.0.attention.output.weight is \(16"):
+        load_checkpoint(saved, build=lambda config: GPT(wider))
+
+
+def test_tensors_without_a_card_are_named(tmp_path):
+    save_file({"a": torch.zeros(2)}, tmp_path / "bare.safetensors")
+    with pytest.raises(ValueError, match="no model card"):
+        load_checkpoint(tmp_path / "bare.safetensors")
+
+
+def test_a_full_disk_loses_nothing(saved, monkeypatch):
+    before = saved.read_bytes()
+
+    def no_space(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(llmlab.files.os, "fsync", no_space)
+    with pytest.raises(OSError, match="what was there before is unchanged"):
+        save_checkpoint(saved, GPT(CONFIG, seed=9), CARD)
+    assert saved.read_bytes() == before
+    assert list(saved.parent.iterdir()) == [saved]  # no half-written file remains
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("a file where a folder should be")
+    with pytest.raises(OSError, match="choose a folder that can be written"):
+        write_atomically(tmp_path / "file" / "model", b"weights")
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere"
+)
+def test_a_read_only_folder_is_named(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(OSError, match="choose a folder that can be written"):
+        write_atomically(tmp_path / "model", b"weights")

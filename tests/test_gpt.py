@@ -1,0 +1,265 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from llmlab.batching import next_token_batch, pack, packed_batch, pad_sequences
+from llmlab.gpt import (
+    GPT,
+    Cache,
+    GPTConfig,
+    attention,
+    load_gpt2_weights,
+    positions_in_segments,
+)
+
+SMALL = dict(vocab_size=50, context=24, layers=2, heads=2, width=16)
+PRESETS = {
+    "modern": GPTConfig(**SMALL),
+    "bidirectional": GPTConfig(**SMALL, causal=False),
+    "gpt2": GPTConfig.gpt2(**SMALL),
+}
+
+
+@pytest.fixture(params=["modern", "gpt2"])
+def model(request):
+    return lively(PRESETS[request.param])
+
+
+def lively(config) -> GPT:
+    """A float64 model whose every weight matters (fresh ones have zero outputs)."""
+    model = GPT(config).double()
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            noise = torch.randn(parameter.shape, generator=generator)
+            parameter.add_(0.2 * noise.double())
+    return model
+
+
+def random_tokens(*shape, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(6, 50, shape, generator=generator)
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_attention_is_the_textbook_loop(causal):
+    torch.manual_seed(0)
+    queries, keys, values = torch.randn(3, 2, 3, 5, 4, dtype=torch.float64)
+    expected = torch.zeros_like(queries)
+    for b in range(2):
+        for h in range(3):
+            for t in range(5):
+                seen = range(t + 1) if causal else range(5)
+                scores = [queries[b, h, t] @ keys[b, h, s] / 4**0.5 for s in seen]
+                weights = torch.stack(scores).softmax(0)
+                for weight, s in zip(weights, seen, strict=True):
+                    expected[b, h, t] += weight * values[b, h, s]
+    torch.testing.assert_close(attention(queries, keys, values, None, causal), expected)
+
+
+def test_the_future_never_changes_the_past(model):
+    tokens = random_tokens(1, 12)
+    before = model(tokens)
+    for changed in range(12):
+        other = tokens.clone()
+        other[0, changed] = (other[0, changed] + 7) % 44 + 6
+        after = model(other)
+        assert torch.equal(before[:, :changed], after[:, :changed])
+        assert not torch.allclose(before[:, changed:], after[:, changed:])
+
+
+def test_a_bidirectional_model_sees_both_sides():
+    model = lively(PRESETS["bidirectional"])
+    tokens = random_tokens(1, 8)
+    other = tokens.clone()
+    other[0, 7] = 6 if tokens[0, 7] != 6 else 7
+    assert not torch.allclose(model(tokens)[:, 0], model(other)[:, 0])
+
+
+@pytest.mark.parametrize("split", [1, 5, 11])
+def test_a_cache_gives_the_logits_of_the_full_pass(model, split):
+    tokens = random_tokens(2, 12)
+    cache = Cache(model.config, 2, 12)
+    cache.keys, cache.values = cache.keys.double(), cache.values.double()
+    pieces = [model(tokens[:, :split], cache=cache)]
+    for t in range(split, 12):
+        pieces.append(model(tokens[:, t : t + 1], cache=cache))
+    torch.testing.assert_close(torch.cat(pieces, dim=1), model(tokens))
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_padding_on_either_side_changes_nothing(preset, side):
+    model = lively(PRESETS[preset])
+    sequences = [random_tokens(n, seed=n).tolist() for n in (3, 9, 5)]
+    tokens, segment_ids = pad_sequences(sequences, side=side)
+    logits = model(tokens, segment_ids=segment_ids)
+    for row, sequence in enumerate(sequences):
+        alone = model(torch.tensor([sequence]))[0]
+        torch.testing.assert_close(logits[row][segment_ids[row] == 1], alone)
+
+
+def test_left_padding_through_the_cache_changes_nothing(model):
+    sequences = [random_tokens(n, seed=n).tolist() for n in (4, 9)]
+    tokens, segment_ids = pad_sequences([s[:-3] for s in sequences], side="left")
+    cache = Cache(model.config, 2, 9)
+    cache.keys, cache.values = cache.keys.double(), cache.values.double()
+    logits = [model(tokens, segment_ids=segment_ids, cache=cache)[:, -1]]
+    for offset in (-3, -2):
+        column = torch.tensor([[s[offset]] for s in sequences])
+        logits.append(model(column, cache=cache)[:, -1])
+    for row, sequence in enumerate(sequences):
+        alone = model(torch.tensor([sequence]))[0, -4:-1]
+        cached = torch.stack([step[row] for step in logits])
+        torch.testing.assert_close(cached, alone)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_packed_documents_do_not_see_each_other(preset):
+    model = lively(PRESETS[preset])
+    sequences = [random_tokens(n, seed=n).tolist() for n in (4, 9, 6, 3, 7)]
+    rows = pack([len(s) - 1 for s in sequences], 16)
+    batch = packed_batch(sequences, rows)
+    assert len(rows) < len(sequences)
+    logits = model(batch.tokens, segment_ids=batch.segment_ids)
+    for row, members in enumerate(rows):
+        for number, index in enumerate(members, start=1):
+            alone = model(torch.tensor([sequences[index][:-1]]))[0]
+            here = batch.segment_ids[row] == number
+            torch.testing.assert_close(logits[row][here], alone)
+
+
+def test_without_segments_packed_documents_would_see_each_other(model):
+    sequences = [random_tokens(n, seed=n).tolist() for n in (6, 6)]
+    batch = packed_batch(sequences, [[0, 1]])
+    alone = model(torch.tensor([sequences[1][:-1]]))[0]
+    assert not torch.allclose(model(batch.tokens)[0, 5:], alone)
+
+
+def test_positions_restart_in_every_segment():
+    segment_ids = torch.tensor([[1, 1, 1, 2, 2, 0], [0, 0, 1, 1, 2, 2]])
+    assert positions_in_segments(segment_ids).tolist() == [
+        [0, 1, 2, 0, 1, 0],
+        [0, 1, 0, 1, 0, 1],
+    ]
+
+
+def test_a_new_model_knows_nothing():
+    model = GPT(GPTConfig())
+    batch = next_token_batch([random_tokens(65, seed=s).tolist() for s in range(8)])
+    loss = F.cross_entropy(model(batch.tokens).flatten(0, 1), batch.targets.flatten())
+    assert abs(loss.item() - torch.tensor(2048.0).log().item()) < 0.1
+
+
+def test_the_same_seed_gives_the_same_model():
+    weights = [GPT(PRESETS["modern"], seed=s).embedding.weight for s in (3, 3, 4)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_the_default_model_has_one_to_three_million_parameters():
+    assert 1e6 <= GPT(GPTConfig()).number_of_parameters() <= 3e6
+
+
+# GPT-2, held against transformers --------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def reference():
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    config = transformers.GPT2Config(
+        vocab_size=50,
+        n_positions=24,
+        n_embd=16,
+        n_layer=2,
+        n_head=2,
+        resid_pdrop=0,
+        embd_pdrop=0,
+        attn_pdrop=0,
+    )
+    reference = transformers.GPT2LMHeadModel(config).double()
+    with torch.no_grad():  # published gains and biases are not ones and zeros
+        for parameter in reference.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return reference
+
+
+def test_the_gpt2_preset_has_the_logits_of_gpt2(reference):
+    model = GPT(GPTConfig.gpt2(**SMALL)).double()
+    load_gpt2_weights(model, reference.state_dict())
+    tokens = random_tokens(3, 24)
+    torch.testing.assert_close(
+        model(tokens), reference(tokens).logits, atol=1e-12, rtol=1e-10
+    )
+
+
+def test_the_gpt2_preset_has_the_loss_and_gradients_of_gpt2(reference):
+    model = GPT(GPTConfig.gpt2(**SMALL)).double()
+    load_gpt2_weights(model, reference.state_dict())
+    batch = next_token_batch(random_tokens(3, 24).tolist())
+
+    loss = F.cross_entropy(model(batch.tokens).flatten(0, 1), batch.targets.flatten())
+    loss.backward()
+    # transformers computes its own loss in float32: compare with its logits in float64
+    logits = reference(batch.tokens).logits
+    expected = F.cross_entropy(logits.flatten(0, 1), batch.targets.flatten())
+    reference.zero_grad()
+    expected.backward()
+    torch.testing.assert_close(loss, expected, atol=1e-12, rtol=1e-10)
+
+    theirs = GPT(GPTConfig.gpt2(**SMALL)).double()
+    load_gpt2_weights(theirs, {n: p.grad for n, p in reference.named_parameters()})
+    for name, gradient in theirs.named_parameters():
+        ours = model.get_parameter(name).grad
+        torch.testing.assert_close(ours, gradient.detach(), atol=1e-11, rtol=1e-9)
+
+
+def test_foreign_gpt2_weights_are_refused_whole(reference):
+    model = GPT(GPTConfig.gpt2(**(SMALL | {"width": 32})))
+    before = model.embedding.weight.clone()
+    with pytest.raises(ValueError, match="wte.weight has shape"):
+        load_gpt2_weights(model, reference.state_dict())
+    assert torch.equal(model.embedding.weight, before)
+
+
+# Bad input ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"width": 30, "heads": 4}, "cannot be divided among 4 heads"),
+        ({"layers": 0}, "layers is 0"),
+        ({"norm": "batchnorm"}, "choose one of"),
+        ({"width": 6, "heads": 2}, "rotary positions turn pairs"),
+    ],
+)
+def test_an_impossible_shape_is_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        GPTConfig(**(SMALL | changes))
+
+
+def test_text_longer_than_the_context_is_refused(model):
+    with pytest.raises(ValueError, match="do not fit the context of 24"):
+        model(random_tokens(1, 25))
+    segment_ids = torch.ones(1, 25, dtype=torch.int64)
+    with pytest.raises(ValueError, match="does not fit the context of 24"):
+        model(random_tokens(1, 25), segment_ids=segment_ids)
+
+
+def test_a_packed_row_may_be_longer_than_the_context(model):
+    batch = packed_batch([random_tokens(20).tolist()] * 2, [[0, 1]])
+    logits = model(batch.tokens, segment_ids=batch.segment_ids)
+    torch.testing.assert_close(logits[0, :19], logits[0, 19:])
+
+
+def test_empty_tokens_are_refused(model):
+    with pytest.raises(ValueError, match="at least one row and one position"):
+        model(torch.zeros(2, 0, dtype=torch.int64))
+
+
+def test_a_bidirectional_model_refuses_a_cache():
+    model = GPT(PRESETS["bidirectional"])
+    with pytest.raises(ValueError, match="cannot use a cache"):
+        model(random_tokens(1, 3), cache=Cache(model.config, 1, 5))

@@ -1,0 +1,132 @@
+import pytest
+import torch
+
+from llmlab.gpt import GPT, GPTConfig
+from llmlab.sampling import generate, shape_logits
+
+EOS = 2
+
+
+@pytest.fixture
+def model():
+    model = GPT(GPTConfig(vocab_size=12, context=20, layers=2, heads=2, width=16))
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
+    return model
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_log_probs_are_those_of_the_distribution_drawn_from(model):
+    prompts = [[1, 7], [1, 8, 9, 10], [1]]
+    settings = dict(temperature=0.7, top_k=8, top_p=0.9)
+    generation = generate(
+        model, prompts, max_new_tokens=10, generator=seeded(), **settings
+    )
+    for row, drawn in enumerate(generation.sequences()):
+        sequence = torch.tensor([prompts[row] + drawn])
+        logits = shape_logits(model(sequence)[0], **settings).log_softmax(-1)
+        start = len(prompts[row]) - 1
+        for offset, token in enumerate(drawn):
+            torch.testing.assert_close(
+                generation.log_probs[row, offset],
+                logits[start + offset, token],
+                atol=1e-5,
+                rtol=1e-4,
+            )
+
+
+def test_rows_stop_one_by_one(model):
+    prompts = [[1, token] for token in range(6, 12)] * 4
+    generation = generate(model, prompts, max_new_tokens=12, generator=seeded())
+    lengths = generation.mask.sum(dim=1)
+    assert lengths.min() < lengths.max()
+    for row, length in enumerate(lengths):
+        drawn = generation.tokens[row, :length]
+        assert EOS not in drawn[:-1]
+        assert bool(generation.finished[row]) == (drawn[-1] == EOS)
+        assert (generation.tokens[row, length:] == 0).all()
+        assert (generation.log_probs[row, length:] == 0).all()
+
+
+def test_greedy_rows_do_not_depend_on_their_neighbours(model):
+    prompts = [[1, 6], [1, 7, 8, 9, 10, 11], [1, 9, 9]]
+    together = generate(model, prompts, max_new_tokens=8, top_k=1).sequences()
+    for prompt, drawn in zip(prompts, together, strict=True):
+        alone = generate(model, [prompt], max_new_tokens=8, top_k=1).sequences()[0]
+        assert drawn == alone
+        tokens = list(prompt)
+        for expected in drawn:  # and are what repeated full passes would choose
+            assert model(torch.tensor([tokens]))[0, -1].argmax() == expected
+            tokens.append(expected)
+
+
+def test_samples_follow_the_distribution(model):
+    generation = generate(
+        model, [[1, 7]] * 20_000, max_new_tokens=1, stop_tokens=(), generator=seeded()
+    )
+    counts = torch.bincount(generation.tokens[:, 0], minlength=12) / 20_000
+    expected = model(torch.tensor([[1, 7]]))[0, -1].softmax(-1)
+    assert (counts - expected).abs().max() < 0.012  # 3.4 standard errors at most
+
+
+def test_the_same_generator_gives_the_same_text(model):
+    texts = [
+        generate(model, [[1, 7]] * 3, max_new_tokens=9, generator=seeded(s)).tokens
+        for s in (5, 5, 6)
+    ]
+    assert torch.equal(texts[0], texts[1])
+    assert not torch.equal(texts[0], texts[2])
+
+
+def test_top_k_keeps_k_even_among_ties():
+    shaped = shape_logits(torch.tensor([[1.0, 2.0, 2.0, 2.0]]), top_k=2)
+    assert torch.isfinite(shaped).sum() == 2
+
+
+def test_top_p_keeps_the_smallest_set_that_reaches_p():
+    logits = torch.tensor([[0.5, 0.3, 0.15, 0.05]]).log()
+    kept = {p: torch.isfinite(shape_logits(logits, top_p=p)).sum().item()
+            for p in (0.1, 0.5001, 0.79, 0.81, 0.99, 1.0)}
+    assert kept == {0.1: 1, 0.5001: 2, 0.79: 2, 0.81: 3, 0.99: 4, 1.0: 4}
+
+
+def test_temperature_divides_the_logits():
+    logits = torch.tensor([[1.0, 3.0]])
+    assert torch.equal(shape_logits(logits, temperature=2.0), logits / 2)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"temperature": 0}, "use top_k=1"),
+        ({"temperature": -1.0}, "must be above 0"),
+        ({"temperature": float("nan")}, "must be above 0"),
+        ({"top_p": 0.0}, r"must lie in \(0, 1\]"),
+        ({"top_p": 1.5}, r"must lie in \(0, 1\]"),
+        ({"top_k": 0}, "must be at least 1"),
+        ({"max_new_tokens": 0}, "must be at least 1"),
+        ({"max_new_tokens": 30}, "does not fit the context of 20"),
+    ],
+)
+def test_a_setting_out_of_range_is_named(model, settings, message):
+    with pytest.raises(ValueError, match=message):
+        generate(model, [[1, 7]], **({"max_new_tokens": 3} | settings))
+
+
+@pytest.mark.parametrize(
+    ("prompts", "message"),
+    [([], "there are no prompts"), ([[1], []], "prompt 1 is empty")],
+)
+def test_empty_prompts_are_named(model, prompts, message):
+    with pytest.raises(ValueError, match=message):
+        generate(model, prompts, max_new_tokens=3)
+
+
+def test_generation_may_fill_the_context_to_the_last_position(model):
+    generation = generate(model, [[1] * 10], max_new_tokens=11, stop_tokens=())
+    assert generation.tokens.shape == (1, 11)

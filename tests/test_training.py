@@ -1,0 +1,219 @@
+import io
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import torch
+from torch import nn
+
+from llmlab.checkpoints import weights_hash
+from llmlab.gpt import GPT, GPTConfig
+from llmlab.pretraining import pretraining_step
+from llmlab.tokenizer import Tokenizer
+from llmlab.training import (
+    Interrupted,
+    Muon,
+    TerminalProgress,
+    adamw,
+    apply_gradients,
+    muon_and_adamw,
+    orthogonalise,
+    set_learning_rate,
+    step_generator,
+    train,
+    warmup_stable_decay,
+)
+
+CONFIG = GPTConfig(vocab_size=300, context=32, layers=2, heads=2, width=16)
+
+
+def small_run(state_path=None, steps=6, seed=0, on_step=None, **settings):
+    """A real pre-training run of six steps: (model, history)."""
+    generator = torch.Generator().manual_seed(0)
+    sequences = [
+        torch.randint(6, 300, (20,), generator=generator).tolist() for _ in range(64)
+    ]
+    tokenizer = Tokenizer.train(["ab " * 40 + "cd " * 30], 264)
+    model = GPT(CONFIG, seed=seed)
+    optimizers = muon_and_adamw(model)
+    update = pretraining_step(
+        model, sequences, tokenizer, optimizers,
+        steps=steps, tokens_per_batch=160, seed=seed,
+    )
+
+    def step(index, generator):
+        if on_step is not None:
+            on_step(index)
+        return update(index, generator)
+
+    history = train(
+        step, steps=steps, modules={"model": model}, optimizers=optimizers,
+        seed=seed, state_path=state_path, **settings,
+    )
+    return model, history
+
+
+def test_a_model_learns_what_it_is_shown():
+    tokenizer = Tokenizer.train(["ab " * 40 + "cd " * 30], 264)
+    model = GPT(CONFIG)
+    optimizers = muon_and_adamw(model)
+    sequence = [1, 10, 20, 30, 40, 50, 60, 2]
+    step = pretraining_step(
+        model, [sequence] * 8, tokenizer, optimizers,
+        steps=150, tokens_per_batch=64, seed=0,
+    )
+    history = train(
+        step, steps=150, modules={"model": model}, optimizers=optimizers, seed=0
+    )
+    assert abs(history[0]["loss"] - torch.tensor(300.0).log().item()) < 0.2
+    assert history[-1]["loss"] < 0.05
+
+
+def test_the_same_seed_gives_the_same_weights():
+    hashes = [weights_hash(small_run(seed=seed)[0]) for seed in (0, 0, 1)]
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_an_interrupted_run_goes_on_to_the_same_bits(tmp_path):
+    undisturbed, whole = small_run()
+
+    def interrupt(index):
+        if index == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    path = tmp_path / "state.safetensors"
+    with pytest.raises(Interrupted, match="after step 3 of 6"):
+        small_run(path, on_step=interrupt)
+    visited = []
+    resumed, history = small_run(path, on_step=visited.append)
+    assert visited == [3, 4, 5]
+    assert [m["loss"] for m in history] == [m["loss"] for m in whole]
+    for name, parameter in undisturbed.named_parameters():
+        assert torch.equal(parameter, resumed.get_parameter(name))
+
+
+def test_a_killed_run_goes_on_to_the_same_bits(tmp_path):
+    script = textwrap.dedent(
+        """
+        import os, signal, sys
+        sys.path.insert(0, {tests!r})
+        from test_training import small_run, weights_hash
+        def die(index):
+            if index == 4 and sys.argv[1] == "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+        model, _ = small_run({path!r}, on_step=die, save_every=0)
+        print(weights_hash(model))
+        """
+    ).format(tests=os.path.dirname(__file__), path=str(tmp_path / "state"))
+    killed = subprocess.run([sys.executable, "-c", script, "kill"])
+    assert killed.returncode == -signal.SIGKILL
+    again = subprocess.run(
+        [sys.executable, "-c", script, "live"], capture_output=True, text=True
+    )
+    assert again.stdout.strip() == weights_hash(small_run()[0]), again.stderr
+
+
+def test_a_state_of_other_settings_is_refused(tmp_path):
+    path = tmp_path / "state"
+    small_run(path, save_every=0)
+    with pytest.raises(ValueError, match=r"other settings \(seed differ\)"):
+        small_run(path, seed=1)
+
+
+def test_every_step_has_randomness_of_its_own():
+    draws = {
+        (seed, step): torch.rand(1, generator=step_generator(seed, step)).item()
+        for seed in range(3)
+        for step in range(50)
+    }
+    assert len(set(draws.values())) == 150
+
+
+def test_long_gradients_are_shortened():
+    module = nn.Linear(3, 1, bias=False)
+    module.weight.data.zero_()
+    optimizer = torch.optim.SGD(module.parameters(), lr=1.0)
+    loss = module(torch.tensor([[3.0, 0.0, 4.0]])).sum()
+    assert apply_gradients(loss, module, [optimizer], clip=1.0) == pytest.approx(5.0)
+    expected = torch.tensor([[-0.6, 0.0, -0.8]])
+    torch.testing.assert_close(module.weight.data, expected)
+
+
+def test_the_schedule_warms_up_stays_and_decays_to_zero():
+    rates = [warmup_stable_decay(s, 100, warmup=0.1, decay=0.4) for s in range(101)]
+    assert rates[0] == pytest.approx(1 / 11)
+    assert rates[:10] == sorted(rates[:10])
+    assert set(rates[10:61]) == {1.0}
+    assert rates[80] == pytest.approx(0.5)
+    assert rates[100] == 0.0
+
+
+def test_the_schedule_scales_every_group():
+    optimizers = muon_and_adamw(GPT(CONFIG), matrix_rate=0.02, other_rate=0.01)
+    set_learning_rate(optimizers.values(), 0.5)
+    assert optimizers["muon"].param_groups[0]["lr"] == 0.01
+    assert optimizers["adamw"].param_groups[0]["lr"] == 0.005
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (32, 8), (8, 32)])
+def test_orthogonalising_keeps_directions_and_levels_their_sizes(shape):
+    torch.manual_seed(0)
+    matrix = torch.randn(shape, dtype=torch.float64)
+    left, sizes, right = torch.linalg.svd(matrix, full_matrices=False)
+    result = orthogonalise(matrix)
+    core = left.T @ result @ right.T  # diagonal exactly if the directions are kept
+    assert (core - core.diag().diag()).abs().max() < 1e-6
+    assert 0.6 < core.diag().min() and core.diag().max() < 1.3
+
+
+def test_muon_treats_equal_shapes_together_as_it_treats_them_alone():
+    torch.manual_seed(0)
+    start, gradients = torch.randn(3, 6, 4), torch.randn(3, 6, 4)
+
+    def updated(groups):
+        parameters = [nn.Parameter(matrix.clone()) for matrix in start]
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient.clone()
+        for group in groups:
+            Muon([parameters[i] for i in group], lr=0.1).step()
+        return torch.stack([parameter.data for parameter in parameters])
+
+    torch.testing.assert_close(updated([[0, 1, 2]]), updated([[0], [1], [2]]))
+
+
+def test_muon_gets_the_matrices_and_adamw_the_rest():
+    model = GPT(GPTConfig.gpt2(vocab_size=50, context=8, layers=1, heads=2, width=8))
+    optimizers = muon_and_adamw(model)
+    muon = {id(p) for p in optimizers["muon"].param_groups[0]["params"]}
+    names = {name for name, p in model.named_parameters() if id(p) in muon}
+    assert names == {
+        "blocks.0.attention.query_key_value.weight",
+        "blocks.0.attention.output.weight",
+        "blocks.0.feed_forward.expand.weight",
+        "blocks.0.feed_forward.output.weight",
+    }
+    total = sum(len(o.param_groups[0]["params"]) for o in optimizers.values())
+    assert total == len(list(model.parameters()))
+
+
+def test_adamw_makes_the_published_first_step():
+    module = nn.Linear(2, 1, bias=False)
+    module.weight.data.zero_()
+    module.weight.grad = torch.tensor([[0.5, -3.0]])
+    adamw(module, 0.1)["adamw"].step()
+    torch.testing.assert_close(module.weight.data, torch.tensor([[-0.1, 0.1]]))
+
+
+def test_progress_shows_loss_speed_and_time_left():
+    stream = io.StringIO()
+    progress = TerminalProgress(stream)
+    progress.start("base", 2, 0)
+    progress.update(0, {"loss": 3.0, "tokens": 1000}, 1.0)
+    progress.update(1, {"loss": 2.0, "tokens": 1000}, 2.0)
+    progress.stop("done")
+    assert "base" in stream.getvalue() and "2/2" in stream.getvalue()
+    assert "loss 2.900" in stream.getvalue() and "tokens/s" in stream.getvalue()
+    assert "0:00 left" in stream.getvalue()
