@@ -1,0 +1,1 @@
+"""One small language model, trained through its whole life on a laptop."""

@@ -1,0 +1,87 @@
+"""`python -m llmlab COMMAND`: the course without notebooks."""
+
+import argparse
+import importlib
+import importlib.util
+import sys
+from types import ModuleType
+
+from llmlab.paths import ROOT
+
+COMMANDS = {
+    "doctor": ("llmlab.doctor", "what is here, what is broken, what to do about it"),
+    "tour": ("llmlab.tour", "train the whole life of the model, and report on it"),
+    "train": ("llmlab.train_text", "pre-train on a folder of text of your own"),
+    "data": ("llmlab.write_village", "write the generated corpus to a folder"),
+    "exercises": ("exercises/build.py", "generate the student version"),
+}
+
+
+def load(module: str) -> ModuleType:
+    """Import the module of a command: only the chosen one costs its imports."""
+    if not module.endswith(".py"):
+        return importlib.import_module(module)
+    path = ROOT / module
+    if not path.exists():
+        raise ValueError(
+            f"{path} is not there. The exercises come with a clone of the repository: "
+            "run this from one."
+        )
+    specification = importlib.util.spec_from_file_location("exercise_build", path)
+    loaded = importlib.util.module_from_spec(specification)
+    # A dataclass looks its module up by name.
+    sys.modules["exercise_build"] = loaded
+    specification.loader.exec_module(loaded)
+    return loaded
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one command; return its exit code.
+
+    Every command's module offers `add_arguments(parser)` and `main(arguments) -> int`.
+    Wrong input and files that cannot be read or written end in one message and exit
+    code 2, an interrupt in exit code 130.
+    """
+    listing = "\n".join(f"  {name:10} {about}" for name, (_, about) in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m llmlab",
+        description="One small language model, trained through its whole life.",
+        epilog=f"commands:\n{listing}\n\nEach of them explains itself with --help.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND")
+    parser.add_argument(
+        "rest", nargs=argparse.REMAINDER, metavar="...", help=argparse.SUPPRESS
+    )
+    chosen = parser.parse_args(words)
+    try:
+        return run(chosen.command, chosen.rest)
+    except ValueError as error:
+        print(f"{chosen.command}: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        about = f": {error.filename}" if error.filename else ""
+        print(f"{chosen.command}: {error.strerror or error}{about}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(
+            f"\n{chosen.command}: stopped as you asked. The same command goes on from "
+            "what it had saved.",
+            file=sys.stderr,
+        )
+        return 130
+
+
+def run(command: str, words: list[str]) -> int:
+    module_name, about = COMMANDS[command]
+    module = load(module_name)
+    parser = argparse.ArgumentParser(
+        prog=f"python -m llmlab {command}",
+        description=about[0].upper() + about[1:] + ".",
+    )
+    module.add_arguments(parser)
+    return module.main(parser.parse_args(words))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

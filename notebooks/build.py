@@ -1,0 +1,326 @@
+"""Build the notebooks, outputs included, from the text sources in notebooks/src.
+
+    python notebooks/build.py               build all
+    python notebooks/build.py 01 03         build those whose names begin so
+    python notebooks/build.py --check       say which are not what their source builds
+    python notebooks/build.py --sync 01     bring edits made in JupyterLab back
+
+A source is a py:percent script without a header. Built twice from the same source on
+the same machine, a notebook is the same byte for byte, so that a difference in git is
+a difference in the lesson. Three things in a source mean something to the build:
+
+* `{{minutes}}` in a text cell becomes the minutes that the run took, rounded up;
+* the tag `nbval-ignore-output` marks a cell whose output cannot be stable: it is run,
+  its output is not stored and not compared;
+* the tag `raises-exception` marks a cell that fails on purpose.
+"""
+
+import argparse
+import base64
+import hashlib
+import json
+import math
+import os
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import jupytext
+import nbformat
+from kernel_environment import prepare
+from nbclient import NotebookClient
+from nbclient.exceptions import CellControlSignal, DeadKernelError
+
+SOURCES = Path(__file__).resolve().parent / "src"
+PERCENT = {"extension": ".py", "format_name": "percent"}
+KERNEL = {
+    "kernelspec": {
+        "display_name": "Python 3 (ipykernel)",
+        "language": "python",
+        "name": "python3",
+    },
+    "language_info": {"name": "python"},
+}
+PLACEHOLDER = "{{minutes}}"
+SECONDS_A_CELL = 600
+VOLATILE = "nbval-ignore-output"
+# A widget's view names a model that is gone with its kernel; the picture and the
+# sentence beside it stay.
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_NOTES = {b"tEXt", b"zTXt", b"iTXt", b"tIME"}
+
+
+class BuildError(Exception):
+    """A notebook cannot be built or synced; the message names it and the cell."""
+
+
+def notebook_path(source: Path) -> Path:
+    return source.parent.parent / f"{source.stem}.ipynb"
+
+
+def read_source(source: Path):
+    """The notebook that a source describes, not yet run, with stable cell ids."""
+    notebook = jupytext.reads(source.read_text("utf-8"), fmt=PERCENT)
+    used = set()
+    for cell in notebook.cells:
+        digest = hashlib.sha256(cell.source.encode()).hexdigest()[:8]
+        copies = sum(name.startswith(digest) for name in used)
+        cell.id = f"{digest}-{copies}"
+        used.add(cell.id)
+    notebook.metadata = nbformat.from_dict(KERNEL)
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    return notebook
+
+
+def read_stored(path: Path):
+    """The notebook as it lies in the folder, or None."""
+    if not path.exists():
+        return None
+    try:
+        return nbformat.read(path, as_version=4)
+    except (nbformat.reader.NotJSONError, UnicodeDecodeError, OSError) as error:
+        raise BuildError(
+            f"{path} cannot be read as a notebook ({type(error).__name__}). Restore it "
+            f"with `git restore {path.name}`, or delete it and build it again."
+        ) from error
+
+
+def source_digest(source: Path) -> str:
+    return hashlib.sha256(source.read_text("utf-8").encode()).hexdigest()
+
+
+def execute(notebook, path: Path) -> float:
+    """Run all cells in a fresh kernel; return the seconds that it took."""
+    begun = []
+    client = NotebookClient(
+        notebook,
+        timeout=SECONDS_A_CELL,
+        kernel_name="python3",
+        extra_arguments=["--log-level=ERROR"],
+        record_timing=False,
+        store_widget_state=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(path.parent)}},
+        on_cell_start=lambda cell, cell_index: begun.append(cell),
+    )
+    start = time.perf_counter()
+    try:
+        client.execute()
+    except (CellControlSignal, DeadKernelError) as error:
+        code_cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        # Counted from 0, as nbval counts them.
+        number = code_cells.index(begun[-1]) if begun else 0
+        raise BuildError(f"{path.name}, Cell {number} failed.\n{error}") from error
+    return time.perf_counter() - start
+
+
+def settled_minutes(seconds: float, stored: int | None) -> int:
+    """Minutes rounded up; the stored number stands while it is at most one too many."""
+    measured = max(1, math.ceil(seconds / 60))
+    return stored if stored is not None and 0 <= stored - measured <= 1 else measured
+
+
+def fill_minutes(text: str, minutes: int) -> str:
+    unit = "minute" if minutes == 1 else "minutes"
+    pattern = re.escape(PLACEHOLDER) + r"( minutes?\b)?"
+    return re.sub(
+        pattern, lambda found: f"{minutes} {unit}" if found[1] else f"{minutes}", text
+    )
+
+
+def without_notes(png: bytes) -> bytes:
+    """The picture without the chunks that name software, version or time.
+
+    A chunk is 4 bytes of length, 4 of type, the content, 4 of checksum (PNG
+    specification, section 5.3).
+    """
+    kept, position = [PNG_SIGNATURE], len(PNG_SIGNATURE)
+    while position < len(png):
+        length = int.from_bytes(png[position : position + 4], "big")
+        end = position + 12 + length
+        if png[position + 4 : position + 8] not in PNG_NOTES:
+            kept.append(png[position:end])
+        position = end
+    return b"".join(kept)
+
+
+def settle_outputs(notebook) -> None:
+    """Keep of the outputs what is the same after every run."""
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        if VOLATILE in cell.metadata.get("tags", []):
+            cell.outputs = []
+        for output in cell.outputs:
+            data = output.get("data", {})
+            data.pop(WIDGET_VIEW, None)
+            if "image/png" in data:
+                picture = without_notes(base64.b64decode(data["image/png"]))
+                data["image/png"] = base64.b64encode(picture).decode()
+
+
+def build(source: Path) -> str:
+    """The text of the notebook file that `source` builds; runs every cell."""
+    path = notebook_path(source)
+    stored = read_stored(path)
+    notebook = read_source(source)
+    seconds = execute(notebook, path)
+    old = stored.metadata.get("llmlab", {}) if stored else {}
+    minutes = settled_minutes(seconds, old.get("minutes"))
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = fill_minutes(cell.source, minutes)
+    settle_outputs(notebook)
+    notebook.metadata = nbformat.from_dict(
+        {
+            **KERNEL,
+            "llmlab": {"minutes": minutes, "source_sha256": source_digest(source)},
+        }
+    )
+    nbformat.validate(notebook)
+    return nbformat.writes(notebook) + "\n"
+
+
+def sync(source: Path) -> str:
+    """The text of the source after the edits that its notebook has seen.
+
+    Raises BuildError where the source has changed since the notebook was built: the
+    edits of one side would be lost.
+    """
+    path = notebook_path(source)
+    notebook = read_stored(path)
+    if notebook is None:
+        raise BuildError(f"{path} does not exist: build it first.")
+    built_from = notebook.metadata.get("llmlab", {})
+    if built_from.get("source_sha256") != source_digest(source):
+        raise BuildError(
+            f"{source.name} has changed since {path.name} was built, so bringing the "
+            "notebook back would undo that change. Keep one side: build the notebook "
+            "again, or restore the source as it was."
+        )
+    original = read_source(source)
+    restore_placeholders(notebook, original, built_from["minutes"])
+    if same_cells(notebook, original):
+        return source.read_text("utf-8")
+    notebook.metadata = nbformat.from_dict(
+        {
+            "jupytext": {
+                "cell_metadata_filter": "tags,-all",
+                "notebook_metadata_filter": "-all",
+            }
+        }
+    )
+    return jupytext.writes(notebook, fmt=PERCENT)
+
+
+def restore_placeholders(notebook, original, minutes: int) -> None:
+    lines = [
+        line
+        for cell in original.cells
+        if cell.cell_type == "markdown"
+        for line in cell.source.splitlines()
+        if PLACEHOLDER in line
+    ]
+    for line in lines:
+        filled = fill_minutes(line, minutes)
+        for cell in notebook.cells:
+            if cell.cell_type == "markdown" and filled in cell.source.splitlines():
+                cell.source = cell.source.replace(filled, line)
+                break
+        else:
+            raise BuildError(
+                f"The line with the measured minutes was edited in the notebook: "
+                f"{filled!r}. Put it back there, and change it in the source instead."
+            )
+
+
+def same_cells(notebook, other) -> bool:
+    def essence(cells):
+        return [
+            (cell.cell_type, cell.source, cell.metadata.get("tags", []))
+            for cell in cells
+        ]
+
+    return essence(notebook.cells) == essence(other.cells)
+
+
+def write(path: Path, text: str) -> bool:
+    """Replace the file at once, and only by something else; say whether it was."""
+    if path.exists() and path.read_text("utf-8") == text:
+        return False
+    unfinished = path.with_name(path.name + ".unfinished")
+    unfinished.write_text(text, "utf-8", newline="\n")
+    os.replace(unfinished, path)
+    return True
+
+
+def differing_cells(path: Path, text: str) -> str:
+    """Where the stored notebook is not the one that was built just now."""
+    if not path.exists():
+        return "it was never built"
+    stored, built = (json.loads(x)["cells"] for x in (path.read_text("utf-8"), text))
+    if len(stored) != len(built):
+        return f"it has {len(stored)} cells, its source builds {len(built)}"
+    numbers = [str(i) for i in range(len(built)) if stored[i] != built[i]]
+    return f"counting all cells from 0: {', '.join(numbers) or 'metadata only'}"
+
+
+def choose_sources(beginnings: list[str]) -> list[Path]:
+    sources = sorted(SOURCES.glob("[0-9]*.py"))
+    for beginning in beginnings:
+        if not any(source.stem.startswith(beginning) for source in sources):
+            names = ", ".join(source.stem for source in sources)
+            raise BuildError(
+                f"No notebook begins with {beginning!r}. There are: {names}"
+            )
+    if not beginnings:
+        return sources
+    return [source for source in sources if source.stem.startswith(tuple(beginnings))]
+
+
+def act(source: Path, arguments: argparse.Namespace) -> bool:
+    """Build, check or sync one notebook; False where a check found it stale."""
+    path = notebook_path(source)
+    if arguments.sync:
+        changed = write(source, sync(source))
+        print(f"{'synced   ' if changed else 'unchanged'} {source.name}", flush=True)
+        return True
+    text = build(source)
+    if not arguments.check:
+        changed = write(path, text)
+        print(f"{'built    ' if changed else 'unchanged'} {path.name}", flush=True)
+        return True
+    if path.exists() and path.read_text("utf-8") == text:
+        print(f"ok        {path.name}", flush=True)
+        return True
+    print(f"STALE     {path.name}: {differing_cells(path, text)}", flush=True)
+    return False
+
+
+def main(words: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--check", action="store_true", help="compare, write nothing")
+    mode.add_argument("--sync", action="store_true", help="notebook to source")
+    parser.add_argument("beginnings", nargs="*", metavar="NAME", help="such as 01")
+    arguments = parser.parse_args(words)
+    with tempfile.TemporaryDirectory(prefix="llmlab-build-") as folder:
+        prepare(Path(folder))
+        try:
+            fresh = [
+                act(source, arguments)
+                for source in choose_sources(arguments.beginnings)
+            ]
+        except BuildError as error:
+            print(error, file=sys.stderr)
+            return 2
+    return 0 if all(fresh) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

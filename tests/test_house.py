@@ -1,0 +1,304 @@
+"""The set-up files agree, and the library keeps to the house rules."""
+
+import ast
+import hashlib
+import importlib.metadata
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+from llmlab.paths import ROOT
+
+SET_UP_FILES = [
+    "pyproject.toml",
+    "requirements.lock",
+    "environment.yml",
+    "tasks.py",
+    "Makefile",
+    ".ci/run",
+]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+LOCK = (ROOT / "requirements.lock").read_text("utf-8")
+LIBRARY = sorted((ROOT / "llmlab").rglob("*.py"))
+SOURCES = sorted((ROOT / "notebooks" / "src").glob("[0-9]*.py"))
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def module_name(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def name_of(path):
+    return path.stem if path.suffix == ".ipynb" else module_name(path)
+
+
+# The set-up files
+
+
+def locked_versions():
+    """Library name to the versions that the lock names, one a platform."""
+    versions = {}
+    for line in re.findall(r"^([\w.-]+==[^\\\n]+)", LOCK, re.MULTILINE):
+        requirement = Requirement(line)
+        (version,) = requirement.specifier
+        versions.setdefault(requirement.name, set()).add(version.version)
+    return versions
+
+
+def pinned_requirements():
+    extras = PROJECT["optional-dependencies"]
+    lines = [*PROJECT["dependencies"], *extras["test"], *extras["instructor"]]
+    return [Requirement(line) for line in lines]
+
+
+@pytest.mark.parametrize("requirement", pinned_requirements(), ids=lambda r: r.name)
+def test_the_lock_names_the_version_that_the_project_names(requirement):
+    (pin,) = requirement.specifier
+    assert pin.operator == "=="
+    if requirement.name == "torch":
+        assert "torch" not in locked_versions(), "torch has a step of its own"
+    else:
+        assert locked_versions()[requirement.name.lower()] == {pin.version}
+
+
+def test_every_line_of_the_lock_is_checked_by_a_hash():
+    entries = re.split(r"\n(?=\S)", LOCK.strip())
+    assert len(entries) > 100
+    assert [entry for entry in entries if "--hash=sha256:" not in entry] == []
+
+
+def test_the_lock_installs_nothing_that_only_graphics_cards_need():
+    assert re.findall(r"^(?:nvidia|cuda|triton)\S*", LOCK, re.MULTILINE) == []
+
+
+def test_conda_brings_python_and_pip_and_the_project_brings_the_rest():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))
+    *from_conda, from_pip = environment["dependencies"]
+    assert [re.split("=+", line)[0] for line in from_conda] == ["python", "pip"]
+    python = from_conda[0].partition("=")[2]
+    assert SpecifierSet(PROJECT["requires-python"]).contains(f"{python}.0")
+    extras = ",".join(PROJECT["optional-dependencies"])
+    assert from_pip == {"pip": [f"-e .[{extras}]"]}
+    assert environment["channels"] == ["conda-forge", "nodefaults"]
+
+
+@pytest.mark.parametrize("name", SET_UP_FILES)
+def test_set_up_files_name_no_host(name):
+    assert "://" not in (ROOT / name).read_text("utf-8")
+
+
+def test_make_offers_every_task():
+    makefile = (ROOT / "Makefile").read_text("utf-8").replace("\\\n", " ")
+    offered = re.search(r"^TASKS := (.*)$", makefile, re.MULTILINE)[1].split()
+    listing = subprocess.run(
+        [sys.executable, ROOT / "tasks.py", "--help"], capture_output=True, text=True
+    ).stdout
+    assert offered == re.findall(
+        r"^  (\S+) {2,}", listing.partition("tasks:\n")[2], re.M
+    )
+
+
+# The library
+
+
+def imported_modules(path):
+    """Every module that a file imports, at its top or inside a function."""
+    found = set()
+    package = module_name(path).split(".")
+    if path.stem != "__init__":
+        package = package[:-1]
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *filter(None, [node.module])])
+            found |= {module} | {f"{module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def room(module):
+    """`village` for `llmlab.village.world`: the second word of a module's name."""
+    words = module.split(".")
+    return words[1] if len(words) > 1 else "__init__"
+
+
+ROOMS = {room(module_name(path)) for path in LIBRARY}
+# Where text flows from, and the two that only know the file system.
+FOUNDATION = {"village", "tokenizer", "gpt", "batching", "paths", "files"}
+FOUNDATION_MAY_IMPORT = {"paths", "files"}
+# What a person sees or is checked by: nothing that trains may need it.
+PRESENTATION = {"plots", "widgets", "checks", "report"}
+COMMANDS = {"__main__", "tour", "train_text", "write_village", "doctor"}
+
+
+def rooms_used(path):
+    own = room(module_name(path))
+    used = {room(name) for name in imported_modules(path) if name.startswith("llmlab.")}
+    return (used & ROOMS) - {own}
+
+
+def rooms_used_by_room():
+    used = {name: set() for name in ROOMS}
+    for path in LIBRARY:
+        used[room(module_name(path))] |= rooms_used(path)
+    return used
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=name_of)
+def test_imports_flow_downward(path):
+    own, used = room(module_name(path)), rooms_used(path)
+    if own in FOUNDATION:
+        assert used <= FOUNDATION_MAY_IMPORT
+    if own not in PRESENTATION | COMMANDS:
+        assert not used & (PRESENTATION | COMMANDS)
+
+
+def test_no_two_rooms_import_each_other_even_by_a_detour():
+    used = rooms_used_by_room()
+    while used:
+        free = [name for name, needs in used.items() if not needs & used.keys()]
+        assert free, f"a circle of imports among {sorted(used)}"
+        for name in free:
+            del used[name]
+
+
+FORBIDDEN_MODULES = {
+    *("pickle", "cPickle", "dill", "joblib", "shelve", "marshal"),
+    *("socket", "socketserver", "ssl", "ftplib", "smtplib", "xmlrpc", "telnetlib"),
+    *("requests", "httpx", "aiohttp", "urllib3", "huggingface_hub"),
+}
+# `html` and `urllib.parse` only read text.
+FORBIDDEN_PARTS = {"urllib.request", "urllib.robotparser", "http.client", "http.server"}
+UNPICKLES = {("torch", "load"), ("numpy", "load"), ("np", "load"), ("torch", "hub")}
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=name_of)
+def test_the_library_never_unpickles_and_never_asks_the_network(path):
+    imported = imported_modules(path)
+    assert not {name.split(".")[0] for name in imported} & FORBIDDEN_MODULES
+    assert not imported & FORBIDDEN_PARTS
+    attributes = {
+        (node.value.id, node.attr)
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+    assert not attributes & UNPICKLES
+
+
+def test_every_library_in_use_is_declared():
+    declared = {requirement.name.lower() for requirement in pinned_requirements()}
+    folders = ("llmlab", "tests", "exercises", "notebooks")
+    files = [path for name in folders for path in (ROOT / name).rglob("*.py")]
+    files = [path for path in files if "nbgrader" not in path.relative_to(ROOT).parts]
+    used = {name.split(".")[0] for path in files for name in imported_modules(path)}
+    distributions = importlib.metadata.packages_distributions()
+    undeclared = {
+        name
+        for name in used & distributions.keys()
+        if not declared & {d.lower() for d in distributions[name]} and name != "llmlab"
+    }
+    assert undeclared == set()
+
+
+def test_ruff_finds_nothing():
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "ruff",
+            "check",
+            "--no-cache",
+            "--output-format=concise",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def committed_texts():
+    if not shutil.which("git") or not (ROOT / ".git").exists():
+        pytest.skip("this is not a clone: git cannot say what belongs to it")
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
+    for name in filter(None, names.decode().split("\0")):
+        try:
+            yield name, (ROOT / name).read_text("utf-8")
+        except (UnicodeDecodeError, FileNotFoundError):
+            continue
+
+
+def test_no_file_names_a_folder_of_one_machine():
+    here = re.compile(r"(?<![\w.~])/(work|farm|opt|root|home|Users)/\w")
+    assert [name for name, text in committed_texts() if here.search(text)] == []
+
+
+# The notebooks
+
+
+def cells_of(path, kind):
+    cells = json.loads(path.read_text("utf-8"))["cells"]
+    return [cell for cell in cells if cell["cell_type"] == kind]
+
+
+def tags_of(cell):
+    return cell["metadata"].get("tags", [])
+
+
+def test_every_notebook_has_a_source_and_every_source_a_notebook():
+    assert [path.stem for path in NOTEBOOKS] == [path.stem for path in SOURCES]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
+def test_a_notebook_was_built_from_its_source_as_it_is_now(path):
+    source = path.parent / "src" / f"{path.stem}.py"
+    built_from = json.loads(path.read_text("utf-8"))["metadata"].get("llmlab", {})
+    digest = hashlib.sha256(source.read_text("utf-8").encode()).hexdigest()
+    assert built_from.get("source_sha256") == digest, "python tasks.py notebooks"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
+def test_a_notebook_is_light_and_short_enough(path):
+    metadata = json.loads(path.read_text("utf-8"))["metadata"]
+    assert os.path.getsize(path) < 2_000_000
+    assert metadata["llmlab"]["minutes"] <= 3
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
+def test_few_cells_of_a_notebook_are_not_compared_and_none_is_skipped(path):
+    code = cells_of(path, "code")
+    ignored = [cell for cell in code if "nbval-ignore-output" in tags_of(cell)]
+    assert len(ignored) <= max(3, 0.15 * len(code))
+    assert not any("nbval-skip" in tags_of(cell) for cell in code)
+    assert not any("# NBVAL_" in "".join(cell["source"]) for cell in code), "use tags"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
+def test_code_of_a_notebook_fits_into_80_columns(path):
+    lines = [line for cell in cells_of(path, "code") for line in cell["source"]]
+    assert [line for line in lines if len(line.rstrip("\n")) > 80] == []
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
+def test_every_picture_of_a_notebook_says_in_words_what_it_shows(path):
+    text = "".join(
+        line for cell in cells_of(path, "markdown") for line in cell["source"]
+    )
+    assert not re.search(r"!\[\s*\]\(|<img(?![^>]*\balt=\"[^\"]+\")", text)
+    for cell in cells_of(path, "code"):
+        for output in cell["outputs"]:
+            if "image/png" in output.get("data", {}):
+                alt = output["metadata"].get("image/png", {}).get("alt", "")
+                assert alt.strip(), "".join(cell["source"])

@@ -1,0 +1,179 @@
+"""A notebook is built to the same bytes, and edits find their way back."""
+
+import base64
+import json
+import os
+
+import build as notebook_build
+import pytest
+
+SOURCE = """# %% [markdown]
+# # A tiny lesson
+# It takes about {{minutes}} minutes.
+
+# %%
+import matplotlib.pyplot as plt
+from IPython.display import display
+
+figure, axes = plt.subplots()
+axes.plot([1, 2, 4])
+plt.close(figure)
+display(figure, metadata={"image/png": {"alt": "a rising line"}})
+
+# %%
+print("first", flush=True)
+print("second", flush=True)
+
+# %% tags=["nbval-ignore-output"]
+print(object())
+"""
+NOTED_PNG = (
+    notebook_build.PNG_SIGNATURE
+    + b"\x00\x00\x00\x03tEXtabc\x00\x00\x00\x00"
+    + b"\x00\x00\x00\x02IDATxy\x00\x00\x00\x00"
+)
+
+
+@pytest.fixture
+def lessons(tmp_path, monkeypatch):
+    """A folder like notebooks/ with one source; the build works on it."""
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "01_tiny.py").write_text(SOURCE)
+    monkeypatch.setattr(notebook_build, "SOURCES", tmp_path / "src")
+    # The build sets variables for its kernels; they must not outlive the test.
+    for name in ("LLMLAB_RUNS", "IPYTHONDIR", "PYTHONHASHSEED", "PYTHONPATH"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def first_build():
+    """The tiny lesson, built once for all tests that only look at it or edit it."""
+    return []
+
+
+@pytest.fixture
+def built(lessons, first_build):
+    path = lessons / "01_tiny.ipynb"
+    if first_build:
+        path.write_bytes(first_build[0])
+    else:
+        assert notebook_build.main([]) == 0
+        first_build.append(path.read_bytes())
+    return lessons
+
+
+def cells(folder):
+    return json.loads((folder / "01_tiny.ipynb").read_text("utf-8"))["cells"]
+
+
+def edit(folder, number, old, new):
+    """Change the source of one cell in the notebook, as a person in JupyterLab does."""
+    path = folder / "01_tiny.ipynb"
+    notebook = json.loads(path.read_text("utf-8"))
+    text = "".join(notebook["cells"][number]["source"])
+    assert old in text
+    notebook["cells"][number]["source"] = text.replace(old, new)
+    path.write_text(json.dumps(notebook, indent=1) + "\n", "utf-8")
+
+
+def test_two_builds_give_the_same_bytes_and_stable_outputs(built, capsys):
+    path = built / "01_tiny.ipynb"
+    first = path.read_bytes()
+    path.unlink()
+    assert notebook_build.main([]) == 0
+    assert path.read_bytes() == first
+
+    text, picture, streams, volatile = cells(built)
+    assert "about 1 minute." in "".join(text["source"])
+    (output,) = picture["outputs"]
+    assert output["metadata"]["image/png"]["alt"] == "a rising line"
+    png = base64.b64decode(output["data"]["image/png"])
+    assert b"IDAT" in png and b"Software" not in png
+    assert streams["outputs"][0]["text"] == ["first\n", "second\n"]
+    assert volatile["outputs"] == [] and volatile["execution_count"] == 3
+
+    assert notebook_build.main(["--check"]) == 0
+    assert "ok        01_tiny.ipynb" in capsys.readouterr().out
+
+
+def test_check_says_which_cell_is_stale_and_writes_nothing(built, capsys):
+    edit(built, 2, "second", "third")
+    before = (built / "01_tiny.ipynb").read_bytes()
+    assert notebook_build.main(["--check"]) == 1
+    assert "STALE     01_tiny.ipynb: counting all cells from 0: 2" in (
+        capsys.readouterr().out
+    )
+    assert (built / "01_tiny.ipynb").read_bytes() == before
+
+
+def test_a_failing_cell_is_named_and_the_notebook_kept(built, capsys):
+    before = (built / "01_tiny.ipynb").read_bytes()
+    source = built / "src" / "01_tiny.py"
+    source.write_text(SOURCE.replace('print("first", flush=True)', "1 / 0"))
+    assert notebook_build.main(["01"]) == 2
+    message = capsys.readouterr().err
+    assert "01_tiny.ipynb, Cell 1 failed" in message
+    assert "ZeroDivisionError" in message
+    assert (built / "01_tiny.ipynb").read_bytes() == before
+
+
+def test_sync_without_edits_changes_nothing(built):
+    assert notebook_build.main(["--sync"]) == 0
+    assert (built / "src" / "01_tiny.py").read_text() == SOURCE
+
+
+def test_sync_brings_an_edit_back_and_keeps_tags_and_placeholder(built):
+    edit(built, 0, "A tiny lesson", "A small lesson")
+    edit(built, 2, "second", "third")
+    assert notebook_build.main(["--sync"]) == 0
+    expected = SOURCE.replace("A tiny", "A small").replace("second", "third")
+    assert (built / "src" / "01_tiny.py").read_text() == expected
+
+
+def test_sync_never_undoes_an_edit_of_the_source(built, capsys):
+    source = built / "src" / "01_tiny.py"
+    source.write_text(SOURCE.replace("second", "newest"))
+    edit(built, 2, "second", "third")
+    assert notebook_build.main(["--sync"]) == 2
+    assert "has changed since" in capsys.readouterr().err
+    assert "newest" in source.read_text()
+
+
+def test_sync_refuses_an_edited_measurement(built, capsys):
+    edit(built, 0, "about 1 minute", "about 9 minutes")
+    assert notebook_build.main(["--sync"]) == 2
+    assert "measured minutes" in capsys.readouterr().err
+    assert (built / "src" / "01_tiny.py").read_text() == SOURCE
+
+
+def test_a_broken_notebook_file_is_named(lessons, capsys):
+    (lessons / "01_tiny.ipynb").write_text('{"cells": [')
+    assert notebook_build.main([]) == 2
+    assert "01_tiny.ipynb cannot be read as a notebook" in capsys.readouterr().err
+
+
+def test_an_unknown_notebook_is_answered_with_those_there_are(lessons, capsys):
+    assert notebook_build.main(["07"]) == 2
+    assert "There are: 01_tiny" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("seconds", "stored", "minutes"),
+    [(1, None, 1), (60, None, 1), (61, None, 2), (61, 3, 3), (59, 3, 1), (130, 2, 3)],
+)
+def test_minutes_are_rounded_up_and_do_not_flicker(seconds, stored, minutes):
+    assert notebook_build.settled_minutes(seconds, stored) == minutes
+
+
+def test_minutes_read_as_english():
+    fill = notebook_build.fill_minutes
+    assert fill("{{minutes}} minutes", 1) == "1 minute"
+    assert fill("{{minutes}} minutes", 3) == "3 minutes"
+    assert fill("Minutes: {{minutes}}", 3) == "Minutes: 3"
+
+
+def test_notes_in_a_picture_are_dropped_and_its_content_kept():
+    cleaned = notebook_build.without_notes(NOTED_PNG)
+    assert b"tEXt" not in cleaned
+    assert cleaned.endswith(b"IDATxy\x00\x00\x00\x00")

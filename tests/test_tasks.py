@@ -1,0 +1,115 @@
+"""The tasks: an environment is whole or built anew, and nothing of a person is lost."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from llmlab.paths import ROOT
+
+
+@pytest.fixture
+def tasks(tmp_path, monkeypatch):
+    """tasks.py at work in a small copy of the course; commands are only noted."""
+    specification = importlib.util.spec_from_file_location("tasks", ROOT / "tasks.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    for name in ("requirements.lock", "pyproject.toml"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    for name in ("ROOT", "LOCK", "VENV", "STAMP", "PYTHON"):
+        inside = getattr(module, name).relative_to(ROOT)
+        monkeypatch.setattr(module, name, tmp_path / inside)
+    module.commands = []
+    module.fails_at = None
+    monkeypatch.setattr(module, "run", lambda *words, **_: pretend(module, words))
+    return module
+
+
+def pretend(tasks, words):
+    words = [str(word) for word in words]
+    tasks.commands.append(words)
+    if tasks.fails_at and tasks.fails_at in words:
+        raise subprocess.CalledProcessError(7, words)
+    if "venv" in words:
+        tasks.PYTHON.parent.mkdir(parents=True)
+        tasks.PYTHON.touch()
+
+
+def call(tasks, monkeypatch, *words):
+    monkeypatch.setattr(sys, "argv", ["tasks.py", *words])
+    return tasks.main()
+
+
+def test_the_lock_goes_first_and_torch_has_a_step_of_its_own(tasks, monkeypatch):
+    assert call(tasks, monkeypatch, "setup") == 0
+    lock = next(i for i, c in enumerate(tasks.commands) if "--require-hashes" in c)
+    torch = next(i for i, c in enumerate(tasks.commands) if c[-1].startswith("torch=="))
+    assert lock < torch
+    assert tasks.is_ready()
+
+
+def test_a_ready_environment_is_left_alone(tasks, monkeypatch):
+    call(tasks, monkeypatch, "setup")
+    tasks.commands.clear()
+    call(tasks, monkeypatch, "setup")
+    assert tasks.commands == []
+
+
+def test_a_set_up_that_was_interrupted_is_done_anew(tasks, monkeypatch, capsys):
+    tasks.fails_at = tasks.torch_requirement()
+    assert call(tasks, monkeypatch, "setup") == 7
+    assert tasks.PYTHON.exists() and not tasks.is_ready()
+    (tasks.VENV / "half a library").touch()
+
+    tasks.fails_at = None
+    assert call(tasks, monkeypatch, "setup") == 0
+    assert tasks.is_ready() and not (tasks.VENV / "half a library").exists()
+    assert "building it anew" in capsys.readouterr().out
+
+
+def test_a_changed_lock_and_a_moved_folder_make_an_environment_stale(
+    tasks, monkeypatch, tmp_path
+):
+    call(tasks, monkeypatch, "setup")
+    lock = tasks.LOCK.read_bytes()
+    tasks.LOCK.write_bytes(lock.replace(b"einops==", b"einops==9"))
+    assert not tasks.is_ready()
+    tasks.LOCK.write_bytes(lock.replace(b"\n", b"\r\n"))
+    assert tasks.is_ready(), "another system's line ends are no change"
+    monkeypatch.setattr(tasks, "ROOT", tmp_path / ".." / tmp_path.name)
+    assert not tasks.is_ready()
+
+
+def test_an_active_environment_is_not_pulled_from_under_its_user(tasks, monkeypatch):
+    tasks.VENV.mkdir()
+    monkeypatch.setattr(sys, "prefix", str(tasks.VENV))
+    with pytest.raises(SystemExit, match="deactivate"):
+        call(tasks, monkeypatch, "setup")
+    assert tasks.VENV.exists()
+
+
+def test_arguments_and_exit_code_pass_through(tasks, monkeypatch):
+    call(tasks, monkeypatch, "setup")
+    tasks.fails_at = "gpt"
+    assert call(tasks, monkeypatch, "test", "--", "-k", "gpt") == 7
+    assert tasks.commands[-1][-2:] == ["-k", "gpt"]
+
+
+def test_the_course_opens_at_its_first_page_and_keeps_its_token(tasks, monkeypatch):
+    call(tasks, monkeypatch, "lab")
+    words = tasks.commands[-1]
+    assert f"--LabApp.default_url=/lab/tree/{tasks.FIRST_PAGE}" in words
+    assert not any("token" in word.lower() for word in words)
+
+
+def test_cleaning_keeps_what_a_person_made(tasks, monkeypatch):
+    kept = [Path("runs/mine/__pycache__/model.safetensors"), Path("notes/plan.txt")]
+    removed = [Path("llmlab/__pycache__/gpt.pyc"), Path(".venv/bin/jupyter")]
+    for path in kept + removed:
+        (tasks.ROOT / path).parent.mkdir(parents=True)
+        (tasks.ROOT / path).touch()
+    call(tasks, monkeypatch, "clean")
+    assert all((tasks.ROOT / path).exists() for path in kept)
+    assert not any((tasks.ROOT / path).exists() for path in removed)
