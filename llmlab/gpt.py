@@ -67,8 +67,8 @@ class GPTConfig:
             )
         if self.positions == "rotary" and self.d_head % 2:
             raise ValueError(
-                f"rotary positions turn pairs of numbers, but a head has {self.d_head}; "
-                "choose width / heads even"
+                f"rotary positions turn pairs of numbers, but a head has "
+                f"{self.d_head}; choose width / heads even"
             )
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
@@ -82,7 +82,7 @@ class GPTConfig:
 
     @classmethod
     def gpt2(cls, **sizes) -> "GPTConfig":
-        """The architecture of GPT-2 (Radford et al. 2019); by default its 124 M size."""
+        """The architecture of GPT-2 (Radford et al. 2019), by default of 124 M."""
         shape = dict(vocab_size=50257, context=1024, layers=12, heads=12, width=768)
         return cls(
             **(shape | sizes),

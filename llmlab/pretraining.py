@@ -11,7 +11,13 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim import Optimizer
 
-from llmlab.batching import IGNORE, Batch, length_batches, next_token_batch, pad_sequences
+from llmlab.batching import (
+    IGNORE,
+    Batch,
+    length_batches,
+    next_token_batch,
+    pad_sequences,
+)
 from llmlab.gpt import GPT
 from llmlab.tokenizer import Tokenizer
 from llmlab.training import apply_gradients, set_learning_rate, warmup_stable_decay

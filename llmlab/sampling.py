@@ -169,7 +169,7 @@ def _check_prompts(prompts, max_new_tokens, context) -> None:
             )
         if len(prompt) + max_new_tokens > context + 1:
             raise ValueError(
-                f"prompt {row} has {len(prompt)} tokens; with {max_new_tokens} new ones "
-                f"it does not fit the context of {context}. Shorten the prompt or ask "
-                "for fewer tokens"
+                f"prompt {row} has {len(prompt)} tokens; with {max_new_tokens} new "
+                f"ones it does not fit the context of {context}. Shorten the prompt or "
+                "ask for fewer tokens"
             )

@@ -36,7 +36,7 @@ def step_generator(seed: int, step: int) -> torch.Generator:
 
 
 class Interrupted(KeyboardInterrupt):
-    """A run was interrupted between two steps; its state is saved and the model whole."""
+    """A run was interrupted between two steps; the model is whole, its state saved."""
 
 
 def train(
@@ -271,7 +271,7 @@ def adamw(
 def muon_and_adamw(
     module: nn.Module,
     *,
-    matrix_rate: float = 0.02,
+    matrix_rate: float = 0.01,
     other_rate: float = 0.01,
     weight_decay: float = 0.0,
 ) -> dict[str, Optimizer]:

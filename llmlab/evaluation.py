@@ -1,0 +1,264 @@
+"""What did it learn? Losses, choices, answers, and how sure we may be of each.
+
+Every measurement comes with enough to judge it: a loss with the number of tokens behind
+it, a share with a 95 % interval.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from llmlab.batching import next_token_batch
+from llmlab.gpt import GPT
+from llmlab.instruction import answer
+from llmlab.pretraining import masked_batch
+from llmlab.reinforce import Rollout, token_log_probs
+from llmlab.tokenizer import Tokenizer
+
+NATS_PER_BIT = math.log(2)
+
+
+# Language ---------------------------------------------------------------------------
+
+
+@torch.inference_mode()
+def sequence_log_probs(
+    model: GPT,
+    sequences: Sequence[Sequence[int]],
+    target_masks: Sequence[Sequence[bool]] | None = None,
+    *,
+    rows: int = 64,
+) -> torch.Tensor:
+    """Log-probability of each sequence given its first token, in nats: (count,).
+
+    Parameters
+    ----------
+    target_masks : count only these tokens of each sequence, such as an answer's.
+    rows : sequences a batch; similar lengths are read together.
+    """
+    result = torch.zeros(len(sequences), dtype=torch.float64)
+    order = sorted(range(len(sequences)), key=lambda i: len(sequences[i]))
+    for start in range(0, len(order), rows):
+        members = order[start : start + rows]
+        batch = next_token_batch(
+            [sequences[i] for i in members],
+            None if target_masks is None else [target_masks[i] for i in members],
+        )
+        log_probs = token_log_probs(model(batch.tokens), batch.targets)
+        result[members] = log_probs.double().sum(dim=1)
+    return result
+
+
+@dataclass(frozen=True)
+class LanguageLoss:
+    """How surprised a model is by text that it has not seen.
+
+    nats_per_token : mean over all predicted tokens, each document's <eos> included.
+    error : standard error of that mean, from the spread between documents.
+    tokens : how many were predicted.
+    """
+
+    nats_per_token: float
+    error: float
+    tokens: int
+
+    @property
+    def perplexity(self) -> float:
+        """The number of equally likely tokens that would be as surprising."""
+        return math.exp(self.nats_per_token)
+
+
+def language_loss(model: GPT, sequences: Sequence[Sequence[int]]) -> LanguageLoss:
+    """Next-token loss on encoded documents, each read from its own beginning."""
+    return _loss_of(-sequence_log_probs(model, sequences), sequences)
+
+
+def entropy_line(
+    bits: Sequence[float], sequences: Sequence[Sequence[int]]
+) -> LanguageLoss:
+    """The loss of a reader who knows how the documents were made.
+
+    The village counts the bits of every choice behind a document. Divided by the tokens
+    that tell it, they are the loss that a perfect model cannot get below, but for the
+    slack of texts that can be made in more than one way.
+
+    bits : of each document's derivation. sequences : the same documents, encoded.
+    """
+    nats = torch.tensor(bits, dtype=torch.float64) * NATS_PER_BIT
+    return _loss_of(nats, sequences)
+
+
+def _loss_of(nats: torch.Tensor, sequences) -> LanguageLoss:
+    tokens = torch.tensor([len(s) - 1 for s in sequences], dtype=torch.float64)
+    mean = (nats.sum() / tokens.sum()).item()  # ratio of means, not mean of ratios
+    residual = nats - mean * tokens
+    error = residual.square().sum().sqrt() / tokens.sum()
+    return LanguageLoss(mean, error.item(), int(tokens.sum()))
+
+
+@torch.inference_mode()
+def sequence_kl(policy: GPT, reference: GPT, rollout: Rollout) -> torch.Tensor:
+    """How far a policy has moved from its reference, on what it wrote: (batch,) nats.
+
+    The sum over a response of log policy - log reference; its mean over responses drawn
+    from the policy estimates the KL divergence between the two (Schulman 2020's k1).
+    """
+    tokens, segment_ids = rollout.batch.tokens, rollout.batch.segment_ids
+    own, others = (
+        token_log_probs(model(tokens, segment_ids=segment_ids), rollout.batch.targets)
+        for model in (policy, reference)
+    )
+    return ((own - others) * rollout.mask).sum(dim=1)
+
+
+# Choices ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of successes with its 95 % interval (Wilson 1927)."""
+
+    successes: float
+    trials: int
+
+    @property
+    def rate(self) -> float:
+        return self.successes / self.trials
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        return wilson_interval(self.successes, self.trials)
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        return f"{self.rate:.2f} [{low:.2f}, {high:.2f}] of {self.trials}"
+
+
+def wilson_interval(
+    successes: float, trials: int, z: float = 1.959964
+) -> tuple[float, float]:
+    """Interval that holds the true share 95 times in 100, near 0 and 1 too.
+
+    Wilson 1927. successes : may be fractional, where a tie counts one half.
+    """
+    if not 0 <= successes <= trials or trials < 1:
+        raise ValueError(
+            f"{successes} successes of {trials} trials; expected at least one trial "
+            "and no more successes than trials"
+        )
+    rate = successes / trials
+    centre = (rate + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    spread = math.sqrt(rate * (1 - rate) / trials + z**2 / (4 * trials**2))
+    half = z * spread / (1 + z**2 / trials)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def win_rate(challenger: Sequence[float], champion: Sequence[float]) -> Share:
+    """How often the challenger's score is higher, prompt by prompt; a tie is half."""
+    wins = sum(
+        1.0 if new > old else 0.5 if new == old else 0.0
+        for new, old in zip(challenger, champion, strict=True)
+    )
+    return Share(wins, len(challenger))
+
+
+@torch.inference_mode()
+def masked_accuracy(
+    model: GPT,
+    tokenizer: Tokenizer,
+    sequences: Sequence[Sequence[int]],
+    *,
+    seed: int,
+    rows: int = 64,
+) -> Share:
+    """How often a bidirectional model's first guess at a hidden token is right."""
+    generator = torch.Generator().manual_seed(seed)
+    right = trials = 0
+    for start in range(0, len(sequences), rows):
+        batch = masked_batch(sequences[start : start + rows], tokenizer, generator)
+        guesses = model(batch.tokens, segment_ids=batch.segment_ids).argmax(dim=-1)
+        hidden = batch.target_mask
+        right += int((guesses == batch.targets)[hidden].sum())
+        trials += int(hidden.sum())
+    return Share(right, trials)
+
+
+def minimal_pairs(
+    model: GPT, tokenizer: Tokenizer, pairs: Iterable
+) -> dict[str, Share]:
+    """For each phenomenon: how often the right sentence is more probable.
+
+    Warstadt et al. 2020 (BLiMP). The two sentences of a pair differ in one thing, so
+    whichever the model finds likelier shows whether it knows that thing.
+
+    pairs : with `phenomenon`, `good` and `bad`.
+    """
+    pairs = list(pairs)
+    good = sequence_log_probs(model, [_document(tokenizer, p.good) for p in pairs])
+    bad = sequence_log_probs(model, [_document(tokenizer, p.bad) for p in pairs])
+    outcomes = defaultdict(list)
+    for pair, right in zip(pairs, (good > bad).tolist(), strict=True):
+        outcomes[pair.phenomenon].append(right)
+    return {name: Share(sum(won), len(won)) for name, won in outcomes.items()}
+
+
+def completions(model: GPT, tokenizer: Tokenizer, probes: Iterable) -> dict[str, Share]:
+    """For each kind: how often the right ending is the most probable of those offered.
+
+    probes : with `kind`, `prefix`, `answer` and `distractors`.
+    """
+    probes = list(probes)
+    sequences, masks, owners = [], [], []
+    for number, probe in enumerate(probes):
+        prefix = [tokenizer.bos_id, *tokenizer.encode(probe.prefix)]
+        for ending in (probe.answer, *probe.distractors):
+            tokens = tokenizer.encode(ending)
+            sequences.append(prefix + tokens)
+            masks.append([False] * len(prefix) + [True] * len(tokens))
+            owners.append(number)
+    log_probs = sequence_log_probs(model, sequences, masks)
+    offered = defaultdict(list)
+    for owner, log_prob, mask in zip(owners, log_probs.tolist(), masks, strict=True):
+        offered[owner].append(log_prob / sum(mask))  # a long ending is no worse for it
+    outcomes = defaultdict(list)
+    for number, probe in enumerate(probes):
+        outcomes[probe.kind].append(offered[number][0] == max(offered[number]))
+    return {name: Share(sum(won), len(won)) for name, won in outcomes.items()}
+
+
+def _document(tokenizer: Tokenizer, text: str) -> list[int]:
+    return [tokenizer.bos_id, *tokenizer.encode(text), tokenizer.eos_id]
+
+
+# Answers ----------------------------------------------------------------------------
+
+
+def answers_right(
+    model: GPT,
+    tokenizer: Tokenizer,
+    examples: Sequence,
+    score: Callable[[object, str], dict[str, float]],
+    *,
+    max_new_tokens: int = 80,
+) -> dict[str, Share]:
+    """For each task: how often the model's likeliest answer is right.
+
+    Parameters
+    ----------
+    examples : with `task` and `prompt`.
+    score : the task's exact scorer; its "right" is 1 or 0.
+    """
+    said = answer(
+        model,
+        tokenizer,
+        [example.prompt for example in examples],
+        max_new_tokens=max_new_tokens,
+        top_k=1,
+    )
+    outcomes = defaultdict(list)
+    for example, text in zip(examples, said, strict=True):
+        outcomes[example.task].append(score(example, text)["right"])
+    return {task: Share(sum(right), len(right)) for task, right in outcomes.items()}

@@ -1,0 +1,279 @@
+"""The learned reward: one number that says how much people would like a text.
+
+A GPT reads prompt and response; a linear head turns what it knows at the last token
+into a score. Trained on nothing but comparisons, the score is defined up to a constant
+for each prompt: only differences between answers to one prompt mean something.
+"""
+
+import copy
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import Optimizer
+
+from llmlab.batching import pad_sequences
+from llmlab.gpt import GPT, GPTConfig
+from llmlab.instruction import render_example
+from llmlab.preferences import Comparison
+from llmlab.tokenizer import Tokenizer
+from llmlab.training import (
+    Metrics,
+    apply_gradients,
+    set_learning_rate,
+    warmup_stable_decay,
+)
+
+
+class RewardModel(nn.Module):
+    """A GPT with a scalar head in place of its vocabulary.
+
+    Parameters
+    ----------
+    body : where to start from, as a rule the instruct model (Stiennon et al. 2020). It
+        is copied: training the reward never moves the policy, nor the other way round.
+    seed : of the head's random weights.
+    """
+
+    def __init__(self, body: GPT, seed: int = 0):
+        super().__init__()
+        self.body = copy.deepcopy(body)
+        width = body.config.width
+        self.head = nn.Linear(width, 1)
+        # Small enough that no sigmoid is saturated before anything was learned
+        # (Stiennon et al. 2020: standard deviation 1 / sqrt(width + 1)).
+        generator = torch.Generator().manual_seed(seed)
+        nn.init.normal_(self.head.weight, std=(width + 1) ** -0.5, generator=generator)
+        nn.init.zeros_(self.head.bias)
+        self.to(body.embedding.weight)
+        # Set once by `normalise`, never trained (Ziegler et al. 2019).
+        self.register_buffer("gain", torch.ones_like(self.head.bias[0]))
+        self.register_buffer("bias", torch.zeros_like(self.head.bias[0]))
+
+    @classmethod
+    def from_config(cls, config: GPTConfig) -> "RewardModel":
+        """An untrained reward model of this shape, to be filled from a checkpoint."""
+        return cls(GPT(config))
+
+    @property
+    def config(self) -> GPTConfig:
+        return self.body.config
+
+    def forward(self, tokens: Tensor, segment_ids: Tensor | None = None) -> Tensor:
+        """Score whole texts, (batch,), read off at each row's last real token.
+
+        Parameters
+        ----------
+        tokens : (batch, time), prompt and response, the end token included.
+        segment_ids : (batch, time), 1 on text and 0 on padding, on either side. None:
+            no padding.
+        """
+        if segment_ids is None:
+            segment_ids = torch.ones_like(tokens)
+        hidden = self.body.hidden_states(tokens, segment_ids=segment_ids)
+        last = last_real_token(segment_ids)
+        rows = torch.arange(len(tokens), device=tokens.device)
+        return self.gain * self.head(hidden[rows, last])[:, 0] + self.bias
+
+    @torch.no_grad()
+    def score(
+        self, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]]
+    ) -> Tensor:
+        """Score responses (token ids, end token included) to prompts, (count,)."""
+        pairs = zip(prompts, responses, strict=True)
+        return self.score_texts([[*prompt, *response] for prompt, response in pairs])
+
+    @torch.no_grad()
+    def score_texts(self, sequences: Sequence[Sequence[int]], rows: int = 64) -> Tensor:
+        """Score prompts with their responses, (count,), `rows` at a time."""
+        scores = []
+        for start in range(0, len(sequences), rows):
+            scores.append(self(*_pad(sequences[start : start + rows], self)))
+        return torch.cat(scores)
+
+
+def last_real_token(segment_ids: Tensor) -> Tensor:
+    """Column of each row's last token that is not padding, (batch,).
+
+    By segment, never by `tokens != pad`: a reward read off one token early is the
+    classic silent fault of models whose padding is the end token.
+    """
+    real = segment_ids != 0
+    if not real.any(dim=1).all():
+        raise ValueError("a row consists of padding only; every text needs a token")
+    columns = torch.arange(real.shape[1], device=real.device)
+    return (columns * real).amax(dim=1)
+
+
+def _pad(sequences, model: nn.Module) -> tuple[Tensor, Tensor]:
+    device = next(model.parameters()).device
+    tokens, segment_ids = pad_sequences(sequences)
+    return tokens.to(device), segment_ids.to(device)
+
+
+# Learning from comparisons ----------------------------------------------------------
+
+
+class EncodedComparison(NamedTuple):
+    """Token ids of prompt and story, for the story chosen and for the other."""
+
+    winner: list[int]
+    loser: list[int]
+
+
+def encode_comparisons(
+    comparisons: Iterable[Comparison], tokenizer: Tokenizer, *, context: int
+) -> list[EncodedComparison]:
+    """Render both stories of each comparison as the policy would write them.
+
+    Comparisons of a story with itself are left out: their loss is log 2 whatever the
+    model says, and would be mistaken for something that it failed to learn.
+
+    Raises
+    ------
+    ValueError : a story does not fit the context. Cutting it would take away its end
+        token, which is where the reward is read off.
+    """
+    encoded = []
+    for comparison in comparisons:
+        pair = EncodedComparison(
+            render_example(tokenizer, comparison.prompt, comparison.winner)[0],
+            render_example(tokenizer, comparison.prompt, comparison.loser)[0],
+        )
+        longest = max(map(len, pair))
+        if longest > context:
+            raise ValueError(
+                f"a story takes {longest} tokens with its prompt, but the model reads "
+                f"{context}; leave it out: {comparison.prompt!r}"
+            )
+        if pair.winner != pair.loser:
+            encoded.append(pair)
+    return encoded
+
+
+def reward_loss(winner_scores: Tensor, loser_scores: Tensor) -> Tensor:
+    """-log sigmoid(r_winner - r_loser), mean over pairs: the Bradley-Terry likelihood.
+
+    Stiennon et al. 2020, section 3.4. `logsigmoid` rather than log(sigmoid), which
+    underflows where the model is surest to be wrong. Both inputs (pairs,).
+    """
+    return -functional.logsigmoid(winner_scores - loser_scores).mean()
+
+
+def score_pairs(
+    model: RewardModel, pairs: Sequence[EncodedComparison]
+) -> tuple[Tensor, Tensor]:
+    """Scores of winners and of losers, (pairs,) each, with gradients.
+
+    Both stories of a pair go through the model in one batch.
+    """
+    sequences = [pair.winner for pair in pairs] + [pair.loser for pair in pairs]
+    scores = model(*_pad(sequences, model))
+    return scores[: len(pairs)], scores[len(pairs) :]
+
+
+def make_reward_step(
+    model: RewardModel,
+    pairs: Sequence[EncodedComparison],
+    optimizers: dict[str, Optimizer],
+    *,
+    steps: int,
+    batch: int = 32,
+    seed: int = 0,
+    clip: float = 1.0,
+) -> Callable[[int, torch.Generator], Metrics]:
+    """An update for `training.train`: the model learns from `batch` comparisons.
+
+    Every pair is seen once before any is seen twice. `len(pairs) // batch` steps are
+    one epoch, after which reward models soon overfit (Ouyang et al. 2022, section 3.5).
+
+    Parameters
+    ----------
+    steps : updates in all; the learning rate warms up, stays, and falls to zero.
+    seed : of the order of the pairs.
+    clip : longest gradient.
+    """
+    if not pairs:
+        raise ValueError("there are no comparisons to learn from; give at least one")
+
+    shuffler = torch.Generator().manual_seed(seed)
+    order: list[int] = []
+    while len(order) < steps * batch:
+        order += torch.randperm(len(pairs), generator=shuffler).tolist()
+
+    def step(index: int, generator: torch.Generator) -> Metrics:
+        set_learning_rate(optimizers.values(), warmup_stable_decay(index, steps))
+        chosen = [pairs[n] for n in order[index * batch : (index + 1) * batch]]
+        winners, losers = score_pairs(model, chosen)
+        loss = reward_loss(winners, losers)
+        norm = apply_gradients(loss, model, optimizers.values(), clip=clip)
+        return {
+            "loss": loss.item(),
+            "accuracy": accuracy(winners, losers),
+            "gradient_norm": norm,
+            "tokens": sum(len(pair.winner) + len(pair.loser) for pair in chosen),
+        }
+
+    return step
+
+
+@torch.no_grad()
+def normalise(model: RewardModel, sequences: Sequence[Sequence[int]]) -> None:
+    """Set gain and bias so that these texts have mean 0 and standard deviation 1.
+
+    Ziegler et al. 2019, section 2.1. Give it texts of the *reference* policy: then a
+    score of 1 is one standard deviation above what the model wrote before reinforcement
+    learning, and the weight of the KL penalty means the same for every reward model.
+    """
+    if len(sequences) < 2:
+        raise ValueError(f"{len(sequences)} texts have no spread; give two or more")
+    scores = (model.score_texts(sequences) - model.bias) / model.gain
+    spread = scores.std()
+    if not spread > 1e-5:  # below that it is rounding, not opinion
+        raise ValueError(
+            "all texts have the same score; give different texts, or train the model"
+        )
+    model.gain.copy_(1 / spread)
+    model.bias.copy_(-scores.mean() / spread)
+
+
+# What was learned -------------------------------------------------------------------
+
+
+def accuracy(winner_scores: Tensor, loser_scores: Tensor) -> float:
+    """The share of pairs in which the winner scores higher; a tie counts one half."""
+    higher = (winner_scores > loser_scores).double()
+    ties = (winner_scores == loser_scores).double()
+    return (higher + ties / 2).mean().item()
+
+
+class CalibrationBin(NamedTuple):
+    """Comparisons of which the model was about equally sure."""
+
+    confidence: float
+    accuracy: float
+    count: int
+
+
+def calibration(
+    winner_scores: Tensor, loser_scores: Tensor, bins: int = 5
+) -> list[CalibrationBin]:
+    """Is the model right as often as it claims?
+
+    The claim is sigmoid(|r_winner - r_loser|), between one half and one. Bins are of
+    equal width in it; empty ones are left out. A calibrated model has accuracy equal to
+    confidence in every bin, up to sampling noise.
+    """
+    differences = (winner_scores - loser_scores).detach().double().cpu()
+    claims = differences.abs().sigmoid()
+    right = (differences > 0).double() + (differences == 0).double() / 2
+    numbers = ((claims - 0.5) * 2 * bins).long().clamp(max=bins - 1)
+    return [
+        CalibrationBin(
+            claims[chosen].mean().item(), right[chosen].mean().item(), int(chosen.sum())
+        )
+        for chosen in (numbers == number for number in range(bins))
+        if chosen.any()
+    ]

@@ -1,0 +1,252 @@
+"""The `tour` command: the whole life of one small model, without a notebook.
+
+The recipes are in `life`; here they are run one after another, measured, and told as
+`report.json` and `report.html`. A tour may be interrupted or killed at any instant. Run
+again, it goes on where it was and ends with the same weights, bit for bit.
+"""
+
+import argparse
+import hashlib
+import json
+import platform
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import psutil
+import torch
+
+from llmlab import village
+from llmlab.checkpoints import (
+    Card,
+    save_checkpoint,
+    weights_hash,
+)
+from llmlab.files import write_atomically
+from llmlab.gpt import GPT
+from llmlab.instruction import answer
+from llmlab.life import SCALES, STAGES, Life, Stage, settings
+from llmlab.paths import CHECKPOINTS, RUNS
+from llmlab.report import bars, write_report
+from llmlab.sampling import complete
+from llmlab.training import TerminalProgress
+
+WRITERS = ("base", "instruct", "reinforce", "ppo")
+"""The stages that can be asked to write something."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, default=RUNS / "tour", help="a folder")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--scale",
+        choices=SCALES,
+        default="full",
+        help="'tiny' runs every stage for seconds, to see that all parts fit",
+    )
+    parser.add_argument(
+        "--ship",
+        action="store_true",
+        help="afterwards, put the checkpoints where the course looks for its own",
+    )
+
+
+def main(arguments: argparse.Namespace) -> int:
+    life = Life(
+        folder=arguments.out,
+        seed=arguments.seed,
+        scale=SCALES[arguments.scale],
+        progress=TerminalProgress(),
+    )
+    _claim_folder(life)
+    print(f"One life, in {life.folder}. Stop it at any time: it goes on from there.")
+    records = [run_stage(life, name, stage) for name, stage in STAGES.items()]
+    report = make_report(life, records)
+    _write_json(life.folder / "report.json", report)
+    write_report(report, life.folder / "report.html")
+    _print_summary(report, life.folder)
+    if arguments.ship:
+        ship(life)
+    return 0
+
+
+def _claim_folder(life: Life) -> None:
+    """A folder holds one life: the same seed and the same scale, or it is refused."""
+    path = life.folder / "settings.json"
+    if not path.exists():
+        _write_json(path, settings(life))
+    elif json.loads(path.read_text()) != settings(life):
+        raise ValueError(
+            f"{life.folder} holds a tour with other settings. Choose another folder "
+            "with --out, or delete this one to begin anew"
+        )
+
+
+def run_stage(life: Life, name: str, stage: Stage) -> dict:
+    """Train one stage, or find that it was trained before. Returns its record."""
+    path = life.folder / f"{name}.json"
+    if path.exists() and life.checkpoint(name).exists():
+        print(f"{name:<12} done before")
+        return json.loads(path.read_text())
+    began = time.perf_counter()
+    with peak_memory() as memory:
+        trained = stage.train(life)
+    parent_hash = ""
+    if stage.parent != "random":
+        parent_hash = weights_hash(life.load(stage.parent))
+    card = Card(
+        stage=name,
+        parent=stage.parent,
+        parent_hash=parent_hash,
+        data=trained.data,
+        seed=life.seed,
+        steps=len(trained.history),
+        tokens=int(sum(metrics["tokens"] for metrics in trained.history)),
+        seconds=round(trained.history[-1]["seconds"], 1),
+        metrics=trained.metrics,
+        tokenizer=life.tokenizer.fingerprint(),
+    )
+    save_checkpoint(life.checkpoint(name), trained.model, card)
+    record = {
+        "name": name,
+        "hash": weights_hash(trained.model),
+        "peak_memory_bytes": memory["bytes"],
+        "history": trained.history,
+        **{key: value for key, value in asdict(card).items() if key != "stage"},
+        "training_seconds": card.seconds,
+        "seconds": round(time.perf_counter() - began, 1),
+    }
+    _write_json(path, record)
+    life.run_state(name).unlink(missing_ok=True)
+    return record
+
+
+@contextmanager
+def peak_memory(seconds_between: float = 0.05):
+    """Watch this process; afterwards `bytes` is the most memory that it held."""
+    process, done = psutil.Process(), threading.Event()
+    peak = {"bytes": process.memory_info().rss}
+
+    def watch():
+        while not done.wait(seconds_between):
+            peak["bytes"] = max(peak["bytes"], process.memory_info().rss)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield peak
+    finally:
+        done.set()
+        watcher.join()
+
+
+# The report -------------------------------------------------------------------------
+
+
+def make_report(life: Life, records: list[dict]) -> dict:
+    """Everything that was measured, under stable names; see `llmlab.report`."""
+    metrics = {record["name"]: record["metrics"] for record in records}
+    return {
+        "version": 1,
+        "seed": life.seed,
+        "machine": describe_machine(),
+        "entropy_line": metrics["base"]["entropy_line"],
+        "stages": records,
+        "metrics": {
+            "base_validation_loss": metrics["base"]["validation_loss"],
+            "base_excess_nats": metrics["base"]["excess"],
+            "french_exact_match": metrics["instruct"]["translate_right"],
+            "summaries_right": metrics["instruct"]["summarise_right"],
+            "support_right": metrics["instruct"]["support_right"],
+            "stories_right": metrics["instruct"]["story_right"],
+            "reward_accuracy": metrics["reward"]["reward_accuracy"],
+            "reward_ceiling": metrics["reward"]["reward_ceiling"],
+            **_policy_metrics("reinforce", metrics["reinforce"]),
+            **_policy_metrics("ppo", metrics["ppo"]),
+            "seconds": sum(record["seconds"] for record in records),
+            "peak_memory_bytes": max(r["peak_memory_bytes"] for r in records),
+        },
+        "samples": samples(life),
+    }
+
+
+def _policy_metrics(name: str, metrics: dict) -> dict:
+    return {
+        f"{name}_win_rate": metrics["win_rate"],
+        f"{name}_win_rate_interval": [
+            metrics["win_rate_low"],
+            metrics["win_rate_high"],
+        ],
+        f"{name}_gold": metrics["gold"],
+        f"{name}_kl": metrics["kl"],
+    }
+
+
+def samples(life: Life) -> list[dict]:
+    """The same prompts, answered by every stage: the first of each task, unselected."""
+    prompts = [
+        village.instructions(1, seed=life.seed, split="test", task=task)[0].prompt
+        for task in ("translate", "summarise", "support", "story")
+    ]
+    prompts.append("How can I reset my password?")
+    prompts += life.story_prompts(2, "test")
+    answers: list[dict[str, str]] = [{} for _ in prompts]
+    for stage in WRITERS:
+        model = life.load(stage)
+        for row, prompt in enumerate(prompts):
+            generator = torch.Generator().manual_seed(life.seed)
+            answers[row][stage] = _respond(life, model, stage, prompt, generator)
+    return [
+        {"prompt": prompt, "answers": said}
+        for prompt, said in zip(prompts, answers, strict=True)
+    ]
+
+
+def _respond(life: Life, model: GPT, stage: str, prompt: str, generator) -> str:
+    settings = dict(max_new_tokens=life.scale.story_tokens, generator=generator)
+    if stage == "base":  # it knows no questions, only texts that go on
+        text = complete(model, life.tokenizer, prompt, **settings)
+        return text.removeprefix(prompt).strip()
+    return answer(model, life.tokenizer, [prompt], **settings)[0]
+
+
+def describe_machine() -> dict:
+    return {
+        "system": platform.system(),
+        "processor": platform.machine(),
+        "cores": psutil.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+
+
+def _print_summary(report: dict, folder: Path) -> None:
+    print()
+    for bar in bars(report):
+        print(f"{bar.verdict:<14} {bar.what}: {bar.measured} (wanted {bar.wanted})")
+    print(f"\nThe whole story: {folder / 'report.html'}")
+
+
+def _write_json(path: Path, content: dict) -> None:
+    text = json.dumps(content, indent=1, ensure_ascii=False)
+    write_atomically(path, f"{text}\n".encode())
+
+
+def ship(life: Life, folder: Path = CHECKPOINTS) -> None:
+    """Copy a life to where the course looks for its own, with a manifest of hashes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = ["tokenizer.json", "report.json"]
+    names += [life.checkpoint(stage).name for stage in STAGES]
+    manifest = {}
+    for name in names:
+        data = (life.folder / name).read_bytes()
+        write_atomically(folder / name, data)
+        manifest[name] = {
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "bytes": len(data),
+        }
+    _write_json(folder / "manifest.json", manifest)

@@ -1,0 +1,40 @@
+"""The village: where the text comes from.
+
+A small world (data/village), told as books, articles, web pages, a phrase book and
+sayings; instructions with exact scorers; stories in pairs with a hidden truth about
+which is better. Every random choice is counted, so that the lowest loss that any
+model can reach is known.
+"""
+
+from llmlab.village.chooser import Chooser, every_derivation
+from llmlab.village.corpus import Document, Entropy, documents, entropy
+from llmlab.village.gold import gold_score
+from llmlab.village.probing import Completion, MinimalPair, Probes, probes
+from llmlab.village.stories import StoryPair
+from llmlab.village.tasks import (
+    Instruction,
+    instructions,
+    score_answer,
+    story_pairs,
+    story_prompts,
+)
+
+__all__ = [
+    "Chooser",
+    "Completion",
+    "Document",
+    "Entropy",
+    "Instruction",
+    "MinimalPair",
+    "Probes",
+    "StoryPair",
+    "documents",
+    "entropy",
+    "every_derivation",
+    "gold_score",
+    "instructions",
+    "probes",
+    "score_answer",
+    "story_pairs",
+    "story_prompts",
+]

@@ -1,0 +1,122 @@
+"""The corpus: documents of five genres, any number of them, from a seed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import sqrt
+
+from llmlab.village import encyclopaedia, french, news, sayings, stories, websites
+from llmlab.village.chooser import Chooser
+from llmlab.village.frames import expand
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Document:
+    """`bits` is -log2 of the probability of the document's derivation, the choice of
+    its genre included."""
+
+    text: str
+    genre: str
+    bits: float
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+def documents(
+    count: int, *, seed: int, split: str, start: int = 0
+) -> Iterator[Document]:
+    """Documents `start` to `start + count` of a split.
+
+    Each depends on (seed, split, its number) alone, so that a stream can begin
+    anywhere. Splits never share a source of chance.
+
+    Raises ValueError for an unknown split or a negative count.
+    """
+    check_split(split)
+    if count < 0 or start < 0:
+        raise ValueError(
+            f"count and start must be 0 or more, got count={count}, start={start}"
+        )
+    for number in range(start, start + count):
+        yield _document(Chooser("documents", split, seed, number))
+
+
+def check_split(split: str) -> None:
+    if split not in SPLITS:
+        raise ValueError(f"expected split to be one of {SPLITS}, got {split!r}")
+
+
+def _document(chooser: Chooser) -> Document:
+    genre = chooser.weighted(GENRES)
+    text, labels = _WRITERS[genre](chooser)
+    return Document(text, genre, chooser.bits, labels)
+
+
+def _book(chooser: Chooser) -> tuple[str, dict[str, str]]:
+    event = stories.draw_event(chooser)
+    title = f"{event.who.name} and the {event.thing.name}"
+    text = f"{title}\n{stories.tell(event, stories.BOOK, chooser)}"
+    if chooser.coin(0.4):
+        text += " " + expand(chooser.pick(event.plot.morals), event.slots(), chooser)
+    return text, event.labels()
+
+
+def _article(chooser: Chooser) -> tuple[str, dict[str, str]]:
+    if chooser.coin(0.5):
+        return encyclopaedia.page(chooser)
+    event = news.draw_news(chooser)
+    text = news.article(event, chooser)
+    if chooser.coin(0.4):
+        text += "\n" + news.in_short(event, chooser)
+    return text, event.facts()
+
+
+_WRITERS = {
+    "books": _book,
+    "articles": _article,
+    "websites": websites.draw_page,
+    "bilingual": french.page,
+    "sayings": sayings.page,
+}
+
+# How many of a thousand documents are of each genre: the shares of the words
+# (books .45, articles .2, websites .2, bilingual .1, sayings .05) divided by the
+# usual length of a document.
+GENRES = {
+    "books": 0.32,
+    "articles": 0.27,
+    "websites": 0.25,
+    "bilingual": 0.10,
+    "sayings": 0.06,
+}
+
+
+@dataclass(frozen=True)
+class Entropy:
+    """Mean bits of a document and the standard error of that mean."""
+
+    bits: float
+    standard_error: float
+    words: float
+    documents: int
+
+
+def entropy(count: int, seed: int, split: str = "validation") -> Entropy:
+    """The derivation entropy, estimated from `count` fresh documents.
+
+    The line on a training plot, in nats per token, is
+    `entropy(...).bits * ln 2 / tokens`, where tokens is the mean number of tokens of
+    a document, its end included: a ratio of means. It is an upper bound of what text
+    needs (two derivations can give the same text), and it holds only for a causal
+    model that reads whole documents from their first token.
+    """
+    if count < 2:
+        raise ValueError(f"expected a count of 2 or more documents, got {count}")
+    bits = []
+    words = 0
+    for document in documents(count, seed=seed, split=split):
+        bits.append(document.bits)
+        words += len(document.text.split())
+    mean = sum(bits) / count
+    variance = sum((value - mean) ** 2 for value in bits) / (count - 1)
+    return Entropy(mean, sqrt(variance / count), words / count, count)

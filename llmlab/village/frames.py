@@ -1,0 +1,148 @@
+"""Frames: sentences with slots and choices, the notation of data/village/*.toml.
+
+{who}, {who.his}   a slot, filled from the state of the story; a capital,
+                   {Who}, capitalises the filling
+[red|green|]       one of these, all equally likely; may be nested
+<when>             one line of the word list of that name
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from llmlab.village.chooser import Chooser
+
+_PIECES = re.compile(r"[\[\]|]|\{[^{}\[\]|<>]*\}|<[^{}\[\]|<>]*>|[^\[\]|{}<>]+|.")
+_SLOT_NAME = re.compile(r"[A-Za-z][a-z_]*(\.[a-z_]+)*\Z")
+
+
+class FrameError(ValueError):
+    """A frame that cannot be read: what is wrong and what was expected."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    name: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    options: tuple  # each a text, a Slot, a Choice or a tuple of these
+
+
+def parse(text: str, lists: dict[str, tuple] | None = None):
+    """Reads one frame. `lists` holds the word lists that <name> may refer to.
+
+    Returns a text, a Slot, a Choice, or a tuple of these in reading order.
+    """
+    pieces = _PIECES.findall(text)
+    node, rest = _parse_sequence(pieces, 0, text, lists or {})
+    if rest < len(pieces):
+        raise FrameError(f"unexpected {pieces[rest]!r} in {text!r}; write [a|b]")
+    return node
+
+
+def parse_list(text: str, lists: dict[str, tuple] | None = None) -> tuple:
+    """Reads a block with one frame a line; blank lines and # lines are skipped."""
+    lines = [line.strip() for line in text.splitlines()]
+    lines = [line for line in lines if line and not line.startswith("#")]
+    if not lines:
+        raise FrameError("expected at least one line with a frame, found none")
+    frames = tuple(parse(line, lists) for line in lines)
+    _check_distinct(frames, text)
+    return frames
+
+
+def _parse_sequence(pieces, position, text, lists):
+    parts = []
+    while position < len(pieces) and pieces[position] not in "|]":
+        piece = pieces[position]
+        if piece == "[":
+            choice, position = _parse_choice(pieces, position + 1, text, lists)
+            parts.append(choice)
+        elif piece[0] == "{":
+            parts.append(_slot(piece, text))
+        elif piece[0] == "<":
+            parts.append(_reference(piece, text, lists))
+        elif piece in "}>":
+            raise FrameError(f"{piece!r} without its opening partner in {text!r}")
+        else:
+            parts.append(piece)
+        position += 1
+    if not parts:
+        return "", position
+    return (parts[0] if len(parts) == 1 else tuple(parts)), position
+
+
+def _parse_choice(pieces, position, text, lists):
+    options = []
+    while True:
+        option, position = _parse_sequence(pieces, position, text, lists)
+        options.append(option)
+        if position == len(pieces):
+            raise FrameError(f"'[' is never closed in {text!r}")
+        if pieces[position] == "]":
+            break
+        position += 1
+    if len(options) < 2:
+        raise FrameError(f"a choice needs two options or more in {text!r}")
+    _check_distinct(options, text)
+    return Choice(tuple(options)), position
+
+
+def _slot(piece, text):
+    name = piece[1:-1]
+    if not _SLOT_NAME.match(name):
+        raise FrameError(f"{piece!r} is no slot in {text!r}; write {{who}}")
+    return Slot(name)
+
+
+def _reference(piece, text, lists):
+    name = piece[1:-1]
+    if name not in lists:
+        known = ", ".join(sorted(lists)) or "none"
+        raise FrameError(f"unknown word list {piece} in {text!r}; there are: {known}")
+    return Choice(lists[name])
+
+
+def _check_distinct(options, text):
+    if len(set(options)) < len(options):
+        raise FrameError(f"two options are the same in {text!r}; delete one")
+
+
+def expand(node, slots: dict[str, str], chooser: Chooser) -> str:
+    """The text of a frame: slots filled, every choice made by the chooser."""
+    kind = type(node)
+    if kind is str:
+        return node
+    if kind is Slot:
+        return slots[node.name]
+    if kind is Choice:
+        return expand(chooser.pick(node.options), slots, chooser)
+    return "".join([expand(part, slots, chooser) for part in node])
+
+
+def slot_names(node) -> frozenset[str]:
+    """The names of all slots of a frame, as written."""
+    if isinstance(node, Slot):
+        return frozenset({node.name})
+    if isinstance(node, Choice):
+        return frozenset().union(*map(slot_names, node.options))
+    if isinstance(node, tuple):
+        return frozenset().union(*map(slot_names, node))
+    return frozenset()
+
+
+@cache
+def every_text(node) -> tuple[str, ...]:
+    """Every text that a frame can give, its slots left as {name}."""
+    if isinstance(node, str):
+        return (node,)
+    if isinstance(node, Slot):
+        return (f"{{{node.name}}}",)
+    if isinstance(node, Choice):
+        return tuple(text for option in node.options for text in every_text(option))
+    texts = ("",)
+    for part in node:
+        texts = tuple(text + more for text in texts for more in every_text(part))
+    return texts

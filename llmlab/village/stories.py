@@ -1,0 +1,206 @@
+"""Stories: a plot is what happens, a telling is what one makes of it.
+
+Between the beats of a plot a teller may add a simile, a line of dialogue, a detail of
+the place or the weather, a twist before the end, or a plain fact. How often each is
+added is the whole difference between a dry and an imaginative telling.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from zlib import crc32
+
+from llmlab.village import plots, world
+from llmlab.village.chooser import Chooser
+from llmlab.village.frames import expand
+from llmlab.village.plots import Beat, Plot
+from llmlab.village.world import Person, Place, Thing
+
+MOST_WORDS = 110  # once a telling is this long, only beats are added
+SHORTEST_OF_A_PAIR = 75
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happens: everything about a story except how it is told."""
+
+    plot: Plot
+    who: Person
+    friend: Person
+    thing: Thing
+    place: Place
+
+    def slots(self) -> dict[str, str]:
+        return (
+            world.person_slots(self.who, "who")
+            | world.person_slots(self.friend, "friend")
+            | world.thing_slots(self.thing)
+            | world.place_slots(self.place)
+        )
+
+    def labels(self) -> dict[str, str]:
+        return {
+            "plot": self.plot.name,
+            "who": self.who.name,
+            "friend": self.friend.name,
+            "thing": self.thing.name,
+            "place": self.place.name,
+        }
+
+
+@dataclass(frozen=True)
+class Style:
+    """Probability of each addition wherever it is possible."""
+
+    simile: float
+    line: float
+    senses: float
+    twist: float
+    fact: float
+
+
+BOOK = Style(simile=0.4, line=0.45, senses=0.45, twist=0.5, fact=0.25)
+DRY = Style(simile=0.12, line=0.15, senses=0.12, twist=0.18, fact=0.2)
+
+
+def draw_event(chooser: Chooser, who=None, thing=None, place=None) -> Event:
+    """A plot, two different people, a thing and a place; what is given stays."""
+    village = world.load()
+    people = tuple(village.people.values())
+    who = who or chooser.pick(people)
+    friend = chooser.pick(_others(who))
+    thing = thing or chooser.pick(tuple(village.things.values()))
+    place = place or chooser.pick(tuple(village.places.values()))
+    return Event(
+        chooser.pick(tuple(plots.load().plots.values())), who, friend, thing, place
+    )
+
+
+@cache
+def _others(person: Person) -> tuple[Person, ...]:
+    people = world.load().people.values()
+    return tuple(other for other in people if other is not person)
+
+
+def tell(event: Event, style: Style, chooser: Chooser) -> str:
+    """The event as a text of one paragraph."""
+    return _paragraph(_passages(event, style, chooser))
+
+
+def _paragraph(passages: list[list[str]]) -> str:
+    return " ".join([text for passage in passages for text in passage])
+
+
+def _passages(event: Event, style: Style, chooser: Chooser) -> list[list[str]]:
+    """The sentences of each beat: the beat itself, then what is added to it."""
+    slots = event.slots()
+    passages: list[list[str]] = []
+    length = 0
+
+    def say(frames: tuple) -> None:
+        nonlocal length
+        passages[-1].append(expand(chooser.pick(frames), slots, chooser))
+        length += count_words(passages[-1][-1])
+
+    def perhaps(frames: tuple, probability: float) -> None:
+        if frames and length < MOST_WORDS and chooser.coin(probability):
+            say(frames)
+
+    for beat in event.plot.beats[:-1]:
+        passages.append([])
+        say(beat.says)
+        perhaps(beat.similes, style.simile)
+        perhaps(beat.lines, style.line)
+        perhaps(_senses(beat, event), style.senses)
+        perhaps(beat.facts, style.fact)
+    perhaps(event.plot.twists, style.twist)
+    passages.append([])
+    say(event.plot.beats[-1].says)
+    return passages
+
+
+def count_words(text: str) -> int:
+    return text.count(" ") + 1
+
+
+def _senses(beat: Beat, event: Event) -> tuple:
+    if beat.senses == "place":
+        return event.place.senses
+    return plots.load().weather.get(beat.senses, ())
+
+
+# ---- stories that are asked for
+
+
+@dataclass(frozen=True)
+class StoryPair:
+    """Two tellings of one event, matched in length, at two random levels of
+    imagination; `first` and `second` are in random order."""
+
+    prompt: str
+    first: str
+    second: str
+
+
+def draw_request(chooser: Chooser, split: str) -> tuple[str, Event]:
+    """What a story is asked to be about, and an event of that kind.
+
+    For a person and a thing, two of the places are asked for in the test split only.
+    """
+    village = world.load()
+    who = chooser.pick(tuple(village.people.values()))
+    thing = chooser.pick(tuple(village.things.values()))
+    place = chooser.pick(_places_for(who, thing, split == "test"))
+    event = draw_event(chooser, who, thing, place)
+    return request(who, thing, place), event
+
+
+def request(who: Person, thing: Thing, place: Place) -> str:
+    return (
+        f"Write a story about {who.name}, {world.with_article(thing.name)} "
+        f"and the {place.name}."
+    )
+
+
+@cache
+def _places_for(who: Person, thing: Thing, test: bool) -> tuple[Place, ...]:
+    places = tuple(world.load().places.values())
+    first = crc32(f"{who.name} {thing.name}".encode()) % len(places)
+    held_out = {places[first], places[(first + 5) % len(places)]}
+    return tuple(place for place in places if (place in held_out) == test)
+
+
+def draw_pair(chooser: Chooser, split: str) -> StoryPair:
+    """One event told twice, each time at a level of imagination of its own. The
+    shorter telling is filled up with plain facts, so that length says little."""
+    prompt, event = draw_request(chooser, split)
+    tellings = [
+        _tell_at_level(event, 0.85 * chooser.uniform(), chooser) for _ in range(2)
+    ]
+    length = max(count_words(_paragraph(passages)) for passages in tellings)
+    length = max(length, SHORTEST_OF_A_PAIR)
+    for passages in tellings:
+        _fill_with_facts(passages, event, length, chooser)
+    return StoryPair(prompt, *map(_paragraph, tellings))
+
+
+def _tell_at_level(event: Event, level: float, chooser: Chooser) -> list[list[str]]:
+    style = Style(simile=level, line=level, senses=level, twist=level, fact=0.0)
+    return _passages(event, style, chooser)
+
+
+def _fill_with_facts(passages, event: Event, length: int, chooser: Chooser) -> None:
+    """Adds facts, at most two to a beat, until the next would lead further from the
+    length."""
+    slots = event.slots()
+    spare = [
+        (number, expand(frame, slots, chooser))
+        for number, beat in enumerate(event.plot.beats[:-1])
+        if beat.facts
+        for frame in chooser.sample(beat.facts, 2)
+    ]
+    lacking = length - count_words(_paragraph(passages))
+    for number, fact in chooser.sample(spare, len(spare)):
+        if count_words(fact) > 2 * lacking:
+            break
+        passages[number].append(fact)
+        lacking -= count_words(fact)

@@ -1,0 +1,179 @@
+"""Instructions with answers, and the exact scorers of answers."""
+
+import re
+from dataclasses import dataclass, field
+from functools import cache
+
+from llmlab.village import french, gold, news, stories, support, world
+from llmlab.village.chooser import Chooser
+from llmlab.village.corpus import check_split
+
+TASKS = ("translate", "summarise", "support", "story")
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """`facts` holds what a scorer needs to know to judge an answer."""
+
+    task: str
+    prompt: str
+    answer: str
+    facts: dict = field(default_factory=dict)
+
+
+def instructions(
+    count: int, *, seed: int, split: str, task: str | None = None, start: int = 0
+) -> list[Instruction]:
+    """Instructions `start` to `start + count` of a split, of one task or of all four
+    in equal parts.
+
+    The test split asks what training never did: held-out noun-adjective pairs in
+    translations, held-out wordings of questions, held-out combinations in stories.
+    """
+    check_split(split)
+    if task is not None and task not in TASKS:
+        raise ValueError(f"expected task to be one of {TASKS} or None, got {task!r}")
+    if count < 0:
+        raise ValueError(f"expected a count of 0 or more, got {count}")
+    drawn = []
+    for number in range(start, start + count):
+        chooser = Chooser("instructions", task or "all", split, seed, number)
+        drawn.append(_WRITERS[task or chooser.pick(TASKS)](chooser, split))
+    return drawn
+
+
+def _translate(chooser: Chooser, split: str) -> Instruction:
+    phrase = french.sentence(chooser, held_out=split == "test")
+    return Instruction(
+        "translate",
+        f"Translate into French: {phrase.english}.",
+        f"{phrase.french}.",
+        {"french": phrase.french},
+    )
+
+
+def _summarise(chooser: Chooser, split: str) -> Instruction:
+    event = news.draw_news(chooser)
+    return Instruction(
+        "summarise",
+        f"Summarise: {news.article(event, chooser)}",
+        news.summary(event, chooser),
+        event.facts(),
+    )
+
+
+def _support(chooser: Chooser, split: str) -> Instruction:
+    intent, question, answer = support.draw_question(chooser, split == "test")
+    facts = {"intent": intent.name, "facts": intent.facts}
+    return Instruction("support", question, answer, facts)
+
+
+def _story(chooser: Chooser, split: str) -> Instruction:
+    prompt, event = stories.draw_request(chooser, split)
+    return Instruction(
+        "story", prompt, stories.tell(event, stories.DRY, chooser), event.labels()
+    )
+
+
+_WRITERS = {
+    "translate": _translate,
+    "summarise": _summarise,
+    "support": _support,
+    "story": _story,
+}
+
+
+def story_prompts(count: int, *, seed: int, split: str) -> list[str]:
+    """What stories are asked to be about; see `stories.draw_request`."""
+    check_split(split)
+    return [
+        stories.draw_request(Chooser("story_prompts", split, seed, number), split)[0]
+        for number in range(count)
+    ]
+
+
+def story_pairs(count: int, *, seed: int, split: str) -> list[stories.StoryPair]:
+    """Pairs of tellings; see `stories.draw_pair`."""
+    check_split(split)
+    return [
+        stories.draw_pair(Chooser("story_pairs", split, seed, number), split)
+        for number in range(count)
+    ]
+
+
+def score_answer(example: Instruction, answer: str) -> dict[str, float]:
+    """How good an answer is: "right" is 0 or 1; the other scores say why."""
+    if example.task not in _SCORERS:
+        raise ValueError(f"expected a task out of {TASKS}, got {example.task!r}")
+    return _SCORERS[example.task](example, " ".join(answer.split()))
+
+
+def _score_translation(example: Instruction, answer: str) -> dict[str, float]:
+    right = answer.removesuffix(".").strip() == example.facts["french"]
+    return {"right": float(right)}
+
+
+def _score_summary(example: Instruction, answer: str) -> dict[str, float]:
+    """Right: all four slots, no other person, place, deed or outcome, one sentence."""
+    expected = {example.facts[key] for key in ("who", "what", "place", "outcome")}
+    text = answer.replace("At the ", "at the ")
+    recalled = sum(contains(text, slot) for slot in expected) / 4
+    invented = sum(
+        contains(text, slot)
+        for slot in summary_slots() - expected
+        if not any(slot in phrase for phrase in expected)
+    )
+    one_sentence = bool(re.fullmatch(r"[^.!?]+\.", answer))
+    right = recalled == 1 and invented == 0 and one_sentence
+    return {"right": float(right), "recalled": recalled, "invented": float(invented)}
+
+
+@cache
+def summary_slots() -> frozenset[str]:
+    """Everything that could fill a slot of a summary."""
+    village = world.load()
+    what, outcome = news.phrases()
+    places = frozenset(f"at the {name}" for name in village.places)
+    return frozenset(village.people) | places | what | outcome
+
+
+def contains(text: str, phrase: str) -> bool:
+    """Whether the phrase stands in the text as whole words."""
+    position = text.find(phrase)
+    while position >= 0:
+        end = position + len(phrase)
+        before = text[position - 1 : position]
+        if not before.isalnum() and not text[end : end + 1].isalnum():
+            return True
+        position = text.find(phrase, position + 1)
+    return False
+
+
+def _score_support(example: Instruction, answer: str) -> dict[str, float]:
+    """Right: all facts of the intent, none of another, and a whole sentence."""
+    own = example.facts["facts"]
+    recalled = sum(contains(answer, fact) for fact in own) / len(own)
+    foreign = sum(contains(answer, f) for f in support.every_fact() - set(own))
+    right = recalled == 1 and foreign == 0 and answer.endswith((".", "!", "?"))
+    return {"right": float(right), "recalled": recalled, "invented": float(foreign)}
+
+
+def _score_story(example: Instruction, answer: str) -> dict[str, float]:
+    """Right: about what was asked, well formed, and brought to an end."""
+    reading = gold.read(example.prompt, answer)
+    right = reading.about_what_was_asked and reading.well_formed and reading.finished
+    return {
+        "right": float(right),
+        "about": float(reading.about_what_was_asked),
+        "well_formed": float(reading.well_formed),
+        "finished": float(reading.finished),
+        "gold": gold.gold_score(example.prompt, answer),
+    }
+
+
+_SCORERS = {
+    "translate": _score_translation,
+    "summarise": _score_summary,
+    "support": _score_support,
+    "story": _score_story,
+}

@@ -1,0 +1,146 @@
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from llmlab.evaluation import (
+    Share,
+    answers_right,
+    completions,
+    entropy_line,
+    language_loss,
+    minimal_pairs,
+    sequence_log_probs,
+    wilson_interval,
+    win_rate,
+)
+from llmlab.gpt import GPT, GPTConfig
+from llmlab.pretraining import pretraining_step
+from llmlab.tokenizer import Tokenizer
+from llmlab.training import muon_and_adamw, train
+
+CONFIG = GPTConfig(vocab_size=264, context=48, layers=2, heads=2, width=16)
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return Tokenizer.train(["ab " * 40 + "cd " * 30], 264)
+
+
+@pytest.fixture(scope="module")
+def parrot(tokenizer):
+    """A model that knows two sentences and nothing else."""
+    model = GPT(CONFIG)
+    optimizers = muon_and_adamw(model)
+    documents = [
+        [1, *tokenizer.encode(text), 2] for text in ("the cat sits", "a dog runs")
+    ]
+    step = pretraining_step(
+        model, documents * 8, tokenizer, optimizers,
+        steps=80, tokens_per_batch=256, seed=0,
+    )
+    train(step, steps=80, modules={"m": model}, optimizers=optimizers, seed=0)
+    return model
+
+
+def test_a_sequences_log_prob_is_the_sum_over_its_tokens(parrot):
+    sequences = [[1, 70, 80, 90, 2], [1, 75, 2]]
+    expected = []
+    for sequence in sequences:
+        log_probs = parrot(torch.tensor([sequence]))[0].log_softmax(-1)
+        expected.append(
+            sum(log_probs[t, token].item() for t, token in enumerate(sequence[1:]))
+        )
+    measured = sequence_log_probs(parrot, sequences)
+    assert measured.tolist() == pytest.approx(expected, abs=1e-4)
+
+
+def test_only_the_masked_tokens_are_counted(parrot):
+    sequence, mask = [1, 70, 80, 2], [False, False, True, False]
+    log_probs = parrot(torch.tensor([sequence]))[0].log_softmax(-1)
+    measured = sequence_log_probs(parrot, [sequence], [mask]).item()
+    assert measured == pytest.approx(log_probs[1, 80].item(), abs=1e-4)
+
+
+def test_an_untrained_model_is_as_surprised_as_a_die_of_all_tokens():
+    with torch.no_grad():
+        model = GPT(CONFIG)
+        model.embedding.weight.zero_()
+    loss = language_loss(model, [[1, 7, 8, 2], [1, 9, 2]])
+    assert loss.nats_per_token == pytest.approx(math.log(264))
+    assert loss.perplexity == pytest.approx(264, rel=1e-5)
+    assert loss.tokens == 5
+    assert loss.error == pytest.approx(0, abs=1e-6)
+
+
+def test_the_entropy_line_is_a_ratio_of_means():
+    line = entropy_line([3.0, 12.0], [[1, 5, 2], [1, 5, 6, 2]])
+    assert line.nats_per_token == pytest.approx(15 * math.log(2) / 5)
+
+
+def test_wilson_agrees_with_the_published_example():
+    # Newcombe 1998, table I: 81 of 263, and 0 of 20.
+    assert wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
+    assert wilson_interval(0, 20) == pytest.approx((0.0, 0.1611), abs=1e-4)
+
+
+def test_wilson_covers_the_truth_about_95_times_in_100():
+    generator = torch.Generator().manual_seed(0)
+    draws = torch.rand(4000, 60, generator=generator) < 0.85
+    covered = 0
+    for successes in draws.sum(dim=1).tolist():
+        low, high = wilson_interval(successes, 60)
+        covered += low <= 0.85 <= high
+    assert 0.93 < covered / 4000 < 0.975
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(3, 2), (0, 0), (-1, 4)])
+def test_an_impossible_share_is_refused(successes, trials):
+    with pytest.raises(ValueError, match="expected at least one trial"):
+        wilson_interval(successes, trials)
+
+
+def test_ties_count_one_half():
+    share = win_rate([2.0, 1.0, 1.0, 0.0], [1.0, 1.0, 2.0, -1.0])
+    assert share == Share(2.5, 4)
+
+
+def test_minimal_pairs_show_what_is_known(parrot, tokenizer):
+    pairs = [
+        SimpleNamespace(phenomenon="verb", good="the cat sits", bad="the cat runs"),
+        SimpleNamespace(phenomenon="verb", good="a dog runs", bad="a dog sits"),
+        SimpleNamespace(phenomenon="wrong", good="the cat runs", bad="the cat sits"),
+    ]
+    assert minimal_pairs(parrot, tokenizer, pairs) == {
+        "verb": Share(2, 2),
+        "wrong": Share(0, 1),
+    }
+
+
+def test_completions_choose_the_ending_that_was_read(parrot, tokenizer):
+    probes = [
+        SimpleNamespace(
+            kind="fact", prefix="the cat", answer=" sits", distractors=(" runs", " is")
+        ),
+        SimpleNamespace(
+            kind="false", prefix="the cat", answer=" runs", distractors=(" sits",)
+        ),
+    ]
+    assert completions(parrot, tokenizer, probes) == {
+        "fact": Share(1, 1),
+        "false": Share(0, 1),
+    }
+
+
+def test_answers_are_scored_by_task(parrot, tokenizer):
+    examples = [
+        SimpleNamespace(task="echo", prompt="the", right=""),
+        SimpleNamespace(task="long", prompt="a dog", right=""),
+    ]
+
+    def score(example, text):
+        return {"right": float(example.task == "echo")}
+
+    shares = answers_right(parrot, tokenizer, examples, score, max_new_tokens=4)
+    assert shares == {"echo": Share(1.0, 1), "long": Share(0.0, 1)}

@@ -1,0 +1,368 @@
+"""The assignments: what learners get, and what the grader makes of what they return."""
+
+import contextlib
+import copy
+import csv
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+from collections import defaultdict
+from types import SimpleNamespace
+
+import psutil
+import pytest
+from traitlets.config import PyFileConfigLoader
+
+from llmlab import checks
+from llmlab.paths import ROOT
+
+EXERCISES = ROOT / "exercises"
+
+
+def load(name):
+    specification = importlib.util.spec_from_file_location(name, EXERCISES / name)
+    module = importlib.util.module_from_spec(specification)
+    # A dataclass looks its module up by name.
+    sys.modules[name] = module
+    specification.loader.exec_module(module)
+    return module
+
+
+build = load("build.py")
+SOURCES = build.sources()
+SOURCE_NAMES = [source.stem for source in SOURCES]
+each_assignment = pytest.mark.parametrize("source", SOURCES, ids=SOURCE_NAMES)
+
+
+def grading(cell):
+    return cell.metadata.get("nbgrader", {})
+
+
+def answer_cells(notebook):
+    return [cell for cell in notebook.cells if grading(cell).get("solution")]
+
+
+def check_cells(notebook):
+    return [cell for cell in notebook.cells if grading(cell).get("grade")]
+
+
+def release_of(source):
+    return EXERCISES / "release" / source.parent.name / f"{source.stem}.ipynb"
+
+
+@each_assignment
+def test_the_student_notebook_is_what_its_source_builds(source):
+    student = build.student_notebook(build.instructor_notebook(source))
+    assert release_of(source).read_text("utf-8") == build.as_text(student), (
+        "run `python exercises/build.py`"
+    )
+
+
+def test_a_stale_student_notebook_is_reported(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(build, "FOLDER", tmp_path)
+    place = tmp_path / "source" / "ps1"
+    place.mkdir(parents=True)
+    shutil.copy(SOURCES[0], place)
+    (source,) = build.sources(tmp_path)
+    assert build.build(source)
+    assert build.build(source, only_check=True)
+    source.write_text(source.read_text("utf-8").replace("Hint", "Help"), "utf-8")
+    assert not build.build(source, only_check=True)
+    assert "STALE" in capsys.readouterr().out
+
+
+@each_assignment
+def test_no_line_of_a_solution_or_hidden_test_reaches_learners(source):
+    text = source.read_text("utf-8")
+    regions = re.findall(r"### BEGIN .*?\n(.*?)### END", text, re.DOTALL)
+    secret = {line.strip() for region in regions for line in region.splitlines()}
+    secret = {line for line in secret if len(line) > 8}
+    student = build.student_notebook(build.instructor_notebook(source))
+    given = {line.strip() for cell in student.cells for line in cell.source.split("\n")}
+    assert len(secret) > 20
+    assert secret & given == set()
+
+
+@each_assignment
+def test_the_student_notebook_holds_no_outputs(source):
+    student = build.student_notebook(build.instructor_notebook(source))
+    code = [cell for cell in student.cells if cell.cell_type == "code"]
+    assert all(not cell.outputs and cell.execution_count is None for cell in code)
+
+
+@each_assignment
+def test_every_exercise_has_card_answer_check_and_three_hints_in_this_order(source):
+    cells = build.instructor_notebook(source).cells
+    cards = [k for k, cell in enumerate(cells) if "exercise" in cell.metadata]
+    assert len(cards) >= 3
+    for k in cards:
+        card = cells[k].metadata["exercise"]
+        assert 1 <= card["difficulty"] <= 5
+        assert card["minutes"] > 0
+        assert grading(cells[k + 1])["grade_id"] == card["name"]
+        assert grading(cells[k + 2])["grade_id"] == f"{card['name']}-check"
+        assert grading(cells[k + 2])["points"] == card["points"]
+        hints = re.findall("<details><summary>(.*?)</summary>", cells[k + 3].source)
+        assert hints == ["Hint", "Pseudocode", "Where to read"]
+        assert '"""' in cells[k + 1].source, "shapes belong in the docstring"
+
+
+@each_assignment
+def test_code_that_learners_see_fits_a_notebook(source):
+    student = build.student_notebook(build.instructor_notebook(source))
+    lines = [
+        line
+        for cell in student.cells
+        if cell.cell_type == "code"
+        for line in cell.source.split("\n")
+    ]
+    assert [line for line in lines if len(line) > 80] == []
+
+
+@each_assignment
+def test_the_solutions_pass_their_checks_and_hidden_tests(source, capsys):
+    names = {}
+    instructor = build.instructor_notebook(source)
+    for cell in instructor.cells:
+        if cell.cell_type == "code":
+            exec(cell.source, names)
+    # The hidden tests begin with the check once more, freshly loaded.
+    assert capsys.readouterr().out.count("Right.") == 2 * len(check_cells(instructor))
+
+
+@each_assignment
+def test_an_empty_answer_is_told_that_it_is_the_learners_turn(source):
+    names = {}
+    student = build.student_notebook(build.instructor_notebook(source))
+    exec(student.cells[2].source, names)
+    for cell in answer_cells(student):
+        exec(cell.source, names)
+    for cell in check_cells(student):
+        with pytest.raises(names["checks"].CheckFailed, match="Your turn"):
+            exec(cell.source, names)
+
+
+@each_assignment
+def test_hidden_tests_notice_a_check_that_was_made_to_say_yes(source, monkeypatch):
+    """A learner may replace the check; what it hides is loaded afresh."""
+    instructor = build.instructor_notebook(source)
+    names = {}
+    exec(instructor.cells[2].source, names)
+    for answer, check in zip(
+        answer_cells(instructor), check_cells(instructor), strict=True
+    ):
+        name = grading(answer)["grade_id"]
+        names[name] = lambda *inputs: inputs[0]
+        monkeypatch.setattr(checks, name, lambda candidate: None)
+        with pytest.raises(AssertionError):
+            exec(check.source, names)
+
+
+def test_hidden_tests_reject_every_wrong_result_without_the_checks():
+    """What is left has the right numbers: only a check can see what it lacks."""
+    invisible_in_numbers = {
+        *("exponentials_overflow", "graph_cut"),
+        *("tokens_overwritten", "floats_returned"),
+        *("advantages_not_detached", "old_log_probs_not_detached"),
+        "new_log_probs_detached",
+    }
+    instructor = build.instructor_notebook(EXERCISES / "source" / "ps1" / "ps1.py")
+    names, survivors = {}, set()
+    exec(instructor.cells[2].source, names)
+    for cell in check_cells(instructor):
+        name = grading(cell)["grade_id"].removesuffix("-check")
+        lines = cell.source.split("\n")
+        hidden_test = "\n".join(line for line in lines if "checks" not in line)
+        for answer in load(f"wrong_answers/ps1_{name}.py").SAID:
+            names[name] = answer
+            with contextlib.suppress(Exception):
+                exec(hidden_test, names)
+                survivors.add(answer.__name__)
+    assert survivors == invisible_in_numbers
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "### BEGIN SOLUTION\nanswer = 1",
+        "answer = 1\n### END SOLUTION",
+        "### BEGIN SOLUTION\n### BEGIN SOLUTION\n### END SOLUTION",
+    ],
+)
+def test_markers_without_a_partner_stop_the_build(text):
+    with pytest.raises(ValueError, match="SOLUTION"):
+        build.replace_region(text, "SOLUTION", build.STUB)
+
+
+# Grading, where nbgrader is installed
+
+
+def with_answer(notebook, name, text):
+    notebook = copy.deepcopy(notebook)
+    for cell in answer_cells(notebook):
+        if grading(cell)["grade_id"] == name:
+            cell.source = text
+    return notebook
+
+
+def copied_looping_and_without_a_check(reference):
+    """Three accidents in one: a copied answer, an endless loop, a deleted check."""
+    notebook = with_answer(
+        reference,
+        "policy_loss",
+        "def policy_loss(*inputs):\n    while True:\n        pass",
+    )
+    copied = copy.deepcopy(answer_cells(notebook)[0])
+    copied.id = "a-copy"
+    notebook.cells.insert(notebook.cells.index(answer_cells(notebook)[0]), copied)
+    notebook.cells.remove(check_cells(notebook)[1])
+    return notebook
+
+
+@pytest.fixture(scope="module")
+def grades(tmp_path_factory):
+    """Name -> exercise -> row of the CSV, for one batch from the command line."""
+    pytest.importorskip("nbgrader")
+    folder = tmp_path_factory.mktemp("submissions")
+    reference = build.instructor_notebook(SOURCES[0])
+    build.write(reference, folder / "reference.ipynb")
+    shutil.copytree(release_of(SOURCES[0]).parent, folder / "empty" / "ps1")
+    build.write(
+        copied_looping_and_without_a_check(reference),
+        folder / "accidents" / "ps1.ipynb",
+    )
+    build.write(
+        with_answer(reference, "attention", "import os\nos._exit(3)"),
+        folder / "exits.ipynb",
+    )
+    (folder / "broken.ipynb").write_text('{"cells": [', "utf-8")
+    (folder / "nothing").mkdir()
+    table = tmp_path_factory.mktemp("grades") / "grades.csv"
+    command = [sys.executable, EXERCISES / "grade.py", folder, "--csv", table]
+    options = ["--cell-seconds", "20", "--jobs", "2"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rows = defaultdict(dict)
+    with table.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            rows[row["name"]][row["exercise"]] = row
+    return rows
+
+
+def total(rows):
+    return sum(float(row["points"]) for row in rows.values())
+
+
+def test_the_reference_gets_full_marks_and_the_empty_release_none(grades):
+    possible = sum(float(row["possible"]) for row in grades["reference"].values())
+    assert total(grades["reference"]) == possible == 10
+    assert total(grades["empty"]) == 0
+    assert all("Your turn" in row["remark"] for row in grades["empty"].values())
+
+
+def test_an_endless_loop_costs_its_own_exercise_only(grades):
+    rows = grades["accidents"]
+    assert rows["policy_loss"]["points"] == "0.0"
+    assert "ran longer than 20 seconds" in rows["policy_loss"]["remark"]
+
+
+def test_a_copied_answer_and_a_deleted_check_cost_nothing(grades):
+    rows = grades["accidents"]
+    assert rows["attention"]["points"] == rows["instruction_targets"]["points"] == "3.0"
+    assert "copies of attention were run" in rows["attention"]["remark"]
+    assert "instruction_targets-check was missing" in rows["attention"]["remark"]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("exits", "not graded: the kernel died"),
+        ("broken", "not graded: this is not a readable notebook"),
+        ("nothing", "not graded: the folder holds no ps1.ipynb"),
+    ],
+)
+def test_a_broken_submission_gets_a_reason_and_stops_nobody(grades, name, reason):
+    rows = grades[name].values()
+    assert len(rows) == 3
+    assert all(row["points"] == "0.0" for row in rows)
+    assert all(row["remark"].startswith(reason) for row in rows)
+
+
+@each_assignment
+def test_nbgrader_makes_the_same_student_notebook(source):
+    preprocessors = pytest.importorskip("nbgrader.preprocessors")
+    loader = PyFileConfigLoader("nbgrader_config.py", path=str(EXERCISES))
+    config = loader.load_config()
+    instructor = build.instructor_notebook(source)
+    student, resources = copy.deepcopy(instructor), {}
+    for name in ("LockCells", "ClearSolutions", "ClearOutput", "ClearHiddenTests"):
+        preprocessor = getattr(preprocessors, name)(config=config)
+        student, resources = preprocessor.preprocess(student, resources)
+    assert build.as_text(student) == build.as_text(build.student_notebook(instructor))
+
+
+def test_checks_come_back_to_an_old_notebook_that_lost_all_metadata(grader, tmp_path):
+    reference = build.instructor_notebook(SOURCES[0])
+    submission = copy.deepcopy(reference)
+    submission.nbformat_minor = 4
+    for cell in submission.cells:
+        del cell["id"]
+        cell.metadata = type(cell.metadata)()
+    build.write(submission, tmp_path / "mara.ipynb")
+    course = SimpleNamespace(assignment="ps1", checks=check_cells(reference))
+    mended, remark = grader.read_submission(tmp_path / "mara.ipynb", course)
+    build.write(mended, tmp_path / "mended.ipynb")
+    assert [grading(cell) for cell in check_cells(mended)] == [
+        grading(cell) for cell in check_cells(reference)
+    ]
+    assert "attention-check" in remark and "added at the end" in remark
+
+
+def test_a_submission_past_its_time_is_ended_with_its_children(grader, tmp_path):
+    child = "import os, time; print(os.getpid(), file=open('child', 'w'), flush=True)"
+    start = f"subprocess.run([sys.executable, '-c', {child + '; time.sleep(60)'!r}])"
+    command = [sys.executable, "-c", f"import subprocess, sys; {start}"]
+    with pytest.raises(subprocess.TimeoutExpired):
+        grader.run(command, tmp_path, seconds=3)
+    process_id = int((tmp_path / "child").read_text())
+    if psutil.pid_exists(process_id):
+        # Ended, and waiting for the system to take note.
+        assert psutil.Process(process_id).status() == psutil.STATUS_ZOMBIE
+
+
+def test_the_sandbox_hides_solutions_other_submissions_and_the_network(
+    grader, tmp_path
+):
+    works = shutil.which("bwrap") and not subprocess.call(
+        ["bwrap", "--unshare-all", "--ro-bind", "/", "/", "true"]
+    )
+    if not works:
+        pytest.skip("bubblewrap does not run here")
+    submissions, folder = tmp_path / "submissions", tmp_path / "course"
+    submissions.mkdir()
+    folder.mkdir()
+    (submissions / "other.ipynb").write_text("{}")
+    program = (
+        "import os, llmlab, socket\n"
+        "from llmlab.paths import ROOT\n"
+        f"print(sorted(os.listdir({str(submissions)!r})))\n"
+        "print((ROOT / 'exercises').exists(), (ROOT / '.git').exists())\n"
+        "print([name for _, name in socket.if_nameindex()])\n"
+        "open('result', 'w').close()\n"
+    )
+    command = grader.in_bubblewrap(
+        [sys.executable, "-c", program], folder, submissions / "mara.ipynb"
+    )
+    shown = grader.run(command, folder, seconds=60).splitlines()
+    assert shown == ["[]", "False False", "['lo']"]
+    assert (folder / "result").exists()
+
+
+@pytest.fixture
+def grader(monkeypatch):
+    pytest.importorskip("nbgrader")
+    # grade.py finds build.py beside it; here another build.py is on the path.
+    monkeypatch.setitem(sys.modules, "build", build)
+    return load("grade.py")

@@ -1,0 +1,107 @@
+import pytest
+import torch
+
+from llmlab.batching import IGNORE, next_token_batch
+from llmlab.gpt import GPT, GPTConfig
+from llmlab.instruction import (
+    answer,
+    instruction_step,
+    packed_batches,
+    render_example,
+    render_prompt,
+)
+from llmlab.pretraining import cross_entropy
+from llmlab.tokenizer import Tokenizer
+from llmlab.training import muon_and_adamw, train
+
+CONFIG = GPTConfig(vocab_size=264, context=64, layers=2, heads=2, width=32)
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return Tokenizer.train(["ab " * 40 + "cd " * 30], 264)
+
+
+def test_the_template_is_these_ids(tokenizer):
+    ids, mask = render_example(tokenizer, "hi", "yo")
+    byte = lambda letter: 6 + ord(letter)  # noqa: E731
+    assert ids == [1, 4, byte("h"), byte("i"), 5, byte("y"), byte("o"), 2]
+    assert mask == [False] * 5 + [True] * 3
+
+
+def test_training_text_begins_with_the_generation_prompt(tokenizer):
+    for prompt, reply in [("ab?", "cd."), ("", "x"), ("<eos>", "<assistant>")]:
+        rendered = render_prompt(tokenizer, prompt)
+        assert render_example(tokenizer, prompt, reply)[0][: len(rendered)] == rendered
+
+
+def test_typed_text_never_becomes_a_control_token(tokenizer):
+    typed = "".join(tokenizer.SPECIAL_TOKENS)
+    ids, _ = render_example(tokenizer, typed, typed)
+    control = [token for token in ids if token < 6]
+    assert control == [1, 4, 5, 2]
+    assert tokenizer.decode(render_prompt(tokenizer, typed)) == typed
+
+
+def test_targets_are_the_answer_and_its_end(tokenizer):
+    examples = [render_example(tokenizer, "ab ab", r) for r in ("cd", "", "cd cd ab")]
+    batch = next_token_batch(*zip(*examples, strict=True))
+    for row, (_, mask) in enumerate(examples):
+        assert int(batch.target_mask[row].sum()) == sum(mask)
+    assert (batch.targets == tokenizer.eos_id).sum() == len(examples)
+
+
+def test_a_changed_question_is_never_a_target(tokenizer):
+    batches = []
+    for prompt in ("xyz", "zyx"):
+        ids, mask = render_example(tokenizer, prompt, "cd")
+        batches.append(next_token_batch([ids], [mask]))
+    assert torch.equal(batches[0].targets, batches[1].targets)
+    assert not torch.equal(batches[0].tokens, batches[1].tokens)
+
+
+def test_packed_examples_have_the_loss_of_unpacked_ones(tokenizer):
+    model = GPT(CONFIG).double()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            noise = torch.Generator().manual_seed(parameter.numel())
+            parameter.add_(0.2 * torch.randn(parameter.shape, generator=noise).double())
+    examples = [
+        render_example(tokenizer, "ab" * n, "cd" * (5 - n)) for n in range(1, 5)
+    ]
+    [packed] = packed_batches(
+        examples, row_length=40, rows_per_batch=8,
+        generator=torch.Generator().manual_seed(0),
+    )
+    plain = next_token_batch(*zip(*examples, strict=True))
+    assert len(packed.tokens) < len(plain.tokens)
+    losses = [
+        cross_entropy(model(b.tokens, segment_ids=b.segment_ids), b.targets)
+        for b in (packed, plain)
+    ]
+    torch.testing.assert_close(*losses)
+
+
+def test_every_example_is_learned_once_an_epoch(tokenizer):
+    examples = [render_example(tokenizer, "ab" * n, f"{n}") for n in range(1, 20)]
+    batches = packed_batches(
+        examples, row_length=64, rows_per_batch=2,
+        generator=torch.Generator().manual_seed(0),
+    )
+    learned = sum(int(batch.target_mask.sum()) for batch in batches)
+    assert learned == sum(sum(mask) for _, mask in examples)
+    assert all((batch.targets != IGNORE).any() for batch in batches)
+
+
+def test_a_model_learns_to_answer_and_to_stop(tokenizer):
+    model = GPT(CONFIG)
+    pairs = {"ab": "cd", "cd": "ab ab", "abcd": "x"}
+    examples = [render_example(tokenizer, *pair) for pair in pairs.items()] * 6
+    optimizers = muon_and_adamw(model)
+    step = instruction_step(
+        model, examples, optimizers,
+        steps=60, row_length=64, rows_per_batch=8, seed=0,
+    )
+    train(step, steps=60, modules={"model": model}, optimizers=optimizers, seed=0)
+    said = answer(model, tokenizer, list(pairs), max_new_tokens=20, top_k=1)
+    assert said == list(pairs.values())

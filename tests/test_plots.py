@@ -1,0 +1,286 @@
+"""Pictures: the same bytes every time, words for everyone, nothing by colour alone."""
+
+import io
+import math
+from dataclasses import dataclass
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from PIL import Image
+
+from llmlab import plots
+
+TOKENS = ["The", " gull", " sat", "."]
+CAUSAL = np.tril(np.ones((4, 4))) / np.arange(1, 5)[:, None]
+
+
+def history(start: float, end: float, steps: int = 60) -> list[dict]:
+    return [
+        {"step": n, "loss": end + (start - end) * math.exp(-6 * n / steps)}
+        for n in range(steps)
+    ]
+
+
+def ppo_history(updates: int = 30) -> list[dict]:
+    return [
+        {
+            "step": n,
+            "score": n / 10,
+            "kl": 0.1 * n,
+            "entropy": 1 - n / 60,
+            "clip_fraction": 0.05 + 0.01 * (-1) ** n,
+            "length": 30 + (-1) ** n,
+        }
+        for n in range(updates)
+    ]
+
+
+@dataclass
+class Card:
+    stage: str
+    parent: str
+    steps: int = 0
+    seconds: float = 0.0
+
+
+FAMILY = [
+    Card("masked", "random", 300, 61.0),
+    Card("base", "random", 600, 182.0),
+    Card("instruct", "base", 200, 55.0),
+    Card("reward", "instruct"),
+    Card("ppo", "instruct"),
+]
+
+PICTURES = {
+    "loss_curve": lambda: plots.loss_curve(
+        {"masked": history(7.6, 2.1, 40), "base": history(7.6, 1.4)},
+        entropy_line=1.2,
+        baselines={"trigram": 1.9},
+    ),
+    "schedule": lambda: plots.schedule({"decay": [0.1, 1, 1, 1, 0.5, 0]}),
+    "ppo_dashboard": lambda: plots.ppo_dashboard(ppo_history(), title="PPO"),
+    "next_token_bars": lambda: plots.next_token_bars(TOKENS, [0.1, 0.6, 0.2, 0.1]),
+    "attention_map": lambda: plots.attention_map(CAUSAL, TOKENS),
+    "score_histograms": lambda: plots.score_histograms(
+        {"instruct": [2, 3, 3, 4], "PPO": [5, 6, 8, 9.5]}
+    ),
+    "win_rate_intervals": lambda: plots.win_rate_intervals(
+        {"PPO": (0.86, 0.8, 0.91)}, against="instruct"
+    ),
+    "calibration": lambda: plots.calibration([0.1, 0.9, 0.6], [0, 1, 1], bins=5),
+    "lineage": lambda: plots.lineage(FAMILY),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_the_same_data_gives_the_same_bytes_whatever_the_readers_style(name):
+    first = PICTURES[name]()
+    once = plots.png(first)
+    assert plots.png(first) == once
+    with matplotlib.rc_context({"font.size": 20, "lines.linewidth": 9}):
+        assert plots.png(PICTURES[name]()) == once
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_every_picture_is_described_fits_a_notebook_and_is_not_cut_off(name):
+    figure = PICTURES[name]()
+    assert len(figure.alt) > 40 and figure.alt.endswith(".")
+    assert figure.get_figwidth() <= 7 and figure.get_figheight() <= 7
+    pixels = np.asarray(Image.open(io.BytesIO(plots.png(figure))).convert("L"))
+    frame = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    assert (frame == 255).all(), "ink on the frame: something is cut off"
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_no_number_of_a_training_run_is_in_the_words(name):
+    # Stored outputs are compared strictly, and these digits differ by processor.
+    assert not any(character in plots_words(name) for character in "3456789")
+
+
+def plots_words(name: str) -> str:
+    return PICTURES[name]().alt.replace("95 %", "").replace("4 tokens", "")
+
+
+def test_colours_differ_for_every_kind_of_colour_vision():
+    # Grey levels stand for the hardest case: no colour at all. Where two are close,
+    # line style, marker and hatch must still differ.
+    assert len(set(map(str, plots.LINE_STYLES))) == len(plots.PALETTE)
+    assert len(set(plots.MARKERS)) == len(set(plots.HATCHES)) == len(plots.PALETTE)
+    okabe_ito = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"}
+    assert set(plots.PALETTE) == okabe_ito
+
+
+def test_two_runs_differ_by_more_than_colour():
+    figure = PICTURES["loss_curve"]()
+    main = [line for line in figure.axes[0].lines if line.get_linewidth() == 2]
+    assert len(main) == 2
+    assert main[0].get_linestyle() != main[1].get_linestyle()
+    bars = PICTURES["score_histograms"]()
+    hatches = {axes.patches[0].get_hatch() for axes in bars.axes}
+    assert len(hatches) == 2
+
+
+def test_every_word_in_a_cell_of_the_attention_map_can_be_read():
+    axes = PICTURES["attention_map"]().axes[0]
+    image = axes.images[0]
+    assert axes.texts
+    for text in axes.texts:
+        column, row = (round(place) for place in text.get_position())
+        paper = image.cmap(image.norm(CAUSAL[row, column]))
+        assert contrast(text.get_color(), paper) >= 4.5
+
+
+def contrast(one, other) -> float:
+    """The contrast ratio of WCAG 2: 4.5 is enough for small text."""
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(colour) -> float:
+    channels = [
+        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+        for value in to_rgb(colour)
+    ]
+    return float(np.dot(channels, [0.2126, 0.7152, 0.0722]))
+
+
+def test_the_words_tell_where_each_curve_went():
+    words = plots.loss_curve({"up": history(1, 5), "down": history(5, 1)}).alt
+    assert "up rises and down falls" in words
+    rng = np.random.default_rng(0)
+    noise = [{"step": n, "loss": rng.normal()} for n in range(200)]
+    assert "ends about where it began" in plots.loss_curve({"noise": noise}).alt
+    assert "clip fraction ends about where it began" in PICTURES["ppo_dashboard"]().alt
+
+
+def test_the_entropy_line_and_the_baselines_lie_at_their_values():
+    axes = PICTURES["loss_curve"]().axes[0]
+    levels = [line.get_ydata()[0] for line in axes.lines if line.get_linewidth() == 1.2]
+    assert levels == [1.9, 1.2]
+    written = {text.get_text() for text in axes.texts}
+    assert {"trigram 1.90", "entropy 1.20", "base", "masked"} == written
+
+
+def test_a_running_mean_neither_lags_nor_bends_a_straight_line():
+    line = np.arange(50.0)
+    assert np.allclose(plots._running_mean(line, reach=7), line)
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=1000)
+    assert plots._running_mean(noise, reach=12)[12:-12].std() < 0.3
+
+
+def test_labels_are_moved_apart_and_no_further_than_needed():
+    assert plots._apart([0.1, 0.5, 0.9], 0.1) == [0.1, 0.5, 0.9]
+    assert plots._apart([0.5, 0.5], 0.1) == pytest.approx([0.45, 0.55])
+    moved = plots._apart([0.2, 0.21, 0.22, 0.8], 0.1)
+    assert np.diff(moved).min() >= 0.1 - 1e-12
+    assert moved[3] == 0.8
+
+
+def test_next_token_bars_are_ranked_and_the_rest_completes_them_to_one():
+    probabilities = [0.01] * 50 + [0.3, 0.2]
+    tokens = [f"t{n}" for n in range(50)] + [" boat", " net"]
+    axes = plots.next_token_bars(tokens, probabilities, top=5).axes[0]
+    widths = [bar.get_width() for bar in axes.patches]
+    assert widths[:3] == [0.3, 0.2, 0.01]
+    assert sum(widths) == pytest.approx(1)
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names[0] == "␣boat" and names[-1] == "all others"
+
+
+@pytest.mark.filterwarnings("error")
+def test_any_token_can_be_drawn():
+    tokens = ["$5 and $6", "\n", "\t", "海", "\x00", "", "  ", r"\frac", "é", "�"]
+    figure = plots.next_token_bars(tokens, [0.1] * 10)
+    plots.png(figure)
+    labels = figure.axes[0].get_yticklabels()
+    assert not any(label.get_parse_math() for label in labels)
+    shown = [plots.visible(token) for token in tokens]
+    assert shown[1:7] == ["⏎", "⇥", "�", "�", "∅", "␣␣"]
+    assert shown[8] == "é"
+
+
+def test_token_boxes_show_spaces_and_ids_and_never_markup():
+    page = plots.token_colours(["<b>", " gull", "\n"], ids=[7, 300, 16]).data
+    assert "&lt;b&gt;" in page and "<b>" not in page
+    assert "␣gull" in page and "⏎" in page
+    assert all(f">{number}<" in page for number in (7, 300, 16))
+    with pytest.raises(ValueError, match="2 ids for 1 tokens"):
+        plots.token_colours(["a"], ids=[1, 2])
+
+
+def test_win_rates_are_called_wins_only_where_the_whole_interval_is():
+    words = plots.win_rate_intervals(
+        {"a": (0.6, 0.51, 0.7), "b": (0.6, 0.49, 0.7), "c": (0.3, 0.2, 0.4)},
+        against="instruct",
+    ).alt
+    assert "a wins more than half" in words
+    assert "b cannot be told from an even match" in words
+    assert "c wins less than half" in words
+
+
+def test_the_wilson_interval_is_the_published_one():
+    # Newcombe 1998, Statistics in Medicine 17, table I: 81 of 263 and 0 of 20.
+    assert plots._wilson_interval(81 / 263, 263) == pytest.approx(
+        (0.2553, 0.3662), abs=5e-5
+    )
+    assert plots._wilson_interval(0.0, 20) == pytest.approx((0, 0.1611), abs=5e-5)
+
+
+def test_calibration_puts_each_prediction_in_its_bin():
+    axes = plots.calibration([0.05, 0.15, 0.15, 1.0], [0, 0, 1, 1]).axes[0]
+    points = [
+        (round(float(line.get_xdata()[0]), 6), float(line.get_ydata()[0]))
+        for line in axes.lines
+        if line.get_marker() == "o"
+    ]
+    assert points == [(0.05, 0.0), (0.15, 0.5), (1.0, 1.0)]
+
+
+def test_a_parent_stands_left_of_its_children_and_no_two_share_a_place():
+    parents = {card.stage: card.parent for card in FAMILY} | {"random": None}
+    places = plots._tree_places(parents)
+    assert len(set(places.values())) == len(places) == 6
+    for child, parent in parents.items():
+        if parent:
+            assert places[parent][0] == places[child][0] - 1
+
+
+def test_a_circle_of_descent_is_refused():
+    with pytest.raises(ValueError, match="round in a circle"):
+        plots.lineage([Card("a", "b"), Card("b", "a")])
+
+
+def test_showing_prints_the_words_and_a_figure_without_words_is_refused(capsys):
+    plots.show(PICTURES["lineage"]())
+    printed = capsys.readouterr().out
+    assert printed.startswith("In words: Family tree of the checkpoints: masked from")
+    assert max(map(len, printed.splitlines())) <= 80
+    plots.show(Figure(), alt="An empty picture.")
+    with pytest.raises(ValueError, match="no description"):
+        plots.show(Figure())
+
+
+@pytest.mark.parametrize(
+    ("draw", "complaint"),
+    [
+        (lambda: plots.loss_curve({}), "no runs"),
+        (lambda: plots.loss_curve({"base": []}), "'base' has no finite 'loss'"),
+        (lambda: plots.loss_curve({"a": [{"step": 0, "loss": math.nan}]}), "no finite"),
+        (lambda: plots.ppo_dashboard([]), "none of the metrics of PPO"),
+        (lambda: plots.schedule({"a": []}), "'a' has no values"),
+        (lambda: plots.next_token_bars(["a"], [1.5]), "softmax"),
+        (lambda: plots.next_token_bars(["a", "b"], [1.0]), "each of 2 items"),
+        (lambda: plots.attention_map(np.ones((2, 3)), ["a", "b"]), "square"),
+        (lambda: plots.score_histograms({"a": []}), "at least one score"),
+        (lambda: plots.win_rate_intervals({"a": (0.5, 0.6, 0.7)}, against="b"), "low"),
+        (lambda: plots.calibration([0.5], [2]), "0 or 1"),
+        (lambda: plots.lineage([]), "no cards"),
+    ],
+)
+def test_data_that_cannot_be_drawn_is_refused_with_a_reason(draw, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        draw()

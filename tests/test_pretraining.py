@@ -1,0 +1,120 @@
+import pytest
+import torch
+
+from llmlab.batching import IGNORE, next_token_batch
+from llmlab.gpt import GPT, GPTConfig
+from llmlab.pretraining import (
+    causal_loss,
+    cross_entropy,
+    encode_documents,
+    epochs,
+    masked_batch,
+    masked_loss,
+)
+from llmlab.tokenizer import Tokenizer
+
+CONFIG = GPTConfig(vocab_size=264, context=64, layers=2, heads=2, width=16)
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return Tokenizer.train(["ab " * 40 + "cd " * 30], 264)
+
+
+def random_sequences(*lengths):
+    generator = torch.Generator().manual_seed(0)
+    return [
+        [1, *torch.randint(6, 264, (n - 2,), generator=generator).tolist(), 2]
+        for n in lengths
+    ]
+
+
+def lively(config):
+    model = GPT(config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            noise = torch.Generator().manual_seed(parameter.numel())
+            parameter.add_(0.2 * torch.randn(parameter.shape, generator=noise))
+    return model
+
+
+def test_a_document_begins_and_ends(tokenizer):
+    [ids] = encode_documents(tokenizer, ["ab cd"])
+    assert ids[0] == tokenizer.bos_id and ids[-1] == tokenizer.eos_id
+    assert tokenizer.decode(ids) == "ab cd"
+
+
+def test_the_loss_is_the_mean_surprise_per_target():
+    logits = torch.tensor([[[0.0, 1.0, 2.0], [5.0, 0.0, 0.0], [0.0, 0.0, 0.0]]])
+    targets = torch.tensor([[2, 0, IGNORE]])
+    log_probs = logits.log_softmax(-1)
+    expected = -(log_probs[0, 0, 2] + log_probs[0, 1, 0]) / 2
+    torch.testing.assert_close(cross_entropy(logits, targets), expected)
+
+
+def test_right_padding_needs_no_mask():
+    model = lively(CONFIG)
+    batch = next_token_batch(random_sequences(5, 17, 9))
+    with_mask = cross_entropy(
+        model(batch.tokens, segment_ids=batch.segment_ids), batch.targets
+    )
+    torch.testing.assert_close(causal_loss(model, batch), with_mask)
+
+
+def test_every_token_counts_the_same_in_short_rows_and_long():
+    model = lively(CONFIG)
+    sequences = random_sequences(4, 30)
+    losses = [causal_loss(model, next_token_batch([s])) for s in sequences]
+    together = causal_loss(model, next_token_batch(sequences))
+    torch.testing.assert_close(together, (3 * losses[0] + 29 * losses[1]) / 32)
+    assert not torch.isclose(together, (losses[0] + losses[1]) / 2)
+
+
+def test_masking_hides_15_in_100_and_of_these_80_10_10(tokenizer):
+    sequences = random_sequences(*[60] * 800)
+    generator = torch.Generator().manual_seed(0)
+    batch = masked_batch(sequences, tokenizer, generator)
+    original = torch.tensor(sequences)
+    chosen = batch.targets != IGNORE
+    ordinary = original >= 6
+    assert 0.145 < chosen.sum() / ordinary.sum() < 0.155
+    read = batch.tokens[chosen]
+    masked = (read == tokenizer.mask_id).float().mean()
+    kept = (read == original[chosen]).float().mean()
+    assert 0.78 < masked < 0.82
+    assert 0.085 < kept < 0.115  # 10 % stay, and a random token may be the same one
+    assert 0.085 < 1 - masked - kept < 0.115
+
+
+def test_what_is_hidden_is_the_target_and_nothing_else_changes(tokenizer):
+    sequences = random_sequences(20, 33)
+    batch = masked_batch(sequences, tokenizer, torch.Generator().manual_seed(1))
+    for row, sequence in enumerate(sequences):
+        for t, token in enumerate(sequence):
+            if batch.targets[row, t] == IGNORE:
+                assert batch.tokens[row, t] == token
+            else:
+                assert batch.targets[row, t] == token
+                assert token >= 6  # <bos>, <eos> and padding are never hidden
+
+
+def test_the_masked_loss_looks_at_hidden_positions_only(tokenizer):
+    model = lively(GPTConfig(**{**CONFIG.__dict__, "causal": False}))
+    sequences = random_sequences(20, 33)
+    batch = masked_batch(sequences, tokenizer, torch.Generator().manual_seed(1))
+    logits = model(batch.tokens, segment_ids=batch.segment_ids).log_softmax(-1)
+    surprises = [
+        -logits[b, t, batch.targets[b, t]] for b, t in batch.target_mask.nonzero()
+    ]
+    expected = torch.stack(surprises).mean()
+    torch.testing.assert_close(masked_loss(model, batch), expected)
+
+
+def test_a_run_reads_all_documents_before_any_again():
+    sequences = random_sequences(*[20] * 50)
+    batches = epochs(sequences, steps=12, tokens_per_batch=200, seed=0)
+    read = [index for batch in batches for index in batch]
+    assert len(batches) == 12
+    assert sorted(read[:50]) == list(range(50))
+    assert batches == epochs(sequences, steps=12, tokens_per_batch=200, seed=0)
+    assert batches != epochs(sequences, steps=12, tokens_per_batch=200, seed=1)

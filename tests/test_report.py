@@ -1,0 +1,233 @@
+"""The tour's page: everything measured is on it, and nothing can run from it."""
+
+import copy
+import math
+from html.parser import HTMLParser
+
+import pytest
+
+from llmlab.report import bars, render_report, write_report
+
+
+def falling(start: float, end: float, steps: int) -> list[dict]:
+    return [
+        {"step": step, "loss": end + (start - end) * math.exp(-6 * step / steps)}
+        for step in range(steps)
+    ]
+
+
+def ppo_history(updates: int) -> list[dict]:
+    return [
+        {
+            "step": update,
+            "score": 1.9 - 2 * math.exp(-update / 15) + 0.1 * math.sin(3 * update),
+            "kl": 0.4 * update**0.5,
+            "entropy": 1.1 - 0.006 * update,
+            "clip_fraction": 0.06 + 0.02 * math.sin(2 * update),
+            "length": 34 + 2 * math.sin(1.7 * update),
+        }
+        for update in range(updates)
+    ]
+
+
+def stage(name, parent, steps, seconds, history, **metrics) -> dict:
+    return {
+        "name": name,
+        "parent": parent,
+        "parent_hash": f"{parent}-5d1f0c2a9b3e",
+        "hash": f"{name}-5d1f0c2a9b3e",
+        "steps": steps,
+        "tokens": 4096 * steps,
+        "seconds": seconds,
+        "peak_memory_bytes": 912_000_000,
+        "metrics": metrics,
+        "history": history,
+    }
+
+
+def example_report() -> dict:
+    return {
+        "version": 1,
+        "seed": 0,
+        "machine": {"processor": "a laptop", "cores": 2, "threads": 2},
+        "entropy_line": 1.18,
+        "stages": [
+            stage("masked", "random", 300, 61.0, falling(7.6, 2.1, 300), loss=2.1),
+            stage("base", "random", 600, 182.4, falling(7.6, 1.37, 600), loss=1.371),
+            stage("instruct", "base", 200, 55.2, falling(2.9, 0.4, 200), right=0.86),
+            stage("reward", "instruct", 120, 31.7, falling(0.69, 0.52, 120)),
+            stage("reinforce", "instruct", 40, 38.0, ppo_history(40)),
+            stage("ppo", "instruct", 60, 97.5, ppo_history(60), kl=3.1),
+        ],
+        "metrics": {
+            "base_excess_nats": 0.191,
+            "french_exact_match": 0.83,
+            "support_right": 0.79,
+            "reward_accuracy": 0.712,
+            "reward_ceiling": 0.745,
+            "ppo_win_rate": 0.86,
+            "ppo_win_rate_interval": [0.8, 0.91],
+            "ppo_kl": 3.1,
+        },
+        "samples": [
+            {
+                "prompt": "Tell a story about a gull and a lantern.",
+                "answers": {
+                    "base": "the gull . on Tuesday the harbour the",
+                    "instruct": "A gull sat on the wall. The lantern was lit at dusk.",
+                    "ppo": "The gull stole the lantern's flame, and for one night "
+                    "the whole harbour dreamed in amber.",
+                },
+            },
+            {
+                "prompt": "Translate into French: the boat is blue.",
+                "answers": {
+                    "base": "",
+                    "instruct": "le bateau est bleu.",
+                    "ppo": "le bateau est bleu.",
+                },
+            },
+        ],
+    }
+
+
+def report_without_curves() -> dict:
+    """Quicker to draw, for what the curves do not matter to."""
+    report = example_report()
+    for stage_report in report["stages"]:
+        stage_report["history"] = []
+    return report
+
+
+class Page(HTMLParser):
+    """The tags of a page with their attributes, and its visible text."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.tags: list[tuple[str, dict]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def page() -> Page:
+    return Page(render_report(example_report()))
+
+
+def test_every_stage_every_answer_and_every_promise_is_on_the_page(page):
+    report = example_report()
+    for stage_report in report["stages"]:
+        assert stage_report["name"] in page.text
+        assert stage_report["hash"][:12] in page.text
+    for sample in report["samples"]:
+        for text in (sample["prompt"], *sample["answers"].values()):
+            assert text in page.text
+    for bar in bars(report):
+        assert bar.measured in page.text and bar.verdict in page.text
+
+
+def test_the_page_holds_all_that_it_shows_and_asks_for_nothing(page):
+    sources = [value for _, attributes in page.tags for value in _addresses(attributes)]
+    assert sources
+    assert all(source.startswith(("data:image/png;base64,", "#")) for source in sources)
+    assert not {"script", "link", "iframe"} & {tag for tag, _ in page.tags}
+
+
+def _addresses(attributes: dict) -> list[str]:
+    return [attributes[name] for name in ("src", "href") if name in attributes]
+
+
+def test_what_a_model_wrote_is_shown_as_text_and_never_run():
+    attack = "<script>alert(1)</script><img src=x onerror='alert(2)'>\" onload=\"x"
+    report = report_without_curves()
+    report["samples"] = [{"prompt": attack, "answers": {attack: attack}}]
+    report["stages"][0]["name"] = attack
+    report["stages"][0]["metrics"] = {attack: attack}
+    report["machine"] = {attack: attack}
+    page = Page(render_report(report))
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert not any("onerror" in attributes for _, attributes in page.tags)
+    assert not any("onload" in attributes for _, attributes in page.tags)
+    assert page.text.count(attack) >= 6
+
+
+def test_every_picture_has_words_and_headings_never_skip_a_level(page):
+    images = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert len(images) == 7
+    assert all(len(image["alt"]) > 20 for image in images)
+    levels = [int(tag[1]) for tag, _ in page.tags if tag in ("h1", "h2", "h3")]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(
+        below <= above + 1 for above, below in zip(levels, levels[1:], strict=False)
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "just_enough", "too_little"),
+    [
+        ("base_excess_nats", 0.25, 0.2501),
+        ("french_exact_match", 0.70, 0.6999),
+        ("support_right", 0.80, 0.7999),
+        ("reward_accuracy", 0.75, 0.7499),
+        ("ppo_win_rate", 0.75, 0.7499),
+        ("ppo_win_rate_interval", [0.501, 0.9], [0.5, 0.9]),
+    ],
+)
+def test_a_promise_is_kept_exactly_up_to_its_bar(name, just_enough, too_little):
+    report = example_report()
+    report["metrics"] |= {"support_right": 0.9, "reward_ceiling": 0.8}
+    report["metrics"]["reward_accuracy"] = 0.78
+    report["metrics"][name] = just_enough
+    assert all(bar.met for bar in bars(report))
+    report["metrics"][name] = too_little
+    assert [bar.met for bar in bars(report)].count(False) == 1
+
+
+def test_time_and_memory_are_promises_too():
+    report = example_report()
+    report["stages"][0]["seconds"] = 601.0
+    report["stages"][1]["peak_memory_bytes"] = 3_000_000_000
+    judged = {bar.what: bar.met for bar in bars(report)}
+    assert judged["The whole life, from random weights"] is False
+    assert judged["Peak memory"] is False
+
+
+def test_what_was_not_measured_is_said_not_judged():
+    report = report_without_curves()
+    report["metrics"] = {}
+    assert [bar.met for bar in bars(report)].count(None) == 5
+    assert "not measured" in Page(render_report(report)).text
+
+
+def test_the_page_is_written_whole_and_the_same_report_gives_the_same_bytes(tmp_path):
+    report = example_report()
+    report["stages"] = report["stages"][:2]
+    write_report(report, tmp_path / "one" / "report.html")
+    write_report(report, tmp_path / "two.html")
+    one = (tmp_path / "one" / "report.html").read_bytes()
+    assert one == (tmp_path / "two.html").read_bytes()
+    assert one.endswith(b"</html>\n")
+
+
+@pytest.mark.parametrize("lost", ["seed", "machine", "stages", "metrics", "samples"])
+def test_a_report_that_lacks_something_is_refused_with_its_name(lost, tmp_path):
+    report = copy.deepcopy(example_report())
+    del report[lost]
+    with pytest.raises(ValueError, match=f"lacks {lost}; expected"):
+        write_report(report, tmp_path / "report.html")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_stage_without_its_history_and_another_version_are_refused():
+    report = example_report()
+    del report["stages"][2]["history"]
+    with pytest.raises(ValueError, match="history of stage 3"):
+        render_report(report)
+    with pytest.raises(ValueError, match="version 2; expected 1"):
+        render_report(example_report() | {"version": 2})

@@ -1,0 +1,324 @@
+"""The learned reward: read off at the right place, trained by the right likelihood."""
+
+import math
+
+import pytest
+import torch
+
+from llmlab.batching import pad_sequences
+from llmlab.gpt import GPT, GPTConfig
+from llmlab.preferences import Comparison
+from llmlab.reward import (
+    EncodedComparison,
+    RewardModel,
+    accuracy,
+    calibration,
+    encode_comparisons,
+    last_real_token,
+    make_reward_step,
+    normalise,
+    reward_loss,
+    score_pairs,
+)
+from llmlab.tokenizer import Tokenizer
+from llmlab.training import adamw, train
+
+EOS = Tokenizer.eos_id
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def small_gpt(seed: int = 0) -> GPT:
+    config = GPTConfig(vocab_size=40, context=24, layers=2, heads=2, width=32)
+    model = GPT(config, seed)
+    with torch.no_grad():  # the modern blocks start as the identity: stir them
+        for name, parameter in model.named_parameters():
+            if name.endswith("output.weight"):
+                parameter.normal_(0, 0.2, generator=generator(seed))
+    return model
+
+
+def texts(count: int, seed: int = 0) -> list[list[int]]:
+    source = generator(seed)
+    lengths = torch.randint(3, 12, (count,), generator=source).tolist()
+    return [
+        [1, *torch.randint(6, 40, (length,), generator=source).tolist(), EOS]
+        for length in lengths
+    ]
+
+
+def world_pairs(count: int, seed: int = 0) -> list[EncodedComparison]:
+    """Texts that are the better, the more often they say 7."""
+    pairs = []
+    while len(pairs) < count:
+        first, second = texts(2, seed=1000 * seed + len(pairs) + seed)
+        seed += 1
+        if first.count(7) == second.count(7):
+            first = [first[0], 7, *first[1:]]
+        winner, loser = sorted((first, second), key=lambda t: -t.count(7))
+        pairs.append(EncodedComparison(winner, loser))
+    return pairs
+
+
+# Where the score is read off
+
+
+@torch.no_grad()
+def test_padding_never_changes_a_reward():
+    model, sequences = RewardModel(small_gpt()), texts(6)
+    alone = torch.cat([model(torch.tensor([sequence])) for sequence in sequences])
+    for side in ("right", "left"):
+        for pad_id in (0, EOS, 17):
+            tokens, segments = pad_sequences(sequences, side=side, pad_id=pad_id)
+            padded = model(tokens, segments)
+            torch.testing.assert_close(padded, alone, atol=1e-5, rtol=0)
+    tokens, segments = pad_sequences(sequences)
+    # The sick version reads the last column, which is padding in most rows.
+    last_column = model.head(model.body.hidden_states(tokens, segment_ids=segments))
+    assert (last_column[:, -1, 0] - alone).abs().max() > 0.1
+
+
+@torch.no_grad()
+def test_the_score_is_the_head_applied_to_the_state_of_the_end_token():
+    model, sequence = RewardModel(small_gpt()), texts(1)[0]
+    hidden = model.body.hidden_states(torch.tensor([sequence]))
+    expected = model.head(hidden[:, len(sequence) - 1])[:, 0]
+    torch.testing.assert_close(model(torch.tensor([sequence])), expected)
+
+
+def test_the_last_real_token_is_found_on_either_side():
+    segments = torch.tensor([[1, 1, 0, 0], [0, 0, 1, 1], [1, 1, 1, 1], [0, 1, 0, 0]])
+    assert last_real_token(segments).tolist() == [1, 3, 3, 1]
+    with pytest.raises(ValueError, match="padding only"):
+        last_real_token(torch.zeros(1, 3, dtype=torch.int64))
+
+
+def test_score_reads_prompt_and_response_in_any_grouping():
+    model, sequences = RewardModel(small_gpt()), texts(7)
+    prompts = [sequence[:2] for sequence in sequences]
+    responses = [sequence[2:] for sequence in sequences]
+    together = model.score(prompts, responses)
+    torch.testing.assert_close(model.score_texts(sequences, rows=2), together)
+    assert together.shape == (7,) and not together.requires_grad
+
+
+# A fair start
+
+
+def test_the_first_loss_is_near_log_two_and_the_first_accuracy_near_one_half():
+    losses, rates = [], []
+    pairs = world_pairs(100)
+    for seed in range(10):
+        with torch.no_grad():
+            scores = score_pairs(RewardModel(small_gpt(), seed), pairs)
+        losses.append(reward_loss(*scores).item())
+        rates.append(accuracy(*scores))
+    # The final norm makes scores of spread 1 or less, differences of variance 2 or
+    # less; the loss is about log 2 plus an eighth of that variance.
+    assert math.log(2) < sum(losses) / 10 < math.log(2) + 0.25
+    assert 0.35 < sum(rates) / 10 < 0.65
+
+
+def test_the_head_starts_with_the_published_spread():
+    body = GPT(GPTConfig(vocab_size=8, context=4, layers=1, heads=1, width=1024))
+    model = RewardModel(body)
+    assert model.head.weight.std().item() == pytest.approx(1025**-0.5, rel=0.1)
+    assert model.head.bias.item() == 0
+    other = RewardModel(body, seed=1)
+    assert not torch.equal(model.head.weight, other.head.weight)
+
+
+def test_reward_model_and_policy_share_no_weights():
+    policy = small_gpt()
+    model = RewardModel(policy)
+    own = {parameter.data_ptr() for parameter in policy.parameters()}
+    assert all(parameter.data_ptr() not in own for parameter in model.parameters())
+
+
+# The likelihood
+
+
+def test_equal_scores_cost_log_two():
+    scores = torch.tensor([3.0, -2.0])
+    assert reward_loss(scores, scores).item() == pytest.approx(math.log(2))
+
+
+def test_adding_a_constant_to_a_prompt_changes_nothing():
+    winners, losers = torch.randn(2, 9, dtype=torch.float64)
+    shift = torch.randn(9, dtype=torch.float64) * 50
+    torch.testing.assert_close(
+        reward_loss(winners + shift, losers + shift), reward_loss(winners, losers)
+    )
+
+
+def test_certain_and_wrong_is_expensive_but_finite_with_a_gradient():
+    winner = torch.tensor([-200.0], requires_grad=True)
+    loss = reward_loss(winner, torch.tensor([0.0]))
+    loss.backward()
+    assert loss.item() == pytest.approx(200) and winner.grad.item() == pytest.approx(-1)
+    assert not (-torch.sigmoid(winner).log()).isfinite()  # the sick version
+
+
+def test_the_loss_is_logistic_regression_on_differences():
+    source = generator()
+    winners = torch.randn(50, 3, generator=source, dtype=torch.float64)
+    losers = torch.randn(50, 3, generator=source, dtype=torch.float64)
+    weight = torch.randn(3, generator=source, dtype=torch.float64).requires_grad_()
+    (gradient,) = torch.autograd.grad(
+        reward_loss(winners @ weight, losers @ weight), weight
+    )
+    differences = winners - losers
+    probability = (differences @ weight).sigmoid()
+    expected = ((probability - 1)[:, None] * differences).mean(dim=0)
+    torch.testing.assert_close(gradient, expected)
+
+
+def test_training_finds_what_people_prefer_and_goes_on_to_the_same_bits(tmp_path):
+    pairs, held_out = world_pairs(400), world_pairs(100, seed=77)
+
+    def run(steps_first=None):
+        model = RewardModel(small_gpt())
+        optimizers = adamw(model, 3e-3)
+        step = make_reward_step(model, pairs, optimizers, steps=50, batch=16)
+        if steps_first:  # interrupted by an exception, then resumed
+
+            def failing(index, source):
+                if index == steps_first:
+                    raise RuntimeError("power cut")
+                return step(index, source)
+
+            settings = dict(
+                steps=50,
+                modules={"reward": model},
+                optimizers=optimizers,
+                seed=0,
+                state_path=tmp_path / "state",
+                save_every=0,
+            )
+            with pytest.raises(RuntimeError):
+                train(failing, **settings)
+            return run_again(settings)
+        train(
+            step, steps=50, modules={"reward": model}, optimizers=optimizers, seed=0
+        )
+        return model
+
+    def run_again(settings):
+        model = RewardModel(small_gpt(), seed=5)
+        optimizers = adamw(model, 3e-3)
+        step = make_reward_step(model, pairs, optimizers, steps=50, batch=16)
+        settings |= {"modules": {"reward": model}, "optimizers": optimizers}
+        train(step, **settings)
+        return model
+
+    model, resumed = run(), run(steps_first=7)
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+    with torch.no_grad():
+        assert accuracy(*score_pairs(model, held_out)) > 0.9
+
+
+def test_every_pair_is_seen_once_before_any_is_seen_twice(monkeypatch):
+    pairs = world_pairs(30)
+    model = RewardModel(small_gpt())
+    seen = []
+
+    def spy(model, chosen):
+        seen.extend(chosen)
+        return score_pairs(model, chosen)
+
+    monkeypatch.setattr("llmlab.reward.score_pairs", spy)
+    step = make_reward_step(model, pairs, adamw(model, 1e-3), steps=6, batch=10)
+    for index in range(6):
+        step(index, generator())
+    assert sorted(seen[:30]) == sorted(seen[30:]) == sorted(pairs)
+    assert seen[:30] != seen[30:]
+
+
+def test_without_comparisons_there_is_nothing_to_learn():
+    model = RewardModel(small_gpt())
+    with pytest.raises(ValueError, match="no comparisons"):
+        make_reward_step(model, [], adamw(model, 1e-3), steps=1)
+
+
+# From text to pairs
+
+
+def comparison(first="plain", second="rich", preferred=1) -> Comparison:
+    return Comparison("tell", first, second, preferred, "Ada", "person")
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return Tokenizer.train(["tell a plain story, tell a rich story"], 270)
+
+
+def test_comparisons_are_rendered_with_their_end_token(tokenizer):
+    (pair,) = encode_comparisons([comparison()], tokenizer, context=64)
+    assert tokenizer.decode(pair.winner).endswith("rich")
+    assert tokenizer.decode(pair.loser).endswith("plain")
+    assert pair.winner[-1] == pair.loser[-1] == EOS
+    start = pair.winner.index(tokenizer.assistant_id)
+    assert pair.winner[: start + 1] == pair.loser[: start + 1]
+
+
+def test_a_story_compared_with_itself_is_left_out(tokenizer):
+    pairs = [comparison(), comparison("same", "same")]
+    assert len(encode_comparisons(pairs, tokenizer, context=64)) == 1
+
+
+def test_a_story_too_long_is_refused_rather_than_cut(tokenizer):
+    with pytest.raises(ValueError, match="leave it out"):
+        encode_comparisons([comparison("word " * 50)], tokenizer, context=64)
+
+
+# Scale
+
+
+def test_normalised_scores_have_mean_zero_and_spread_one_and_rank_as_before():
+    model, sequences, pairs = RewardModel(small_gpt()), texts(40), world_pairs(50)
+    before = accuracy(*score_pairs(model, pairs))
+    for _ in range(2):  # doing it again changes nothing
+        normalise(model, sequences)
+        scores = model.score_texts(sequences)
+        assert scores.mean().item() == pytest.approx(0, abs=1e-5)
+        assert scores.std().item() == pytest.approx(1, abs=1e-4)
+    assert accuracy(*score_pairs(model, pairs)) == before
+    assert {"gain", "bias"} <= model.state_dict().keys()
+
+
+def test_scores_without_spread_cannot_be_normalised():
+    model = RewardModel(small_gpt())
+    with pytest.raises(ValueError, match="same score"):
+        normalise(model, texts(1) * 3)
+    with pytest.raises(ValueError, match="two or more"):
+        normalise(model, texts(1))
+
+
+# What was learned
+
+
+def test_ties_count_one_half():
+    winners, losers = torch.tensor([2.0, 1.0, 0.0, 5.0]), torch.tensor([1.0, 1, 3, 5])
+    assert accuracy(winners, losers) == 0.5
+    assert accuracy(winners[:1], losers[:1]) == 1
+
+
+def test_a_model_that_knows_the_true_strengths_is_calibrated():
+    source = generator()
+    true = 3 * torch.randn(20_000, generator=source)
+    first_wins = torch.rand(20_000, generator=source) < true.sigmoid()
+    differences = torch.where(first_wins, true, -true)
+    bins = calibration(differences, torch.zeros(20_000))
+    assert sum(found.count for found in bins) == 20_000
+    for confidence, rate, count in bins:
+        assert abs(rate - confidence) < 4 * math.sqrt(0.25 / count)
+    boastful = calibration(4 * differences, torch.zeros(20_000))
+    assert boastful[-1].confidence - boastful[-1].accuracy > 0.05
+
+
+def test_calibration_counts_ties_as_one_half_and_leaves_empty_bins_out():
+    (found,) = calibration(torch.zeros(4), torch.zeros(4))
+    assert found == (0.5, 0.5, 4)

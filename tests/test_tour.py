@@ -1,0 +1,113 @@
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from llmlab.checkpoints import read_card, weights_hash
+from llmlab.life import SCALES, STAGES, Life
+
+COMMAND = [sys.executable, "-m", "llmlab", "tour", "--scale", "tiny", "--out"]
+
+
+def tour(folder, **options):
+    return subprocess.run(
+        [*COMMAND, folder], capture_output=True, text=True, timeout=300, **options
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A tiny tour that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("tour")
+    finished = tour(folder)
+    assert finished.returncode == 0, finished.stderr
+    return Life(folder, scale=SCALES["tiny"])
+
+
+def hashes(life):
+    return {stage: weights_hash(life.load(stage)) for stage in STAGES}
+
+
+def test_the_tour_makes_every_stage_and_a_report(whole):
+    report = json.loads((whole.folder / "report.json").read_text())
+    assert [stage["name"] for stage in report["stages"]] == list(STAGES)
+    for name in (
+        "base_excess_nats",
+        "french_exact_match",
+        "support_right",
+        "reward_accuracy",
+        "reward_ceiling",
+        "ppo_win_rate",
+        "ppo_win_rate_interval",
+        "ppo_kl",
+        "seconds",
+        "peak_memory_bytes",
+    ):
+        assert report["metrics"][name] is not None
+    page = (whole.folder / "report.html").read_text()
+    assert "How can I reset my password?" in page
+    assert not list(whole.folder.glob("*.state"))  # nothing is left behind
+
+
+def test_every_card_names_the_parent_whose_weights_it_began_from(whole):
+    made = hashes(whole)
+    for name, stage in STAGES.items():
+        card = read_card(whole.checkpoint(name))
+        assert card.parent == stage.parent
+        assert card.parent_hash == made.get(stage.parent, "")
+        assert card.tokenizer == whole.tokenizer.fingerprint()
+
+
+def test_training_changes_every_stage(whole):
+    made = hashes(whole)
+    assert len(set(made.values())) == len(STAGES)
+
+
+def test_a_tour_killed_again_and_again_ends_with_the_same_bits(whole, tmp_path):
+    chance = random.Random(0)
+    kills = 0
+    while kills < 3:
+        running = subprocess.Popen(
+            [*COMMAND, tmp_path], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        time.sleep(chance.uniform(3, 6))
+        if running.poll() is not None:
+            break
+        os.kill(running.pid, signal.SIGKILL)
+        running.communicate()
+        kills += 1
+    assert kills > 0
+    finished = tour(tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    assert hashes(Life(tmp_path, scale=SCALES["tiny"])) == hashes(whole)
+
+
+def test_a_finished_tour_is_not_trained_again(whole):
+    before = {path.name: path.stat().st_mtime_ns for path in whole.folder.iterdir()}
+    again = tour(whole.folder)
+    assert again.stdout.count("done before") == len(STAGES)
+    for name in (f"{stage}.safetensors" for stage in STAGES):
+        assert (whole.folder / name).stat().st_mtime_ns == before[name]
+
+
+def test_a_folder_of_another_tour_is_refused(whole):
+    refused = subprocess.run(
+        [*COMMAND, whole.folder, "--seed", "1"], capture_output=True, text=True
+    )
+    assert refused.returncode == 2
+    assert "holds a tour with other settings" in refused.stderr
+
+
+def test_a_checkpoint_of_another_tokenizer_is_refused(whole, tmp_path):
+    for name in ("base.safetensors", "tokenizer.json"):
+        (tmp_path / name).write_bytes((whole.folder / name).read_bytes())
+    tokenizer = json.loads((tmp_path / "tokenizer.json").read_text())
+    tokenizer["merges"] = tokenizer["merges"][:-1]
+    (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer))
+    with pytest.raises(ValueError):
+        Life(tmp_path, scale=SCALES["tiny"]).load("base")

@@ -1,0 +1,285 @@
+"""The promises of `python -m llmlab train`: exact resume, fair numbers, plain words."""
+
+import argparse
+import json
+import math
+import os
+import random
+import signal
+from dataclasses import replace
+
+import pytest
+import torch
+
+from llmlab import train_text
+from llmlab.checkpoints import load_checkpoint, weights_hash
+from llmlab.gpt import GPT
+from llmlab.real_text import read_text, split_validation
+from llmlab.tokenizer import Tokenizer
+from llmlab.training import Interrupted
+
+WORDS = "the lighthouse keeper saw a boat come home before storm and sang".split()
+
+
+@pytest.fixture(autouse=True)
+def tiny_model(monkeypatch):
+    sizes = {"CONTEXT": 80, "LAYERS": 1, "HEADS": 2, "WIDTH": 16}
+    for name, size in (sizes | {"TOKENS_PER_BATCH": 256}).items():
+        monkeypatch.setattr(train_text, name, size)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    chooser = random.Random(0)
+    folder = tmp_path_factory.mktemp("texts")
+    for number in range(12):
+        sentences = [" ".join(chooser.choices(WORDS, k=9)) + "." for _ in range(12)]
+        (folder / f"{number:02}.txt").write_text("\n\n".join(sentences), "utf-8")
+    return folder
+
+
+def arguments(*words):
+    parser = argparse.ArgumentParser()
+    train_text.add_arguments(parser)
+    return parser.parse_args([str(word) for word in words])
+
+
+def run(folder, out, *more):
+    words = ["--text", folder, "--out", out, "--vocab", 300, "--steps", 8, *more]
+    assert train_text.main(arguments(*words)) == 0
+
+
+def weights(out):
+    return weights_hash(load_checkpoint(out / "model.safetensors")[0])
+
+
+@pytest.fixture(scope="module")
+def corpus(folder):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train_text, "CONTEXT", 80)
+        return train_text.make_corpus(read_text(folder)[0], 300)
+
+
+def small_model(corpus):
+    return GPT(train_text.model_config(corpus), seed=3)
+
+
+# The command --------------------------------------------------------------------------
+
+
+def test_run_leaves_a_model_and_its_tokenizer_and_prints_what_is_in_the_card(
+    folder, tmp_path, capsys
+):
+    run(folder, tmp_path / "run")
+    model, card = load_checkpoint(tmp_path / "run" / "model.safetensors")
+    tokenizer = Tokenizer.load(tmp_path / "run" / "tokenizer.json")
+    assert card.tokenizer == tokenizer.fingerprint()
+    assert model.config.vocab_size == tokenizer.vocab_size == 300
+    assert (card.stage, card.parent, card.steps) == ("base", "random", 8)
+    printed = capsys.readouterr()
+    assert "12 sources" in printed.out and "This is a small model" in printed.out
+    for name in ("held_out", "trigram", "read"):
+        value = card.metrics[f"{name}_bits"]
+        assert 0 < value < 8 and f"{value:5.2f}  " in printed.out
+    assert printed.err.count("It writes:") == train_text.SAMPLES
+
+
+def test_without_a_folder_the_python_documentation_is_read(tmp_path, capsys):
+    words = ["--out", tmp_path / "run", "--steps", 1, "--vocab", 300]
+    assert train_text.main(arguments(*words)) == 0
+    assert "the Python documentation" in capsys.readouterr().out
+
+
+def test_interrupted_run_ends_with_the_weights_of_an_undisturbed_one(
+    folder, tmp_path, monkeypatch, capsys
+):
+    run(folder, tmp_path / "undisturbed")
+    show = train_text._ProgressWithSamples.update
+
+    def interrupt_at_step_3(progress, step, metrics, seconds):
+        show(progress, step, metrics, seconds)
+        if step == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train_text._ProgressWithSamples, "update", interrupt_at_step_3)
+        with pytest.raises(Interrupted, match="after step 4 of 8"):
+            run(folder, tmp_path / "stopped")
+    assert not (tmp_path / "stopped" / "model.safetensors").exists()
+    run(folder, tmp_path / "stopped")
+    assert "going on from step 4" in capsys.readouterr().err
+    assert not (tmp_path / "stopped" / "training.state").exists()
+    assert weights(tmp_path / "stopped") == weights(tmp_path / "undisturbed")
+
+
+def test_finished_run_is_shown_again_and_not_trained_again(folder, tmp_path, capsys):
+    run(folder, tmp_path)
+    first, first_words = weights(tmp_path), capsys.readouterr().out
+    run(folder, tmp_path)
+    again = capsys.readouterr()
+    assert weights(tmp_path) == first and again.out == first_words
+    assert "It writes" not in again.err
+
+
+def test_seed_decides_the_weights(folder, tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        run(folder, tmp_path / name, "--seed", seed)
+    assert weights(tmp_path / "a") == weights(tmp_path / "b") != weights(tmp_path / "c")
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (["--vocab", 290], "tokenizer, model, vocab"),
+        (["--seed", 1], "seed"),
+        (["--steps", 9], "steps_asked_for"),
+    ],
+)
+def test_folder_with_another_run_is_refused(folder, tmp_path, change, named):
+    run(folder, tmp_path)
+    before = weights(tmp_path)
+    with pytest.raises(ValueError, match=rf"other settings \({named} differ\)"):
+        run(folder, tmp_path, *change)
+    assert weights(tmp_path) == before
+
+
+def test_changed_text_is_another_run(folder, tmp_path):
+    run(folder, tmp_path / "run")
+    (tmp_path / "texts").mkdir()
+    for file in folder.iterdir():
+        (tmp_path / "texts" / file.name).write_text(file.read_text() + "\n\nMore.")
+    with pytest.raises(ValueError, match="other settings .text"):
+        run(tmp_path / "texts", tmp_path / "run")
+
+
+def test_folder_with_a_model_of_another_command_is_refused(folder, tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(b"somebody's")
+    with pytest.raises(ValueError, match="holds a model, but not the run.json"):
+        run(folder, tmp_path)
+    assert (tmp_path / "model.safetensors").read_bytes() == b"somebody's"
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"settings": 1, "steps": 2}'])
+def test_damaged_run_file_is_named(folder, tmp_path, content):
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(ValueError, match=r"run\.json is damaged"):
+        run(folder, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (["--steps", 0], "--steps is 0"),
+        (["--minutes", 0], "--minutes is 0"),
+        (["--minutes", "nan"], "--minutes is nan"),
+        (["--vocab", 100], "vocab_size is 100"),
+    ],
+)
+def test_impossible_settings_are_refused_before_anything_is_written(
+    folder, tmp_path, change, complaint
+):
+    with pytest.raises(ValueError, match=complaint):
+        run(folder, tmp_path / "run", *change)
+    assert not (tmp_path / "run").exists()
+
+
+# How long -----------------------------------------------------------------------------
+
+
+def test_speed_is_measured_once_and_the_number_of_updates_kept(
+    folder, tmp_path, monkeypatch
+):
+    words = arguments("--text", folder, "--out", tmp_path, "--vocab", 300)
+    monkeypatch.setattr(train_text, "seconds_per_update", lambda *_: 180 / 5)
+    assert train_text.main(words) == 0
+    monkeypatch.setattr(train_text, "seconds_per_update", lambda *_: 1 / 0)
+    assert train_text.main(words) == 0
+    assert json.loads((tmp_path / "run.json").read_text())["steps"] == 5
+    assert load_checkpoint(tmp_path / "model.safetensors")[1].steps == 5
+
+
+def test_measured_speed_is_that_of_an_update(corpus):
+    assert 0 < train_text.seconds_per_update(corpus, seed=0) < 5
+
+
+def test_updates_fit_the_minutes_and_never_read_the_text_too_often(corpus):
+    one_pass = corpus.training.predictions / 256
+    few = train_text.steps_in(2, corpus, seconds_per_update=10)
+    many = train_text.steps_in(1000, corpus, seconds_per_update=0.001)
+    assert few == 12
+    assert many == round(train_text.MOST_PASSES * one_pass)
+    assert train_text.steps_in(0.001, corpus, seconds_per_update=10) == 1
+
+
+# Fair numbers -------------------------------------------------------------------------
+
+
+def test_no_held_out_document_is_trained_on(folder, corpus):
+    training, validation = split_validation(read_text(folder)[0])
+    assert training and validation
+    trained_on = "\n\n".join(corpus.training.texts)
+    for document in validation:
+        assert not any(text in trained_on for text in document.text.split("\n\n"))
+    assert len(corpus.validation.texts) >= len(validation)
+
+
+def test_windows_fit_the_context(corpus):
+    lengths = [
+        len(ids) for ids in corpus.training.sequences + corpus.validation.sequences
+    ]
+    assert 60 < max(lengths) <= 80
+
+
+def test_bits_per_character_equal_a_sum_over_single_tokens(corpus):
+    model, windows = small_model(corpus), corpus.validation
+    surprise = 0.0
+    for ids in windows.sequences:
+        for time in range(1, len(ids)):
+            logits = model(torch.tensor([ids[:time]]))[0, -1]
+            surprise -= math.log2(logits.double().softmax(dim=-1)[ids[time]].item())
+    characters = sum(len(text) for text in windows.texts)
+    assert train_text.bits(model, windows) == pytest.approx(
+        surprise / characters, rel=1e-4
+    )
+
+
+def test_large_texts_are_measured_on_an_evenly_spaced_sample(monkeypatch, corpus):
+    monkeypatch.setattr(train_text, "MEASURED_WINDOWS", 4)
+    sample = corpus.training.sample()
+    assert 2 <= len(sample.texts) <= 4 and sample.texts[0] == corpus.training.texts[0]
+    assert [corpus.tokenizer.decode(ids) for ids in sample.sequences] == sample.texts
+
+
+# Plain words --------------------------------------------------------------------------
+
+OUTCOME = train_text.Outcome(
+    held_out_bits=1.75,
+    trigram_bits=2.0,
+    read_bits=1.5,
+    characters=320_000,
+    held_out_characters=38_000,
+    parameters=920_000,
+    passes=10.04,
+    seconds=171,
+)
+
+
+def test_words_say_which_guesses_better_and_how_small_the_model_is():
+    better = train_text.describe(OUTCOME)
+    assert "guesses better than counting does, by 0.25 bits" in better
+    assert "0.9 million parameters that read 0.32 million characters 10.0" in better
+    worse = train_text.describe(replace(OUTCOME, held_out_bits=2.5))
+    assert "counting guesses better than it does, by 0.50 bits" in worse
+
+
+def test_what_a_model_writes_cannot_steer_the_terminal(monkeypatch, corpus):
+    written = "a\x1b[2J\ud800\nb"
+    monkeypatch.setattr(Tokenizer, "decode", lambda *_: written)
+    shown = train_text.sample(small_model(corpus), corpus, seed=0)
+    assert shown == "    a\ufffd[2J\ufffd\n    b"
+
+
+def test_sample_begins_with_the_opening_of_a_held_out_passage(corpus):
+    shown = train_text.sample(small_model(corpus), corpus, seed=0)
+    assert shown[4:].startswith(corpus.validation.texts[0][:8])
+    assert shown == train_text.sample(small_model(corpus), corpus, seed=0)
