@@ -199,6 +199,23 @@ def explained_variance(values: Tensor, returns: Tensor, mask: Tensor) -> float:
     return (1 - errors.var(correction=0) / variance).item()
 
 
+def ratio_metrics(
+    log_probs: Tensor, old_log_probs: Tensor, mask: Tensor, clip: float = 0.2
+) -> Metrics:
+    """How far the policy is from the one that wrote the rollout, over real tokens.
+
+    clip_fraction : share of tokens whose ratio left 1 +- clip.
+    approx_kl : KL(old || new) a token, by the estimator that is never negative.
+    ratio_error : the largest distance of a ratio from 1.
+    """
+    distance = ((log_probs - old_log_probs).exp() - 1).abs() * mask
+    return {
+        "clip_fraction": masked_mean((distance > clip).float(), mask).item(),
+        "approx_kl": masked_mean(kl_k3(old_log_probs, log_probs), mask).item(),
+        "ratio_error": distance.max().item(),
+    }
+
+
 # The update -------------------------------------------------------------------------
 
 
@@ -353,18 +370,11 @@ def make_ppo_step(
             value_loss, value_model, value_optimizers.values(), clip=gradient_clip
         )
 
-        with torch.no_grad():
-            distance = ((log_probs - part.log_probs).exp() - 1).abs() * mask
-            return {
-                "policy_loss": policy_loss.item(),
-                "value_loss": value_loss.item(),
-                "gradient_norm": norm,
-                "clip_fraction": masked_mean((distance > clip).float(), mask).item(),
-                # KL(old || new), by the estimator that is never negative.
-                "approx_kl": masked_mean(
-                    kl_k3(part.log_probs, log_probs), mask
-                ).item(),
-                "ratio_error": distance.max().item(),
-            }
+        return {
+            "policy_loss": policy_loss.item(),
+            "value_loss": value_loss.item(),
+            "gradient_norm": norm,
+            **ratio_metrics(log_probs.detach(), part.log_probs, mask, clip),
+        }
 
     return step

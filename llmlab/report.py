@@ -378,6 +378,7 @@ tbody th { font-weight: 500; }
   border-radius: 8px; padding: .6rem .8rem; }
 .answers dt { font-size: .85rem; font-weight: 600; color: var(--soft); }
 .answers dd { margin: .2rem 0 0; white-space: pre-wrap; overflow-wrap: anywhere; }
+@media (max-width: 32rem) { th, td { padding: .3rem .4rem; font-size: .82rem; } }
 @media print { body { max-width: none; padding: 0; font-size: 10pt; }
   nav { display: none; }
   h2, h3 { break-after: avoid; } img, tr, .answers div { break-inside: avoid; } }

@@ -4,6 +4,8 @@ The sick versions of the usual mistakes stand next to the healthy code, and the 
 that accepts the one must reject the other.
 """
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -28,6 +30,7 @@ from llmlab.ppo import (
     explained_variance,
     generalised_advantages,
     make_ppo_step,
+    ratio_metrics,
     whiten,
 )
 from llmlab.reinforce import frozen_copy, policy_gradient_loss
@@ -496,6 +499,16 @@ def test_explained_variance_of_perfect_constant_and_opposite_values():
     assert explained_variance(torch.ones(1, 4), returns, mask) == pytest.approx(0)
     assert explained_variance(-returns, returns, mask) == pytest.approx(-3)
     assert explained_variance(returns, torch.ones(1, 4), mask) == 0
+
+
+def test_distances_from_the_old_policy_are_means_over_real_tokens():
+    ratios = torch.tensor([[1.0, 1.5, 0.9, 50.0]], dtype=torch.float64)
+    mask = torch.tensor([[True, True, True, False]])
+    metrics = ratio_metrics(ratios.log(), torch.zeros(1, 4).double(), mask)
+    assert metrics["clip_fraction"] == pytest.approx(1 / 3)
+    distances = [0.5 - math.log(1.5), -0.1 - math.log(0.9)]
+    assert metrics["approx_kl"] == pytest.approx(sum(distances) / 3, abs=1e-12)
+    assert metrics["ratio_error"] == pytest.approx(0.5)
 
 
 def test_only_real_tokens_count_in_every_metric_of_an_update():

@@ -122,10 +122,13 @@ def _slot_class(slot: str) -> str:
 
 
 @lru_cache(maxsize=1 << 16)
-def _reduce(text: str) -> tuple[tuple[str, ...], tuple[tuple[str, str, bool], ...]]:
+def _reduce(
+    text: str, of_frame: bool = False
+) -> tuple[tuple[str, ...], tuple[tuple[str, str, bool], ...]]:
     """The key of a sentence, and its entities in order as (class, text, whether it is
-    a slot of a frame). The first word may be capitalised, `an` counts as `a`."""
-    tokens = _TOKEN.findall(text)
+    a slot). The first word may be capitalised, `an` counts as `a`; only in a frame is
+    something in braces a slot."""
+    tokens = _TOKEN.findall(text if of_frame else text.replace("{", "("))
     if tokens and tokens[0] not in world.load().people:
         tokens[0] = tokens[0].lower()
     phrases = _phrases()
@@ -183,7 +186,7 @@ def grammar() -> Grammar:
         for number, frame in enumerate(frames):
             for text in every_text(frame):
                 capitalised.update(CAPITALISED.findall(text))
-                key, entities = _reduce(_with_simple_slots(text))
+                key, entities = _reduce(_with_simple_slots(text), of_frame=True)
                 values = tuple((value, is_slot) for _, value, is_slot in entities)
                 meaning = Meaning(kind, plot, beat, number, group, values)
                 meanings.setdefault(key, []).append(meaning)
