@@ -39,8 +39,8 @@ def claim(
         )
     statement = sentence.strip().rstrip(".")
     if not holds:
-        behind = "" if measured is None else f" Measured: {measured:.4g} {unit}".rstrip()
-        raise ClaimError(f"This does not hold here: {statement}.{behind}")
+        number = "" if measured is None else f" Measured: {measured:.4g} {unit}"
+        raise ClaimError(f"This does not hold here: {statement}.{number.rstrip()}")
     print(f"Checked: {statement}.")
 
 

@@ -41,6 +41,8 @@ class GPTConfig:
     qk_norm : normalise queries and keys, so that attention scores cannot explode
         (Henry et al. 2020).
     bias : whether linear layers and norms have biases.
+    tied : whether the embedding table serves as the output layer too (Press and Wolf
+        2017). It saves parameters; two tables learn faster.
     """
 
     vocab_size: int = 2048
@@ -54,6 +56,7 @@ class GPTConfig:
     activation: str = "squared_relu"
     qk_norm: bool = True
     bias: bool = False
+    tied: bool = False
 
     def __post_init__(self):
         for name in ("vocab_size", "context", "layers", "heads", "width"):
@@ -91,6 +94,7 @@ class GPTConfig:
             activation="gelu",
             qk_norm=False,
             bias=True,
+            tied=True,
         )
 
 
@@ -282,14 +286,20 @@ class GPT(nn.Module):
         )
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.final_norm = Norm(config)
+        self.output = (
+            None
+            if config.tied
+            else nn.Linear(config.width, config.vocab_size, bias=False)
+        )
         self.initialise(torch.Generator().manual_seed(seed))
 
     @torch.no_grad()
     def initialise(self, generator: torch.Generator) -> None:
         """Draw random weights.
 
-        The modern recipe lets every block start as the identity (its output layers
-        are zero); GPT-2 starts them small, the smaller the deeper the model.
+        The modern recipe starts every output layer at zero: blocks begin as the
+        identity, and the model finds all tokens equally likely. GPT-2 starts them
+        small, the smaller the deeper the model.
         """
         modern = self.config.norm == "rmsnorm"
         for name, parameter in self.named_parameters():
@@ -327,15 +337,15 @@ class GPT(nn.Module):
 
         Returns
         -------
-        logits : (batch, time, vocab). The embedding table serves as the output layer
-            too (Press and Wolf 2017): to predict a token is to point at its vector.
+        logits : (batch, time, vocab).
         """
         hidden = self.hidden_states(tokens, segment_ids=segment_ids, cache=cache)
         return self.logits(hidden)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(…, width) hidden states to (…, vocab) logits."""
-        return F.linear(hidden, self.embedding.weight)
+        table = self.embedding if self.output is None else self.output
+        return F.linear(hidden, table.weight)
 
     def hidden_states(
         self,

@@ -75,8 +75,8 @@ class Scale:
     documents: int = 24_000
     validation_documents: int = 500
     tokens_per_batch: int = 1024
-    masked_steps: int = 500
-    base_steps: int = 1800
+    masked_steps: int = 450
+    base_steps: int = 2400
 
     instructions: int = 12_000
     rows_per_batch: int = 20
@@ -84,15 +84,15 @@ class Scale:
     test_instructions: int = 150  # for each task
 
     comparisons: int = 3_000
-    sampled_comparisons: int = 500  # of them, between the model's own stories
+    sampled_comparisons: int = 900  # of them, between the model's own stories
     test_comparisons: int = 500
-    reward_steps: int = 120
+    reward_steps: int = 80
 
     story_prompts: int = 2_000
     story_tokens: int = 110
     rollout: int = 64
     reinforce_steps: int = 20
-    ppo_steps: int = 30
+    ppo_steps: int = 24
     test_stories: int = 200
 
 
@@ -329,7 +329,7 @@ def train_instruct(life: Life) -> Trained:
             scale.instructions, seed=life.seed, split="train"
         )
     ]
-    optimizers = muon_and_adamw(model, matrix_rate=0.01, other_rate=0.003)
+    optimizers = muon_and_adamw(model, matrix_rate=0.007, other_rate=0.005)
     step = instruction_step(
         model,
         examples,
@@ -512,7 +512,7 @@ def train_ppo(life: Life) -> Trained:
     reference = frozen_copy(policy)
     value_model = ValueModel(reward_model)
     kl_controller = KLController(beta=0.05)
-    policy_optimizers = adamw(policy, 5e-4, eps=1e-5)
+    policy_optimizers = adamw(policy, 1e-3, eps=1e-5)
     value_optimizers = adamw(value_model, 1e-3, eps=1e-5)
     step = make_ppo_step(
         policy,

@@ -271,14 +271,14 @@ def adamw(
 def muon_and_adamw(
     module: nn.Module,
     *,
-    matrix_rate: float = 0.01,
+    matrix_rate: float = 0.007,
     other_rate: float = 0.01,
     weight_decay: float = 0.0,
 ) -> dict[str, Optimizer]:
-    """Muon for the matrices of the blocks; AdamW for embeddings, norms and heads."""
+    """Muon for the matrices of the blocks; AdamW for tables of tokens and for norms."""
     matrices, others = [], []
     for name, parameter in module.named_parameters():
-        is_matrix = "blocks." in name and parameter.ndim == 2
+        is_matrix = name.startswith("blocks.") and parameter.ndim == 2
         (matrices if is_matrix else others).append(parameter)
     return {
         "muon": Muon(matrices, matrix_rate, weight_decay=weight_decay),
