@@ -164,6 +164,8 @@ def clipped_policy_loss(
     called for earns nothing more, while a step in the wrong direction is always
     punished in full.
     """
+    # Facts about the rollout: only the new log-probabilities may carry a gradient.
+    old_log_probs, advantages = old_log_probs.detach(), advantages.detach()
     ratio = (log_probs - old_log_probs).exp()
     unclipped = -advantages * ratio
     clipped = -advantages * ratio.clamp(1 - clip, 1 + clip)

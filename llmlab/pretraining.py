@@ -89,9 +89,13 @@ def masked_batch(
 
 
 def masked_loss(model: GPT, batch: Batch) -> Tensor:
-    """Loss at the hidden positions only, of a bidirectional model."""
-    logits = model(batch.tokens, segment_ids=batch.segment_ids)
-    return cross_entropy(logits, batch.targets)
+    """Loss at the hidden positions only, of a bidirectional model.
+
+    Logits are computed for these positions alone: the others are not asked anything.
+    """
+    hidden_states = model.hidden_states(batch.tokens, segment_ids=batch.segment_ids)
+    asked = batch.target_mask
+    return F.cross_entropy(model.logits(hidden_states[asked]), batch.targets[asked])
 
 
 def pretraining_step(
@@ -103,6 +107,7 @@ def pretraining_step(
     steps: int,
     tokens_per_batch: int,
     seed: int,
+    mask_share: float = 0.15,
 ) -> Callable[[int, torch.Generator], dict[str, float]]:
     """The update that `training.train` repeats; masked or causal, as the model is.
 
@@ -111,6 +116,7 @@ def pretraining_step(
     sequences : encoded documents, each no longer than the model's context.
     steps : updates in all; the learning rate falls to zero at the last.
     tokens_per_batch : positions a batch, padding included.
+    mask_share : of a masked model, the share of tokens to hide.
     """
     batches = epochs(sequences, steps, tokens_per_batch, seed)
 
@@ -120,7 +126,7 @@ def pretraining_step(
             batch = next_token_batch(rows, pad_id=tokenizer.pad_id)
             loss = causal_loss(model, batch)
         else:
-            batch = masked_batch(rows, tokenizer, generator)
+            batch = masked_batch(rows, tokenizer, generator, share=mask_share)
             loss = masked_loss(model, batch)
         set_learning_rate(optimizers.values(), warmup_stable_decay(index, steps))
         norm = apply_gradients(loss, model, optimizers.values())

@@ -103,7 +103,7 @@ def bars(report: Mapping) -> list[Bar]:
         ),
         _bar(
             metrics,
-            "Reward model: held-out pairs judged as people do",
+            "Reward model: held-out pairs judged as the crowd does",
             ["reward_accuracy", "reward_ceiling"],
             lambda accuracy, ceiling: (
                 f"{accuracy:.1%}, where label noise allows {ceiling:.1%}",
@@ -135,6 +135,13 @@ def bars(report: Mapping) -> list[Bar]:
             memory < 3e9,
         ),
     ]
+
+
+def markdown_table(report: Mapping) -> str:
+    """The bars as a Markdown table; the README shows the one of the shipped life."""
+    lines = ["| what | measured | wanted |", "|---|---|---|"]
+    lines += [f"| {bar.what} | {bar.measured} | {bar.wanted} |" for bar in bars(report)]
+    return "\n".join(lines)
 
 
 def _bar(metrics: Mapping, what: str, names: Sequence[str], judge, wanted: str) -> Bar:

@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from llmlab import village
+from llmlab import plots, village
 from llmlab.checkpoints import (
     Card,
     save_checkpoint,
@@ -237,7 +237,10 @@ def _write_json(path: Path, content: dict) -> None:
 
 
 def ship(life: Life, folder: Path = CHECKPOINTS) -> None:
-    """Copy a life to where the course looks for its own, with a manifest of hashes."""
+    """Copy a life to where the course looks for its own, and draw it.
+
+    The manifest of hashes is what `doctor` holds the files against.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     names = ["tokenizer.json", "report.json"]
     names += [life.checkpoint(stage).name for stage in STAGES]
@@ -250,3 +253,5 @@ def ship(life: Life, folder: Path = CHECKPOINTS) -> None:
             "bytes": len(data),
         }
     _write_json(folder / "manifest.json", manifest)
+    picture = plots.lineage([life.card(stage) for stage in STAGES])
+    write_atomically(folder / "life.png", plots.png(picture))

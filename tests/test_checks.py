@@ -154,9 +154,7 @@ def loss_with_where(log_probs, old_log_probs, advantages, mask, clip):
 
 
 def loss_of_the_library(log_probs, old_log_probs, advantages, mask, clip):
-    return ppo.clipped_policy_loss(
-        log_probs, old_log_probs.detach(), advantages.detach(), mask, clip
-    )
+    return ppo.clipped_policy_loss(log_probs, old_log_probs, advantages, mask, clip)
 
 
 @pytest.mark.parametrize(

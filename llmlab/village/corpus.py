@@ -54,7 +54,7 @@ def _document(chooser: Chooser) -> Document:
 
 def _book(chooser: Chooser) -> tuple[str, dict[str, str]]:
     event = stories.draw_event(chooser)
-    title = f"{event.who.name} and the {event.thing.name}"
+    title = f"{event.who.name}, {event.friend.name} and the {event.thing.name}"
     text = f"{title}\n{stories.tell(event, stories.BOOK, chooser)}"
     if chooser.coin(0.4):
         text += " " + expand(chooser.pick(event.plot.morals), event.slots(), chooser)

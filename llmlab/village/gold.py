@@ -130,6 +130,7 @@ def _missing(subject, texts: list[str]) -> int:
     found = reading.entities(texts)
     asked = (
         ("name", subject.who),
+        ("name", subject.friend),
         ("thing", subject.thing),
         ("place", subject.place),
     )

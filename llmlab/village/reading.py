@@ -232,13 +232,18 @@ def entities(texts: list[str]) -> dict[str, list[str]]:
 
 
 def subject_of(prompt: str, texts: list[str]) -> Subject:
-    """Who and what the prompt asks for; the friend is whom the sentences name most."""
+    """Who and what the prompt asks for.
+
+    Where it asks for no friend, the friend is whom the sentences name most.
+    """
     asked = entities([prompt])
-    who = asked.get("name", [None])[0]
-    others = Counter(name for name in entities(texts).get("name", []) if name != who)
+    who, friend, *_ = [*asked.get("name", []), None, None]
+    named = Counter(name for name in entities(texts).get("name", []) if name != who)
+    if friend is None and named:
+        friend = named.most_common(1)[0][0]
     return Subject(
         who=who,
-        friend=others.most_common(1)[0][0] if others else None,
+        friend=friend,
         thing=asked.get("thing", [None])[0],
         place=asked.get("place", [None])[0],
     )

@@ -151,13 +151,13 @@ def draw_request(chooser: Chooser, split: str) -> tuple[str, Event]:
     thing = chooser.pick(tuple(village.things.values()))
     place = chooser.pick(_places_for(who, thing, split == "test"))
     event = draw_event(chooser, who, thing, place)
-    return request(who, thing, place), event
+    return request(event), event
 
 
-def request(who: Person, thing: Thing, place: Place) -> str:
+def request(event: Event) -> str:
     return (
-        f"Write a story about {who.name}, {world.with_article(thing.name)} "
-        f"and the {place.name}."
+        f"Write a story about {event.who.name} and {event.friend.name}, "
+        f"{world.with_article(event.thing.name)} and the {event.place.name}."
     )
 
 
