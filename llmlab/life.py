@@ -80,14 +80,15 @@ class Scale:
     base_steps: int = 2200
 
     instructions: int = 12_000
-    rows_per_batch: int = 20
-    instruct_steps: int = 200
+    rows_per_batch: int = 5
+    instruct_steps: int = 750
     test_instructions: int = 150  # for each task
 
     comparisons: int = 3_000
     sampled_comparisons: int = 900  # of them, between the model's own stories
     test_comparisons: int = 500
-    reward_steps: int = 90
+    comparisons_per_batch: int = 16
+    reward_steps: int = 180
 
     story_prompts: int = 2_000
     story_tokens: int = 110
@@ -448,9 +449,14 @@ def train_reward(life: Life) -> Trained:
     pairs = encode_comparisons(
         comparisons(life, instruct, "train"), tokenizer, context=scale.context
     )
-    optimizers = adamw(model, 1e-3)
+    optimizers = adamw(model, 7e-4)
     step = make_reward_step(
-        model, pairs, optimizers, steps=scale.reward_steps, seed=life.seed
+        model,
+        pairs,
+        optimizers,
+        steps=scale.reward_steps,
+        batch=scale.comparisons_per_batch,
+        seed=life.seed,
     )
     history = life.train(
         "reward", step, scale.reward_steps, {"model": model}, optimizers
@@ -520,7 +526,7 @@ def train_ppo(life: Life) -> Trained:
     reference = frozen_copy(policy)
     value_model = ValueModel(reward_model)
     kl_controller = KLController(beta=0.05)
-    policy_optimizers = adamw(policy, 5e-4, eps=1e-5)
+    policy_optimizers = adamw(policy, 4e-4, eps=1e-5)
     value_optimizers = adamw(value_model, 1e-3, eps=1e-5)
     step = make_ppo_step(
         policy,
@@ -535,7 +541,7 @@ def train_ppo(life: Life) -> Trained:
         batch=scale.rollout,
         max_new_tokens=scale.story_tokens,
         epochs=2,
-        minibatches=2,
+        minibatches=4,
         unfinished_score=-2.0,
     )
     modules = {"policy": policy, "value": value_model, "kl_controller": kl_controller}

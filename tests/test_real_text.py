@@ -137,11 +137,29 @@ def test_byte_order_mark_is_no_text(tmp_path):
     assert read_text(tmp_path)[0][0].text == paragraph(1)
 
 
-def test_python_documentation_is_real_text_of_useful_size():
-    documents, report = python_documentation()
-    assert report.characters > 200_000 and report.documents == len(documents) > 50
-    assert any("assert" in document.text for document in documents)
-    assert python_documentation()[0] == documents
+@pytest.fixture(scope="module")
+def documentation():
+    return python_documentation()
+
+
+def test_python_documentation_is_real_text_of_useful_size(documentation):
+    documents, report = documentation
+    assert report.characters == sum(len(document.text) for document in documents)
+    assert report.characters > 1_000_000
+
+
+def test_python_documentation_is_the_reference_and_the_docstrings(documentation):
+    texts = {document.source: document.text for document in documentation[0]}
+    assert '"assert"' in texts["topic assert"]
+    assert texts["json/decoder.py"].startswith("Implementation of JSONDecoder")
+    assert not any("test/" in source or "site-packages" in source for source in texts)
+
+
+def test_python_documentation_is_in_the_order_of_its_names(documentation):
+    sources = [document.source for document in documentation[0]]
+    topics = [source for source in sources if source.startswith("topic ")]
+    modules = sources[len(topics) :]
+    assert topics == sorted(topics) and modules == sorted(modules)
 
 
 # Cleaning -----------------------------------------------------------------------------
@@ -269,8 +287,8 @@ def test_short_paragraphs_may_repeat():
     assert [document.text for document in kept] == [first, second]
 
 
-def test_no_long_paragraph_of_the_python_documentation_is_in_two_documents():
-    documents, report = python_documentation()
+def test_no_long_paragraph_of_the_python_documentation_comes_twice(documentation):
+    documents, report = documentation
     long_paragraphs = [
         text
         for document in documents

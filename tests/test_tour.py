@@ -1,6 +1,8 @@
+import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,8 +10,11 @@ import time
 
 import pytest
 
+import llmlab.life as life_module
 from llmlab.checkpoints import read_card, weights_hash
-from llmlab.life import SCALES, STAGES, Life
+from llmlab.life import SCALES, STAGES, Life, settings
+from llmlab.paths import CHECKPOINTS
+from llmlab.tour import peak_memory, ship
 
 COMMAND = [sys.executable, "-m", "llmlab", "tour", "--scale", "tiny", "--out"]
 
@@ -71,11 +76,11 @@ def test_training_changes_every_stage(whole):
 def test_a_tour_killed_again_and_again_ends_with_the_same_bits(whole, tmp_path):
     chance = random.Random(0)
     kills = 0
-    while kills < 3:
+    while kills < 5:
         running = subprocess.Popen(
             [*COMMAND, tmp_path], stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
-        time.sleep(chance.uniform(3, 6))
+        time.sleep(chance.uniform(2.5, 5))
         if running.poll() is not None:
             break
         os.kill(running.pid, signal.SIGKILL)
@@ -111,3 +116,36 @@ def test_a_checkpoint_of_another_tokenizer_is_refused(whole, tmp_path):
     (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer))
     with pytest.raises(ValueError):
         Life(tmp_path, scale=SCALES["tiny"]).load("base")
+
+
+def test_the_course_opens_your_own_life_when_it_is_whole(whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(life_module, "RUNS", tmp_path)
+    assert life_module.course().folder == CHECKPOINTS
+    shutil.copytree(whole.folder, tmp_path / "tour")
+    assert life_module.course().folder == CHECKPOINTS  # it is of the tiny scale
+    full = Life(tmp_path / "tour")
+    (tmp_path / "tour" / "settings.json").write_text(json.dumps(settings(full)))
+    assert life_module.course().folder == tmp_path / "tour"
+    (tmp_path / "tour" / "ppo.safetensors").unlink()
+    assert life_module.course().folder == CHECKPOINTS
+
+
+def test_what_is_shipped_is_what_was_made(whole, tmp_path):
+    ship(whole, tmp_path)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    for stage in STAGES:
+        name = f"{stage}.safetensors"
+        data = (tmp_path / name).read_bytes()
+        assert data == (whole.folder / name).read_bytes()
+        assert manifest[name]["sha256"] == hashlib.sha256(data).hexdigest()
+    assert (tmp_path / "life.png").stat().st_size > 5000
+
+
+def test_peak_memory_sees_what_was_held_for_a_moment():
+    with peak_memory(seconds_between=0.01) as memory:
+        before = memory["bytes"]
+        held = bytearray(200_000_000)
+        held[:: 4096] = b"x" * len(held[:: 4096])
+        time.sleep(0.1)
+        del held
+    assert memory["bytes"] - before > 150_000_000

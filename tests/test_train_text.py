@@ -84,10 +84,17 @@ def test_run_leaves_a_model_and_its_tokenizer_and_prints_what_is_in_the_card(
     assert printed.err.count("It writes:") == train_text.SAMPLES
 
 
-def test_without_a_folder_the_python_documentation_is_read(tmp_path, capsys):
+def test_without_a_folder_the_python_documentation_is_read(
+    folder, tmp_path, monkeypatch, capsys
+):
+    documents, report = read_text(folder)
+    report = replace(report, origin="what Python says about itself")
+    monkeypatch.setattr(train_text, "python_documentation", lambda: (documents, report))
     words = ["--out", tmp_path / "run", "--steps", 1, "--vocab", 300]
     assert train_text.main(arguments(*words)) == 0
-    assert "the Python documentation" in capsys.readouterr().out
+    _, card = load_checkpoint(tmp_path / "run" / "model.safetensors")
+    assert card.data.startswith("what Python says about itself: ")
+    assert "what Python says about itself" in capsys.readouterr().out
 
 
 def test_interrupted_run_ends_with_the_weights_of_an_undisturbed_one(
@@ -268,6 +275,8 @@ def test_words_say_which_guesses_better_and_how_small_the_model_is():
     better = train_text.describe(OUTCOME)
     assert "guesses better than counting does, by 0.25 bits" in better
     assert "0.9 million parameters that read 0.32 million characters 10.0" in better
+    rounded = replace(OUTCOME, trigram_bits=1.9649, held_out_bits=1.8651)
+    assert "by 0.09 bits" in train_text.describe(rounded)  # 1.96 and 1.87 are shown
     worse = train_text.describe(replace(OUTCOME, held_out_bits=2.5))
     assert "counting guesses better than it does, by 0.50 bits" in worse
 

@@ -35,6 +35,8 @@
 # life: yours, if you have run `make tour`, and otherwise the one in this folder.
 
 # %%
+import textwrap
+
 import torch
 from IPython.display import display
 
@@ -46,6 +48,12 @@ from llmlab.widgets import Chat
 
 course = life.course()
 tokenizer = course.tokenizer
+
+
+def read(text):
+    """Print a text in lines that fit the page."""
+    print("\n".join(textwrap.fill(line, 80) for line in text.splitlines()))
+
 
 # %% [markdown]
 # Every stage carries a card that names its parent. The cards draw the family tree.
@@ -137,7 +145,8 @@ for examine in doctor.EXAMINATIONS:
 
 # %%
 for document in village.documents(3, seed=7, split="test"):
-    print(f"[{document.genre}]\n{document.text}\n")
+    print(f"[{document.genre}]")
+    read(document.text + "\n\n")
 
 # %% [markdown]
 # ## Stage by stage
@@ -166,8 +175,9 @@ def fill(text, choices=4):
     shares = logits.softmax(dim=-1)
     print(text)
     for share, token in zip(*shares.topk(choices), strict=True):
+        name = tokenizer.token_text(int(token))
         bar = "█" * round(40 * float(share))
-        print(f"{share:6.1%} {tokenizer.token_text(int(token)):12} {bar}".rstrip())
+        print(f"{share:6.1%} {name:12} {bar}".rstrip())
     return shares
 
 
@@ -202,7 +212,7 @@ for thing in ("umbrella", "kite"):
 
 # %%
 question = "Translate into French: the cat is clean."
-print(complete(base, tokenizer, question, max_new_tokens=40, top_k=1))
+read(complete(base, tokenizer, question, max_new_tokens=40, top_k=1))
 
 # %% [markdown]
 # It takes your words for the beginning of a page and continues the page. A
@@ -276,10 +286,11 @@ display(chat)
 # %%
 print(f"{'':12}" + "".join(f"{stage:>12}" for stage in stages))
 for test, exchange in zip(tests, chat.exchanges, strict=False):
-    said = exchange["answers"]
-    marks = [village.score_answer(test, said[stage])["right"] for stage in stages]
-    words = "".join(f"{'right' if mark else '-':>12}" for mark in marks)
-    print(f"{test.task:12}{words}")
+    print(f"{test.task:12}", end="")
+    for said in exchange["answers"].values():
+        right = village.score_answer(test, said)["right"]
+        print(f"{'right' if right else '-':>12}", end="")
+    print()
 
 # %% [markdown]
 # Three messages are an anecdote. The chapters to come ask hundreds of questions

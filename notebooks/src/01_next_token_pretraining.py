@@ -16,6 +16,7 @@
 
 # %%
 import math
+import textwrap
 from inspect import getsource
 
 import torch
@@ -38,6 +39,12 @@ from llmlab.widgets import NextTokenExplorer, TrainingMonitor
 course = life.course()
 tokenizer = course.tokenizer
 
+
+def read(text):
+    """Print a text in lines that fit the page."""
+    print("\n".join(textwrap.fill(line, 80) for line in text.splitlines()))
+
+
 # %% [markdown]
 # ## 1 · What is there to learn?
 #
@@ -50,7 +57,8 @@ seen = set()
 for document in village.documents(40, seed=3, split="train"):
     if document.genre not in seen:
         seen.add(document.genre)
-        print(f"[{document.genre}]\n{document.text}\n")
+        print(f"[{document.genre}]")
+        read(document.text + "\n\n")
 
 # %% [markdown]
 # Somebody who always guesses the next word well has to know *all* of it: that *an*
@@ -89,7 +97,8 @@ sequences = pretraining.encode_documents(
     tokenizer, [document.text for document in train_documents]
 )
 print(f"{len(sequences):,} documents, {sum(map(len, sequences)):,} tokens")
-print("the first begins with", sequences[0][:6], "and ends with", sequences[0][-1])
+first = sequences[0]
+print("the first begins with", first[:6], "and ends with", first[-1])
 
 # %% [markdown]
 # ## 3 · The game
@@ -100,12 +109,11 @@ print("the first begins with", sequences[0][:6], "and ends with", sequences[0][-
 # moved by one:
 
 # %%
-batch = next_token_batch([sequences[0]])
-for token, target in zip(batch.tokens[0, :6], batch.targets[0, :6], strict=True):
-    print(
-        f"after {tokenizer.token_text(int(token)):>10}"
-        f"  comes {tokenizer.token_text(int(target))}"
-    )
+batch = next_token_batch([first])
+for position in range(6):
+    token = tokenizer.token_text(int(batch.tokens[0, position]))
+    target = tokenizer.token_text(int(batch.targets[0, position]))
+    print(f"after {token:>10}  comes {target}")
 
 # %% [markdown]
 # The model must not peek: when it predicts after position 3, it may use positions 0
@@ -149,7 +157,7 @@ came = torch.tensor([0, 2, 2])
 for row, token in zip(probabilities, came, strict=True):
     p = float(row[token])
     print(f"p = {p:.2f}   surprise = {-math.log(p):.4f} nats")
-mean = -sum(math.log(row[t]) for row, t in zip(probabilities, came, strict=True)) / 3
+mean = -(math.log(1 / 2) + math.log(1 / 4) + math.log(1 / 2)) / 3
 print(f"mean surprise        {mean:.4f} nats = 4/3 of ln 2")
 
 # %% [markdown]
@@ -190,7 +198,8 @@ surprises = -(counts / counts.sum()).log()
 unigram = sum(float(surprises[s[1:]].sum()) for s in validation) / guesses
 
 trigram_model = TrigramModel(tokenizer.vocab_size).fit(sequences)
-trigram = -sum(float(trigram_model.log_probs(s).sum()) for s in validation) / guesses
+log_probs = [trigram_model.log_probs(sequence) for sequence in validation]
+trigram = -float(torch.cat(log_probs).sum()) / guesses
 
 baselines = {
     "uniform": math.log(tokenizer.vocab_size),
@@ -210,7 +219,7 @@ for name, nats in baselines.items():
 
 # %%
 document = validation_documents[0]
-print(document.text)
+read(document.text)
 print(f"\n{document.bits:.1f} bits of choices, {len(validation[0]) - 1} tokens")
 
 # %% [markdown]
@@ -261,7 +270,7 @@ print(complete(newborn, tokenizer, "Agnes", max_new_tokens=15, generator=dice))
 optimizers = training.muon_and_adamw(newborn)
 training.apply_gradients(first_loss, newborn, optimizers.values())
 second_loss = pretraining.causal_loss(newborn, batch)
-claim("After one update the same batch surprises less", second_loss < first_loss)
+claim("After one update the batch surprises less", second_loss < first_loss)
 
 # %% [markdown]
 # These are the lines that did it. `zero_grad` forgets the last gradient,
@@ -279,7 +288,7 @@ print(getsource(training.apply_gradients))
 # %%
 STEPS = 400
 rates = [training.warmup_stable_decay(step, STEPS) for step in range(STEPS)]
-plots.schedule({"learning rate": rates})
+plots.schedule({"this run": rates})
 
 # %% [markdown]
 # And here is the whole of phase 1: choose documents, make a batch, take the loss,
@@ -301,9 +310,8 @@ rows = [row for batch in plan for row in batch]
 claim("No document is read twice", len(set(rows)) == len(rows))
 
 # %% [markdown]
-# The next cell takes about a minute. **Sketch the curve** while you wait. Where does
-# it begin? Is it a straight line? Will it get below the trigram? Below the entropy
-# line?
+# A life in one function: a new model, its optimisers, and the library's loop, which
+# calls the step again and again and keeps what it returns.
 
 
 # %%
@@ -335,6 +343,12 @@ def healthy_step(model, optimizers):
     )
 
 
+# %% [markdown]
+# The next cell takes about a minute. **Sketch the curve** while you wait. Where does
+# it begin? Is it a straight line? Will it get below the trigram? Below the entropy
+# line?
+
+# %%
 young, history = short_life(healthy_step, steps=STEPS, label="a short life")
 
 # %% [markdown]
@@ -349,10 +363,10 @@ plots.loss_curve(
 )
 
 # %% [markdown]
-# It falls in stages. First it learns which tokens are frequent, and passes the
-# unigram almost at once; then which follow which; then, slowly, everything that
-# takes a longer memory. The training loss is measured on text before the model has
-# learned from it. Still, the verdict belongs to documents it will never see:
+# It falls fast, then slowly. Which tokens are frequent is learned almost at once;
+# which follow which takes longer; what needs a longer memory, longer still. Every
+# batch was new to the model when its loss was taken. Even so, the verdict belongs
+# to documents that are kept apart for it:
 
 # %%
 loss = language_loss(young, validation)
@@ -375,12 +389,13 @@ claim(
 
 # %% tags=["nbval-ignore-output"]
 dice = torch.Generator().manual_seed(0)
-for start in ("Agnes", "The quick brown fox", "Question: "):
-    print(complete(young, tokenizer, start, generator=dice), "\n")
+starts = ("Agnes and the", "Questions and answers\n", "Phrase book: lesson")
+for start in starts:
+    read(complete(young, tokenizer, start, generator=dice) + "\n\n")
 
 # %% [markdown]
-# Grammar comes before sense. Read aloud, it sounds right; follow the story, and
-# things change hands, places and sizes. What it lacks is time.
+# Read it aloud, and ask whether it *sounds* right. Then follow it: who has what, and
+# where? Sound is learned before sense, and what this model has lacked is time.
 
 # %% [markdown]
 # ## 10 · Two sick runs
@@ -437,7 +452,8 @@ claim(
 
 # %% [markdown]
 # **Run C** looks like a triumph. In 40 updates it has left the healthy run far
-# behind. It has even crossed the entropy line, and there no honest model can go.
+# behind. It has even crossed the entropy line, and no honest model goes far below
+# that.
 
 # %%
 late_c = sum(entry["loss"] for entry in history_c[-10:]) / 10
@@ -471,13 +487,17 @@ print(complete(run_c, tokenizer, "Agnes found a", max_new_tokens=10, top_k=1))
 # %% [markdown]
 # ## 11 · The grown-up
 #
-# The base model of this course had the same beginning and several times as many
-# updates. First its opinion, word by word. **Predict** the first bar.
+# The base model of this course had the same beginning and a longer schooling:
 
 # %%
-names = [
-    tokenizer.decode([i], skip_special=False) for i in range(tokenizer.vocab_size)
-]
+print(f"{course.card('base').steps / STEPS:.0f} times as many updates")
+
+# %% [markdown]
+# First its opinion, word by word. **Predict** the first bar.
+
+# %%
+vocabulary = range(tokenizer.vocab_size)
+names = [tokenizer.decode([i], skip_special=False) for i in vocabulary]
 
 
 def distribution(text):
@@ -492,11 +512,11 @@ tokens, shares = zip(*distribution(pangram), strict=True)
 plots.next_token_bars(tokens, shares, prompt=pangram, top=5)
 
 # %% [markdown]
-# And now one where the dice have the word. **Predict:** will the bars be as
-# uneven?
+# And now a place where the dice have the word, the title of a story. **Predict:**
+# will the bars be as uneven?
 
 # %%
-opening = "On Monday morning"
+opening = "Agnes and the"
 tokens, shares = zip(*distribution(opening), strict=True)
 plots.next_token_bars(tokens, shares, prompt=opening, top=8)
 
@@ -520,8 +540,8 @@ NextTokenExplorer(
 
 # %%
 dice = torch.Generator().manual_seed(1)
-for start in ("Agnes", "The quick brown fox", "Question: "):
-    print(complete(base, tokenizer, start, generator=dice), "\n")
+for start in starts:
+    read(complete(base, tokenizer, start, generator=dice) + "\n\n")
 
 # %% [markdown]
 # ### How far from perfect?
@@ -587,7 +607,8 @@ for pair in shown.values():
 
 # %% [markdown]
 # A coin would be right in half of them. The brackets hold the 95 % interval: with
-# so few pairs a share is only known roughly.
+# so few pairs a share is only known roughly. **Predict** which phenomenon is the
+# hardest.
 
 # %%
 pairs = minimal_pairs(base, tokenizer, probes.minimal_pairs)
@@ -601,6 +622,11 @@ print(f"{'all':24} {together}")
 claim("Over all pairs it is better than a coin", together.interval[0] > 0.5)
 
 # %% [markdown]
+# A share near one half is guessing. One *well below* it is not: the model then has
+# a reason to prefer the wrong sentence. It judges sentences as wholes, and a right
+# one of a form that it never read can look stranger than a wrong one made of
+# familiar pieces. If there is such a line above, read its pair again.
+#
 # Next: a sentence begins, and four endings are offered, one of them right. **Which
 # will be easiest:** the idioms and proverbs, which always have the same words, or
 # the facts, who does what and lives where, which are told in many different words?

@@ -18,7 +18,6 @@
 from inspect import getsource
 
 import torch
-from IPython.display import display
 from matplotlib.figure import Figure
 
 from llmlab import life, plots, village
@@ -119,18 +118,20 @@ print("the text comes back unchanged:", tokenizer.decode(ids) == typed)
 def tempting(prompt):
     """The sick template: markers and typed text in one string."""
     text = f"<bos><user>{prompt}<assistant>"
+    markers = tokenizer.SPECIAL_TOKENS
     ids = []
     while text:
-        marker = next((s for s in tokenizer.SPECIAL_TOKENS if text.startswith(s)), "")
+        marker = next((m for m in markers if text.startswith(m)), "")
         if marker:
-            ids.append(tokenizer.SPECIAL_TOKENS.index(marker))
+            ids.append(markers.index(marker))
         else:
             ids += tokenizer.encode(text[0])
         text = text[len(marker) or 1 :]
     return ids
 
 
-print(sum(i in control for i in tempting(typed)), "control tokens in the prompt")
+ids = tempting(typed)
+print(sum(i in control for i in ids), "control tokens in the prompt")
 
 # %% [markdown]
 # With the tempting template, the person has ended the turn, asked a question in
@@ -154,10 +155,12 @@ ids, response_mask = render_example(tokenizer, example.prompt, example.answer)
 pieces = [tokenizer.token_text(i) for i in ids]
 length = response_mask.index(True)
 
-print("read, not learned:")
-display(plots.token_colours(pieces[:length], ids[:length]))
-print("learned:")
-display(plots.token_colours(pieces[length:], ids[length:]))
+# Read, and not learned:
+plots.token_colours(pieces[:length], ids[:length])
+
+# %%
+# Learned:
+plots.token_colours(pieces[length:], ids[length:])
 
 # %% [markdown]
 # A model predicts the *next* token, so the targets are the sequence moved by one,
@@ -167,8 +170,10 @@ display(plots.token_colours(pieces[length:], ids[length:]))
 # %%
 batch = next_token_batch([ids], [response_mask])
 for read, target in zip(batch.tokens[0], batch.targets[0], strict=True):
-    wanted = "·" if target == IGNORE else tokenizer.token_text(int(target))
-    print(f"reads {tokenizer.token_text(int(read)):>12}   must say {wanted}")
+    line = f"reads {tokenizer.token_text(int(read)):>12}"
+    if target != IGNORE:
+        line += f"   must say {tokenizer.token_text(int(target))}"
+    print(line)
 
 # %% [markdown]
 # The first guess that counts is made at `<assistant>`, the last one at the end of
@@ -227,7 +232,8 @@ print(f"packed:    {1 - sum(lengths) / (len(rows) * row_length):.0%} padding")
 # %%
 few, masks = zip(*examples[:24], strict=True)
 alone = next_token_batch(few, masks)
-packed = packed_batch(few, pack([len(ids) - 1 for ids in few], row_length), masks)
+few_rows = pack([len(ids) - 1 for ids in few], row_length)
+packed = packed_batch(few, few_rows, masks)
 
 
 def loss_of(batch):
@@ -240,7 +246,9 @@ print("shapes", tuple(alone.tokens.shape), "and", tuple(packed.tokens.shape))
 print("targets", int(alone.target_mask.sum()), int(packed.target_mask.sum()))
 gap = abs(loss_of(alone) - loss_of(packed))
 claim(
-    "The packed loss is the unpacked one, to 5 decimal places", gap < 5e-6, measured=gap
+    "The packed loss is the unpacked one, to 5 decimal places",
+    gap < 5e-6,
+    measured=gap,
 )
 
 # %% [markdown]
@@ -249,7 +257,8 @@ claim(
 # the wrong surroundings:
 
 # %%
-one_text = Batch(packed.tokens, packed.targets, (packed.segment_ids != 0).long())
+is_text = (packed.segment_ids != 0).long()
+one_text = Batch(packed.tokens, packed.targets, is_text)
 gap = abs(loss_of(alone) - loss_of(one_text))
 claim(
     "Without segments the loss differs by more than 0.01 nats",
@@ -296,7 +305,7 @@ no_end = [(ids, mask[:-1] + [False]) for ids, mask in examples]
 last = {"healthy": examples[0], "no <eos>": no_end[0]}
 for name, (ids, mask) in last.items():
     learned = [i for i, wanted in zip(ids, mask, strict=True) if wanted]
-    print(f"{name:9} the last token learned: {tokenizer.token_text(learned[-1])}")
+    print(f"{name:9} learned last: {tokenizer.token_text(learned[-1])}")
 
 # %%
 STEPS = 60
@@ -412,7 +421,7 @@ def measure(model, count):
     return shares
 
 
-after_a_minute = measure(healthy, 50)
+after_60_updates = measure(healthy, 50)
 grown_up = measure(instruct, 150)
 
 # %% [markdown]
@@ -424,7 +433,7 @@ grown_up = measure(instruct, 150)
 figure = Figure(figsize=(plots.WIDTH_INCHES, 3), layout="constrained")
 axes = figure.subplots()
 runs = {
-    "a minute of training": (after_a_minute, "s", plots.VERMILLION, 0.12),
+    "60 updates": (after_60_updates, "s", plots.VERMILLION, 0.12),
     "instruct": (grown_up, "o", plots.BLUE, -0.12),
 }
 for name, (shares, marker, colour, shift) in runs.items():
@@ -436,23 +445,24 @@ for name, (shares, marker, colour, shift) in runs.items():
     axes.plot(rates, places, marker, color=colour, markersize=8, label=name)
 axes.set_yticks(range(len(TASKS)), TASKS.values())
 axes.invert_yaxis()
-axes.set(xlim=(-0.02, 1.02), xlabel="share of right answers on held-out prompts")
+axes.set(xlim=(-0.02, 1.02), xlabel="right answers to held-out prompts (share)")
 axes.grid(axis="x", color="#e4e4e4")
 axes.spines[["top", "right"]].set_visible(False)
 figure.legend(loc="outside upper right", ncols=2, frameon=False)
 plots.show(
     figure,
-    alt="Shares of right answers on held-out prompts with 95 % intervals, task by "
-    "task, for the model trained here (squares) and the instruct model (circles).",
+    alt="Shares of right answers to held-out prompts with 95 % intervals, task "
+    "by task, for the model of 60 updates (squares) and the instruct model "
+    "(circles).",
 )
 
 # %%
 for task, bar in {"translate": 0.70, "support": 0.80}.items():
     rate = grown_up[task].rate
-    claim(f"{TASKS[task]}: at least {bar:.0%} right", rate >= bar, measured=rate)
+    claim(f"{TASKS[task]}: {bar:.0%} right or more", rate >= bar, measured=rate)
 for task in ("summarise", "story"):
     low, high = grown_up[task].interval
-    claim(f"{TASKS[task]}: the interval lies above one half", low > 0.5, measured=low)
+    claim(f"{TASKS[task]}: interval above one half", low > 0.5, measured=low)
 
 # %% [markdown]
 # ## 7 · Talk to it
@@ -463,8 +473,9 @@ for task in ("summarise", "story"):
 prompts = [
     "How can I reset my password?",
     "What does the ferry cost?",
-    "Translate into French: the old baker eats the red apple.",
-    "Write a story about Otto, a kite and the mill.",
+    village.instructions(1, seed=7, split="test", task="translate")[0].prompt,
+    village.instructions(1, seed=7, split="test", task="summarise")[0].prompt,
+    village.story_prompts(1, seed=7, split="test")[0],
     "What is the capital of France?",
 ]
 answers = answer(instruct, tokenizer, prompts, max_new_tokens=120, top_k=1)
@@ -472,10 +483,11 @@ for prompt, text in zip(prompts, answers, strict=True):
     print(f"{prompt}\n-> {text}\n")
 
 # %% [markdown]
-# The last question is a trap: nothing that the model ever read says where the capital
-# of France is. Whatever it says there, notice that it says it in the tone of all
-# its other answers. The form of an answer is one thing, knowing another; tuning
-# teaches the form.
+# The last question is a trap: nothing that the model ever read says which town is the
+# capital of France. Whatever you see there, an answer or one of the help desk's two
+# stock excuses, it was chosen because it sounds like the examples, not because the
+# model looked into what it knows. The form of an answer is one thing, knowing
+# another; tuning teaches the form.
 #
 # Now you. The base model gets your text as it is, the instruct model gets it in the
 # template. Low temperatures take the likeliest words, high ones take chances.
@@ -503,24 +515,23 @@ def after(message, temperature):
     )[0]
 
 
-chat = Chat(
+Chat(
     {"base": before, "instruct": after},
-    examples=["When does the ferry leave?", "Translate into French: the sea sleeps."],
+    examples=["When does the ferry leave?", "Where can I buy a ferry ticket?"],
     temperature=0.1,
 )
-chat
 
 # %% [markdown]
 # ## What did not work at this size
 #
-# - **A minute is not enough.** It teaches when to answer and when to stop; the
-#   figure above shows which tasks need the longer run.
+# - **Sixty updates are not enough.** They teach when to answer and when to stop; the
+#   figure above shows how far they are from the longer run, task by task.
 # - **It answers only what it was taught to answer.** Four kinds of questions, one
 #   village. Ask for anything else, and you get the nearest thing it knows. Large
 #   models generalise to new tasks; a model of this size does not.
-# - **It does not know what it does not know.** Apart from the help desk's stock
-#   excuse, no example says *I do not know*, and one stock sentence is not
-#   judgement.
+# - **It does not know what it does not know.** Two stock excuses of the help desk,
+#   for tomorrow's weather and for trains, are all the modesty it was shown, and a
+#   stock sentence is not judgement.
 # - **Tuning forgets.** Every update for answers moves weights that held the village.
 #   Nothing here watches over the old skills; you can measure them with the tools of
 #   notebook 1.
