@@ -388,8 +388,12 @@ claim(
 # output appears only once you run the cell.)
 
 # %% tags=["nbval-ignore-output"]
+book = next(page for page in validation_documents if page.genre == "books")
+title = book.text.splitlines()[0]
+opening = title.rsplit(" ", 1)[0]
+starts = (opening, "Questions and answers\n", "Phrase book: lesson")
+
 dice = torch.Generator().manual_seed(0)
-starts = ("Agnes and the", "Questions and answers\n", "Phrase book: lesson")
 for start in starts:
     read(complete(young, tokenizer, start, generator=dice) + "\n\n")
 
@@ -512,11 +516,10 @@ tokens, shares = zip(*distribution(pangram), strict=True)
 plots.next_token_bars(tokens, shares, prompt=pangram, top=5)
 
 # %% [markdown]
-# And now a place where the dice have the word, the title of a story. **Predict:**
-# will the bars be as uneven?
+# And now a place where the dice have the word, the title of an unseen story.
+# **Predict:** will the bars be as uneven?
 
 # %%
-opening = "Agnes and the"
 tokens, shares = zip(*distribution(opening), strict=True)
 plots.next_token_bars(tokens, shares, prompt=opening, top=8)
 
