@@ -138,7 +138,7 @@ ROOMS = {room(module_name(path)) for path in LIBRARY}
 FOUNDATION = {"village", "tokenizer", "gpt", "batching", "paths", "files"}
 FOUNDATION_MAY_IMPORT = {"paths", "files"}
 # What a person sees or is checked by: nothing that trains may need it.
-PRESENTATION = {"plots", "widgets", "checks", "report"}
+PRESENTATION = {"plots", "widgets", "checks", "claims", "report"}
 COMMANDS = {"__main__", "tour", "train_text", "write_village", "doctor"}
 
 
