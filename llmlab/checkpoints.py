@@ -139,9 +139,7 @@ def _read(path: Path | str, tensors: bool = True):
             f"there is no checkpoint {path}; `python -m llmlab tour` makes the "
             "course's own"
         )
-    with path.open("rb") as file:
-        start = file.read(2)
-    if start == b"PK" or start[:1] == b"\x80":
+    if _is_pickle(path):
         raise ValueError(
             f"{path} is a pickle, which may run code when it is loaded; this course "
             "reads safetensors only. Convert it where you trust it"
@@ -156,6 +154,17 @@ def _read(path: Path | str, tensors: bool = True):
             f"{path} is damaged or not a safetensors file ({error}); it may have been "
             "cut short. Restore it (`git checkout` for a shipped one) or train it again"
         ) from error
+
+
+def _is_pickle(path: Path) -> bool:
+    """Whether a file begins as a pickle or as PyTorch's zip of pickles does.
+
+    A safetensors file begins with the length of its header, eight bytes that may look
+    like anything, and the header's "{".
+    """
+    with path.open("rb") as file:
+        start = file.read(9)
+    return start[8:] != b"{" and start.startswith((b"PK", b"\x80"))
 
 
 # The state of a run under way ---------------------------------------------------------

@@ -82,6 +82,17 @@ def test_a_pickle_is_never_opened(tmp_path):
     assert not ran.exists()
 
 
+def test_a_header_of_any_length_is_not_taken_for_a_pickle(tmp_path):
+    lengths = set()
+    for extra in range(0, 256, 4):  # the first byte is the header's length, modulo 256
+        path = tmp_path / f"{extra}.safetensors"
+        card = Card(stage="base", data="x" * extra)
+        save_checkpoint(path, GPT(CONFIG), card)
+        assert load_checkpoint(path)[1] == card
+        lengths.add(path.read_bytes()[0])
+    assert 0x80 in lengths  # the byte that a pickle begins with
+
+
 def test_a_checkpoint_of_another_shape_is_named(saved):
     wider = GPTConfig(vocab_size=300, context=32, layers=2, heads=2, width=32)
     with pytest.raises(ValueError, match=r"blocks.0.attention.output.weight is \(16"):
