@@ -56,12 +56,25 @@ def test_a_python_started_by_a_test_is_guarded_too():
     assert "NetworkBlocked: socket" in done.stderr
 
 
-def test_one_thread_and_no_runs_of_somebody():
+def test_one_thread_and_no_runs_of_somebody(tmp_path):
     from llmlab.paths import RUNS
 
     assert os.environ["OMP_NUM_THREADS"] == "1"
-    # A notebook under test may have begun a run of its own there: a label, no tour.
-    assert ROOT not in RUNS.parents and not (RUNS / "tour").exists()
+    assert ROOT not in RUNS.parents
+    # Looked at in a session of its own: notebooks of this one may have labels there.
+    code = (
+        "import pathlib, sys; from kernel_environment import prepare; "
+        "prepare(pathlib.Path(sys.argv[1])); from llmlab.paths import RUNS; "
+        "print(RUNS, RUNS.exists())"
+    )
+    fresh = subprocess.run(
+        [sys.executable, "-c", code, tmp_path],
+        cwd=ROOT / "notebooks",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert fresh.stdout.split() == [str(tmp_path / "runs"), "False"]
 
 
 # The holes of nbval, each with a notebook of its own
