@@ -40,6 +40,9 @@ class GPTConfig:
     activation : "squared_relu" (So et al. 2021) or "gelu" (tanh form, as in GPT-2).
     qk_norm : normalise queries and keys, so that attention scores cannot explode
         (Henry et al. 2020).
+    token_shift : add to each token's vector a learned share of the one before it (as
+        in RWKV, Peng et al. 2023), so that one head can look for "the name that came
+        after `and`"; without it that takes two layers.
     bias : whether linear layers and norms have biases.
     tied : whether the embedding table serves as the output layer too (Press and Wolf
         2017). It saves parameters; two tables learn faster.
@@ -55,6 +58,7 @@ class GPTConfig:
     positions: str = "rotary"
     activation: str = "squared_relu"
     qk_norm: bool = True
+    token_shift: bool = True
     bias: bool = False
     tied: bool = False
 
@@ -93,6 +97,7 @@ class GPTConfig:
             positions="learned",
             activation="gelu",
             qk_norm=False,
+            token_shift=False,
             bias=True,
             tied=True,
         )
@@ -165,6 +170,8 @@ class Cache:
         self.segment_ids = torch.zeros(
             (batch, max_time), dtype=torch.int64, device=device
         )
+        # The vector of the last token read, which the next one is told of.
+        self.last = torch.zeros((batch, 1, config.width), device=device)
         self.time = 0
 
     def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
@@ -179,6 +186,7 @@ class Cache:
         self.keys = self.keys[:, rows]
         self.values = self.values[:, rows]
         self.segment_ids = self.segment_ids[rows]
+        self.last = self.last[rows]
 
 
 class Norm(nn.Module):
@@ -284,6 +292,9 @@ class GPT(nn.Module):
             if config.positions == "learned"
             else None
         )
+        self.token_shift = (
+            nn.Parameter(torch.zeros(config.width)) if config.token_shift else None
+        )
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.final_norm = Norm(config)
         self.output = (
@@ -303,7 +314,7 @@ class GPT(nn.Module):
         """
         modern = self.config.norm == "rmsnorm"
         for name, parameter in self.named_parameters():
-            if name.endswith("bias"):
+            if name.endswith("bias") or name == "token_shift":
                 parameter.zero_()
             elif name.endswith("gain"):
                 parameter.fill_(1.0)
@@ -369,6 +380,8 @@ class GPT(nn.Module):
             # see numbers of size 0.02 and the residual stream would start lopsided.
             x = F.rms_norm(x, (self.config.width,))
             rotation = self._rotation(positions)
+        if self.token_shift is not None:
+            x = x + self.token_shift * self._previous(x, segment_ids, cache)
         for layer, block in enumerate(self.blocks):
             x = block(x, rotation, mask, cache, layer)
         if cache is not None:
@@ -416,6 +429,20 @@ class GPT(nn.Module):
                 "longer context"
             )
         return positions
+
+    def _previous(self, x: Tensor, segment_ids, cache) -> Tensor:
+        """The vector before each one; zero where a document begins. As x."""
+        before = torch.zeros_like(x[:, :1]) if cache is None else cache.last
+        previous = torch.cat((before, x[:, :-1]), dim=1)
+        if cache is not None:
+            cache.last = x[:, -1:]
+        if segment_ids is None:
+            return previous
+        ids_before = torch.zeros_like(segment_ids[:, :1])
+        if cache is not None and cache.time:
+            ids_before = cache.segment_ids[:, cache.time - 1 : cache.time]
+        ids_before = torch.cat((ids_before, segment_ids[:, :-1]), dim=1)
+        return previous * (ids_before == segment_ids)[..., None]
 
     def _mask(self, segment_ids, cache) -> Tensor | None:
         """(batch, 1, query_time, key_time) bool, True where a query may look."""
