@@ -106,9 +106,13 @@ def sequence_kl(policy: GPT, reference: GPT, rollout: Rollout) -> torch.Tensor:
     The sum over a response of log policy - log reference; its mean over responses drawn
     from the policy estimates the KL divergence between the two (Schulman 2020's k1).
     """
-    tokens, segment_ids = rollout.batch.tokens, rollout.batch.segment_ids
+    batch = rollout.batch
     own, others = (
-        token_log_probs(model(tokens, segment_ids=segment_ids), rollout.batch.targets)
+        token_log_probs(
+            model(batch.tokens, segment_ids=batch.segment_ids),
+            batch.targets,
+            rollout.temperature,
+        )
         for model in (policy, reference)
     )
     return ((own - others) * rollout.mask).sum(dim=1)

@@ -151,6 +151,15 @@ def positions_in_segments(segment_ids: Tensor) -> Tensor:
     return index - torch.where(starts, index, 0).cummax(dim=1).values
 
 
+def only_right_padded(segment_ids: Tensor | None) -> bool:
+    """Whether every row is one document with padding after it, if anything."""
+    if segment_ids is None:
+        return True
+    document = segment_ids[:, :1]
+    known = (segment_ids == document) | (segment_ids == 0)
+    return bool(known.all() and (segment_ids.diff(dim=1) <= 0).all())
+
+
 class Cache:
     """Keys and values of the tokens read so far, so that each is computed only once.
 
@@ -369,6 +378,8 @@ class GPT(nn.Module):
         self._check(tokens, segment_ids, cache)
         if cache is not None and segment_ids is None:
             segment_ids = torch.ones_like(tokens)
+        elif cache is None and self.config.causal and only_right_padded(segment_ids):
+            segment_ids = None  # nothing looks ahead, so no mask is needed: it is slow
         positions = self._positions(tokens, segment_ids, cache)
         mask = self._mask(segment_ids, cache)
         x = self.embedding(tokens)

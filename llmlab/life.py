@@ -76,12 +76,12 @@ class Scale:
     validation_documents: int = 500
     tokens_per_batch: int = 1024
     mask_share: float = 0.4  # see train_masked
-    masked_steps: int = 600
-    base_steps: int = 2200
+    masked_steps: int = 500
+    base_steps: int = 2400
 
-    instructions: int = 12_000
+    instructions: int = 24_000
     rows_per_batch: int = 5
-    instruct_steps: int = 750
+    instruct_steps: int = 1500
     test_instructions: int = 150  # for each task
 
     comparisons: int = 3_000
@@ -92,6 +92,7 @@ class Scale:
 
     story_prompts: int = 2_000
     story_tokens: int = 110
+    story_temperature: float = 0.7  # at which stories are written, in all of phase 3
     rollout: int = 64
     reinforce_steps: int = 16
     ppo_steps: int = 26
@@ -337,7 +338,7 @@ def train_instruct(life: Life) -> Trained:
             scale.instructions, seed=life.seed, split="train"
         )
     ]
-    optimizers = muon_and_adamw(model, matrix_rate=0.007, other_rate=0.005)
+    optimizers = muon_and_adamw(model, matrix_rate=0.004, other_rate=0.003)
     step = instruction_step(
         model,
         examples,
@@ -421,7 +422,7 @@ def sampled_pairs(
 def write_stories(
     life: Life, model: GPT, prompts: list[str], seed: int
 ) -> tuple[list[str], list[Rollout]]:
-    """What the model writes when asked, drawn at temperature 1; and the rollouts."""
+    """What the model writes when asked; and the rollouts."""
     generator = torch.Generator().manual_seed(seed)
     rendered = [render_prompt(life.tokenizer, prompt) for prompt in prompts]
     rollouts = [
@@ -430,6 +431,7 @@ def write_stories(
             rendered[start : start + 250],
             generator,
             max_new_tokens=life.scale.story_tokens,
+            temperature=life.scale.story_temperature,
         )
         for start in range(0, len(rendered), 250)
     ]
@@ -510,6 +512,7 @@ def train_reinforce(life: Life) -> Trained:
         steps=scale.reinforce_steps,
         batch=scale.rollout,
         max_new_tokens=scale.story_tokens,
+        temperature=scale.story_temperature,
         unfinished_score=-2.0,
     )
     history = life.train(
@@ -540,6 +543,7 @@ def train_ppo(life: Life) -> Trained:
         steps=scale.ppo_steps,
         batch=scale.rollout,
         max_new_tokens=scale.story_tokens,
+        temperature=scale.story_temperature,
         epochs=2,
         minibatches=4,
         unfinished_score=-2.0,
@@ -565,7 +569,7 @@ def measure_policy(life: Life, policy: GPT, instruct: GPT) -> dict[str, float]:
     """The policy against its parent, on held-out prompts, judged by the hidden gold.
 
     Never judged by the reward model, which the policy was trained to please. Both write
-    one story a prompt, drawn at temperature 1; a win is a higher gold score.
+    one story a prompt, drawn as in training; a win is a higher gold score.
     """
     prompts = life.story_prompts(life.scale.test_stories, "test")
     stories, rollouts = write_stories(life, policy, prompts, seed=life.seed + 3)

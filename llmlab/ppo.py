@@ -22,6 +22,7 @@ from llmlab.reinforce import (
     RewardFunction,
     check_reference,
     draw_prompts,
+    entropy,
     kl_k3,
     masked_mean,
     roll_out,
@@ -257,6 +258,7 @@ def make_ppo_step(
     steps: int,
     batch: int = 64,
     max_new_tokens: int = 96,
+    temperature: float = 1.0,
     epochs: int = 4,
     minibatches: int = 4,
     discount: float = 1.0,
@@ -279,6 +281,7 @@ def make_ppo_step(
     prompts : token ids, ending where the response begins.
     steps : rollouts in all; the learning rates fall to zero in a straight line.
     batch : responses a rollout.
+    temperature : at which the policy answers; its log-probabilities are taken at it too.
     epochs, minibatches : how often the rollout is gone through, and in how many parts.
     unfinished_score : see `reinforce.score_responses`.
     gradient_clip : longest gradient, for each of the two networks.
@@ -304,16 +307,22 @@ def make_ppo_step(
     @torch.no_grad()
     def collect(generator: torch.Generator) -> tuple[Experience, Metrics]:
         drawn = draw_prompts(prompts, batch, generator)
-        rollout = roll_out(policy, drawn, generator, max_new_tokens=max_new_tokens)
+        rollout = roll_out(
+            policy,
+            drawn,
+            generator,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+        )
         tokens, targets = rollout.batch.tokens, rollout.batch.targets
         segment_ids, mask = rollout.batch.segment_ids, rollout.mask
 
         # From a forward pass rather than from generation: the same arithmetic as in the
         # updates, so that the first ratio is 1 and not nearly 1.
         logits = policy(tokens, segment_ids=segment_ids)
-        log_probs = token_log_probs(logits, targets)
+        log_probs = token_log_probs(logits, targets, temperature)
         reference_logits = reference(tokens, segment_ids=segment_ids)
-        reference_log_probs = token_log_probs(reference_logits, targets)
+        reference_log_probs = token_log_probs(reference_logits, targets, temperature)
         values = value_model(tokens, segment_ids=segment_ids)
 
         scores = score_responses(reward_function, rollout, unfinished_score)
@@ -326,7 +335,11 @@ def make_ppo_step(
         advantages = whiten(advantages, mask)
 
         metrics = rollout_metrics(
-            rollout, scores, log_probs, reference_log_probs, logits
+            rollout,
+            scores,
+            log_probs,
+            reference_log_probs,
+            entropy(logits, temperature),
         )
         metrics["beta"] = beta
         metrics["explained_variance"] = explained_variance(values, returns, mask)
@@ -356,7 +369,7 @@ def make_ppo_step(
         mask = part.batch.target_mask
 
         logits = policy(tokens, segment_ids=segment_ids)
-        log_probs = token_log_probs(logits, part.batch.targets)
+        log_probs = token_log_probs(logits, part.batch.targets, temperature)
         policy_loss = clipped_policy_loss(
             log_probs, part.log_probs, part.advantages, mask, clip
         )

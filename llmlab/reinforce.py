@@ -28,22 +28,25 @@ token included). `RewardModel.score` is one; a program that grades text is anoth
 # What the policy said, and how probable it was ------------------------------------
 
 
-def token_log_probs(logits: Tensor, targets: Tensor) -> Tensor:
+def token_log_probs(
+    logits: Tensor, targets: Tensor, temperature: float = 1.0
+) -> Tensor:
     """log pi(target) at every position, (batch, time); 0 where there is no target.
 
     One function for the new, the old and the reference policy: ratios and divergences
     are differences of its results, and any disagreement would look like learning.
-    logits (batch, time, vocab), targets (batch, time).
+    logits (batch, time, vocab), targets (batch, time). The temperature is the one that
+    the targets were drawn at: it is a part of the policy.
     """
     mask = targets != IGNORE
-    log_probs = logits.log_softmax(dim=-1)
+    log_probs = (logits / temperature).log_softmax(dim=-1)
     chosen = log_probs.gather(-1, targets.where(mask, 0)[..., None])[..., 0]
     return chosen.where(mask, 0.0)
 
 
-def entropy(logits: Tensor) -> Tensor:
+def entropy(logits: Tensor, temperature: float = 1.0) -> Tensor:
     """Entropy of the next-token distribution at every position, nats, (batch, time)."""
-    log_probs = logits.log_softmax(dim=-1)
+    log_probs = (logits / temperature).log_softmax(dim=-1)
     return -(log_probs.exp() * log_probs).sum(dim=-1)
 
 
@@ -61,12 +64,14 @@ class Rollout:
     prompts, responses : token ids of each row; a response includes its end token.
     batch : the same, to be read by a model; only response tokens are targets.
     finished : (batch,) bool, whether the response ended by itself.
+    temperature : at which the responses were drawn.
     """
 
     prompts: list[Tokens]
     responses: list[Tokens]
     batch: Batch
     finished: Tensor
+    temperature: float = 1.0
 
     @property
     def mask(self) -> Tensor:
@@ -80,16 +85,22 @@ def roll_out(
     generator: torch.Generator,
     *,
     max_new_tokens: int,
+    temperature: float = 1.0,
 ) -> Rollout:
     """Let the policy answer every prompt once.
 
-    Drawn at temperature 1 from the whole vocabulary: the gradient differentiates
-    *these* probabilities, and is biased if the tokens came from others (top-k, top-p
-    or a lower temperature).
+    Drawn from the whole vocabulary: the gradient differentiates *these* probabilities,
+    and is biased if the tokens came from others. A temperature other than 1 makes
+    another policy; `token_log_probs` must be told of it. Top-k and top-p make
+    probabilities of zero, whose logarithms no ratio survives.
     """
     prompts = [list(prompt) for prompt in prompts]
     generation = generate(
-        policy, prompts, max_new_tokens=max_new_tokens, generator=generator
+        policy,
+        prompts,
+        max_new_tokens=max_new_tokens,
+        temperature=temperature,
+        generator=generator,
     )
     responses = generation.sequences()
     batch = next_token_batch(
@@ -103,7 +114,9 @@ def roll_out(
     batch = Batch(
         batch.tokens.to(device), batch.targets.to(device), batch.segment_ids.to(device)
     )
-    return Rollout(prompts, responses, batch, generation.finished.clone())
+    return Rollout(
+        prompts, responses, batch, generation.finished.clone(), temperature
+    )
 
 
 def draw_prompts(
@@ -256,6 +269,7 @@ def make_reinforce_step(
     batch: int = 64,
     samples_per_prompt: int = 4,
     max_new_tokens: int = 96,
+    temperature: float = 1.0,
     baseline: str = "leave_one_out",
     beta: float = 0.05,
     unfinished_score: float | None = -1.0,
@@ -271,6 +285,7 @@ def make_reinforce_step(
     reference : a `frozen_copy` of the policy before training.
     prompts : token ids, ending where the response begins.
     batch : responses an update, `samples_per_prompt` to each prompt drawn.
+    temperature : at which the policy answers; its log-probabilities are taken at it too.
     baseline : "leave_one_out", "batch_mean" or "none".
     beta : price of one nat of divergence from the reference, in units of the score.
     unfinished_score : see `score_responses`.
@@ -289,15 +304,23 @@ def make_reinforce_step(
         set_learning_rate(optimizers.values(), 1 - index / steps)
         drawn = draw_prompts(prompts, batch // samples_per_prompt, generator)
         repeated = [prompt for prompt in drawn for _ in range(samples_per_prompt)]
-        rollout = roll_out(policy, repeated, generator, max_new_tokens=max_new_tokens)
+        rollout = roll_out(
+            policy,
+            repeated,
+            generator,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+        )
         tokens, targets = rollout.batch.tokens, rollout.batch.targets
         segment_ids, mask = rollout.batch.segment_ids, rollout.mask
 
         logits = policy(tokens, segment_ids=segment_ids)
-        log_probs = token_log_probs(logits, targets)
+        log_probs = token_log_probs(logits, targets, temperature)
         with torch.no_grad():
             reference_logits = reference(tokens, segment_ids=segment_ids)
-            reference_log_probs = token_log_probs(reference_logits, targets)
+            reference_log_probs = token_log_probs(
+                reference_logits, targets, temperature
+            )
             scores = score_responses(reward_function, rollout, unfinished_score)
             rewards = token_rewards(
                 scores, log_probs, reference_log_probs, mask, beta
@@ -314,7 +337,11 @@ def make_reinforce_step(
         loss = policy_gradient_loss(log_probs, advantages, mask)
         norm = apply_gradients(loss, policy, optimizers.values(), clip=clip)
         metrics = rollout_metrics(
-            rollout, scores, log_probs.detach(), reference_log_probs, logits.detach()
+            rollout,
+            scores,
+            log_probs.detach(),
+            reference_log_probs,
+            entropy(logits.detach(), temperature),
         )
         return {"policy_loss": loss.item(), **metrics, "gradient_norm": norm}
 
@@ -326,7 +353,7 @@ def rollout_metrics(
     scores: Tensor,
     log_probs: Tensor,
     reference_log_probs: Tensor,
-    logits: Tensor,
+    entropies: Tensor,
 ) -> Metrics:
     """What to watch while a policy learns; padding changes none of it.
 
@@ -340,7 +367,7 @@ def rollout_metrics(
         "score": scores.mean().item(),
         "score_error": (scores.std(correction=0) / len(scores) ** 0.5).item(),
         "kl": (kl_k1(log_probs, reference_log_probs) * mask).sum(dim=1).mean().item(),
-        "entropy": masked_mean(entropy(logits), mask).item(),
+        "entropy": masked_mean(entropies, mask).item(),
         "length": mask.sum(dim=1).double().mean().item(),
         "finished": rollout.finished.double().mean().item(),
         "tokens": rollout.batch.number_of_tokens(),

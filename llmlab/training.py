@@ -239,16 +239,23 @@ class Muon(Optimizer):
 def orthogonalise(matrices: Tensor, iterations: int = 5) -> Tensor:
     """Matrices with their singular values pushed to about one: (…, out, in).
 
-    For matrix = U S Vᵀ, roughly U Vᵀ. A quintic Newton-Schulz iteration, which needs
-    nothing but matrix products; its coefficients (Jordan et al. 2024) trade exactness
-    (values end between 0.7 and 1.2) for speed.
+    For matrix = U S Vᵀ, roughly U Vᵀ. A quintic Newton-Schulz iteration,
+    X <- (a + b G + c G²) X with G = X Xᵀ, which needs nothing but matrix products; its
+    coefficients (Jordan et al. 2024) trade exactness (values end between 0.7 and 1.2)
+    for speed. Since every factor is a polynomial in the first G, the factors are
+    multiplied with each other, all small squares, and only their product with X.
     """
     tall = matrices.shape[-2] > matrices.shape[-1]
-    x = matrices.mT if tall else matrices  # the products below are then smaller
+    x = matrices.mT if tall else matrices  # the squares are then smaller
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    gram = x @ x.mT
+    identity = torch.eye(gram.shape[-1], dtype=x.dtype, device=x.device)
+    product = identity
     for _ in range(iterations):
-        gram = x @ x.mT
-        x = 3.4445 * x + (2.0315 * gram @ gram - 4.7750 * gram) @ x
+        factor = 3.4445 * identity - 4.7750 * gram + 2.0315 * gram @ gram
+        product = factor @ product
+        gram = factor @ gram @ factor
+    x = product @ x
     return x.mT if tall else x
 
 

@@ -142,8 +142,11 @@ def test_ppo_reaches_the_best_policy_that_exists():
     assert first_value == pytest.approx(0.5 * log_z, abs=0.05)
 
 
-def test_a_real_gpt_learns_and_its_first_ratio_is_one():
-    trainer = gpt_trainer(rate=3e-3, steps=8, batch=128, minibatches=2)
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_a_real_gpt_learns_and_its_first_ratio_is_one(temperature):
+    trainer = gpt_trainer(
+        rate=3e-3, steps=8, batch=128, minibatches=2, temperature=temperature
+    )
     history = trainer.train()
     assert history[-1]["score"] > history[0]["score"] + 0.1
     assert all(metrics["first_ratio_error"] < 1e-5 for metrics in history)

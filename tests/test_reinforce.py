@@ -341,15 +341,17 @@ def test_log_probs_belong_to_the_tokens_that_they_predict():
     assert (found != 0).sum() == 5
 
 
-def test_a_rollout_gives_back_the_log_probs_that_it_was_drawn_with():
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_a_rollout_gives_back_the_log_probs_that_it_was_drawn_with(temperature):
     policy = small_policy(vocab_size=9)
     prompts = [[1], [1, 5, 6], [1, 7]] * 5
-    generation = generate(policy, prompts, max_new_tokens=6, generator=generator(4))
-    rollout = roll_out(policy, prompts, generator(4), max_new_tokens=6)
+    settings = {"max_new_tokens": 6, "temperature": temperature}
+    generation = generate(policy, prompts, generator=generator(4), **settings)
+    rollout = roll_out(policy, prompts, generator(4), **settings)
     assert rollout.responses == generation.sequences()
     with torch.no_grad():
         logits = policy(rollout.batch.tokens, segment_ids=rollout.batch.segment_ids)
-    found = token_log_probs(logits, rollout.batch.targets)
+    found = token_log_probs(logits, rollout.batch.targets, rollout.temperature)
     for row in range(len(prompts)):
         torch.testing.assert_close(
             found[row, rollout.mask[row]],
@@ -433,7 +435,10 @@ def test_more_padding_changes_no_metric():
     def metrics(rollout):
         logits = policy(rollout.batch.tokens, segment_ids=rollout.batch.segment_ids)
         log_probs = token_log_probs(logits, rollout.batch.targets)
-        return rollout_metrics(rollout, scores, log_probs, log_probs + 0.1, logits)
+        entropies = entropy(logits)
+        return rollout_metrics(
+            rollout, scores, log_probs, log_probs + 0.1, entropies
+        )
 
     wide = type(rollout)(rollout.prompts, rollout.responses, padded, rollout.finished)
     assert metrics(wide) == pytest.approx(metrics(rollout), rel=1e-5)

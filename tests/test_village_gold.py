@@ -123,8 +123,8 @@ def test_more_of_the_same_is_worth_less_and_less():
 )
 def test_any_text_at_all_can_be_scored(text):
     for story in (text, DRY + text, f"{text} {DRY}"):
-        assert -2.0 <= village.gold_score(PROMPT, story) <= 3.0
-    assert -2.0 <= village.gold_score(text, DRY) <= 10.0
+        assert -6.0 <= village.gold_score(PROMPT, story) <= 3.0
+    assert -6.0 <= village.gold_score(text, DRY) <= 10.0
 
 
 def test_the_score_depends_on_the_text_alone():

@@ -18,7 +18,7 @@ from functools import lru_cache
 from llmlab.village import plots, reading
 from llmlab.village.reading import Sentence
 
-LOWEST, HIGHEST = -2.0, 10.0
+LOWEST, HIGHEST = -6.0, 10.0
 # What the first, second and third of a kind add up to; more adds nothing.
 _WORTH = {
     "twist": (0.0, 1.8),
@@ -178,7 +178,7 @@ def _is_end(sentence: Sentence, plot: str) -> bool:
 
 
 def gold_score(prompt: str, story: str) -> float:
-    """How good a story is, from -2 (nothing of a story) through about 3 (dry, honest)
+    """How good a story is, from -6 (nothing of a story) through about 3 (dry, honest)
     and 8 (imaginative) to at most 10."""
     found = read(prompt, story)
     score = 3.0 * found.wholeness + _imagination(found) - _faults(found)

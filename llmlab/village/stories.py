@@ -16,7 +16,8 @@ from llmlab.village.plots import Beat, Plot
 from llmlab.village.world import Person, Place, Thing
 
 MOST_WORDS = 110  # once a telling is this long, only beats are added
-SHORTEST_OF_A_PAIR = 75
+# A telling of a pair has up to this many words less or more than the longer one.
+LENGTHS_OF_A_PAIR = (-25, 35)
 
 
 @dataclass(frozen=True)
@@ -170,15 +171,21 @@ def _places_for(who: Person, thing: Thing, test: bool) -> tuple[Place, ...]:
 
 
 def draw_pair(chooser: Chooser, split: str) -> StoryPair:
-    """One event told twice, each time at a level of imagination of its own. The
-    shorter telling is filled up with plain facts, so that length says little."""
+    """One event told twice, each time at a level of imagination of its own.
+
+    Both are filled up with plain facts to about the same length, so that length says
+    little about which is better. Not to the *same* length: then every image would
+    stand against a fact in its place, and nothing could be learned of what an image is
+    worth where there was nothing before.
+    """
     prompt, event = draw_request(chooser, split)
     tellings = [
         _tell_at_level(event, 0.85 * chooser.uniform(), chooser) for _ in range(2)
     ]
-    length = max(count_words(_paragraph(passages)) for passages in tellings)
-    length = max(length, SHORTEST_OF_A_PAIR)
+    longest = max(count_words(_paragraph(passages)) for passages in tellings)
     for passages in tellings:
+        shorter, longer = LENGTHS_OF_A_PAIR
+        length = longest + shorter + (longer - shorter) * chooser.uniform()
         _fill_with_facts(passages, event, length, chooser)
     return StoryPair(prompt, *map(_paragraph, tellings))
 
