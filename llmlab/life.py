@@ -76,26 +76,26 @@ class Scale:
     validation_documents: int = 500
     tokens_per_batch: int = 1024
     mask_share: float = 0.4  # see train_masked
-    masked_steps: int = 500
-    base_steps: int = 2400
+    masked_steps: int = 420
+    base_steps: int = 2000
 
     instructions: int = 24_000
     rows_per_batch: int = 5
-    instruct_steps: int = 1500
+    instruct_steps: int = 950
     test_instructions: int = 150  # for each task
 
     comparisons: int = 3_000
-    sampled_comparisons: int = 900  # of them, between the model's own stories
+    sampled_comparisons: int = 300  # of them, between the model's own stories
     test_comparisons: int = 500
     comparisons_per_batch: int = 16
-    reward_steps: int = 180
+    reward_steps: int = 150
 
     story_prompts: int = 2_000
-    story_tokens: int = 110
+    story_tokens: int = 140
     story_temperature: float = 0.7  # at which stories are written, in all of phase 3
     rollout: int = 64
-    reinforce_steps: int = 16
-    ppo_steps: int = 26
+    reinforce_steps: int = 10
+    ppo_steps: int = 18
     test_stories: int = 200
 
 
@@ -451,7 +451,7 @@ def train_reward(life: Life) -> Trained:
     pairs = encode_comparisons(
         comparisons(life, instruct, "train"), tokenizer, context=scale.context
     )
-    optimizers = adamw(model, 7e-4)
+    optimizers = muon_and_adamw(model, matrix_rate=0.004, other_rate=0.002)
     step = make_reward_step(
         model,
         pairs,
@@ -502,7 +502,7 @@ def train_reinforce(life: Life) -> Trained:
     scale = life.scale
     policy, reward_model = life.load("instruct"), life.load("reward")
     reference = frozen_copy(policy)
-    optimizers = adamw(policy, 1e-3, eps=1e-5)
+    optimizers = adamw(policy, 8e-4, eps=1e-5)
     step = make_reinforce_step(
         policy,
         reference,
@@ -513,6 +513,7 @@ def train_reinforce(life: Life) -> Trained:
         batch=scale.rollout,
         max_new_tokens=scale.story_tokens,
         temperature=scale.story_temperature,
+        beta=0.1,
         unfinished_score=-2.0,
     )
     history = life.train(
@@ -528,8 +529,8 @@ def train_ppo(life: Life) -> Trained:
     policy, reward_model = life.load("instruct"), life.load("reward")
     reference = frozen_copy(policy)
     value_model = ValueModel(reward_model)
-    kl_controller = KLController(beta=0.05)
-    policy_optimizers = adamw(policy, 4e-4, eps=1e-5)
+    kl_controller = KLController(beta=0.07)
+    policy_optimizers = adamw(policy, 8e-4, eps=1e-5)
     value_optimizers = adamw(value_model, 1e-3, eps=1e-5)
     step = make_ppo_step(
         policy,

@@ -285,7 +285,7 @@ def muon_and_adamw(
     """Muon for the matrices of the blocks; AdamW for tables of tokens and for norms."""
     matrices, others = [], []
     for name, parameter in module.named_parameters():
-        is_matrix = name.startswith("blocks.") and parameter.ndim == 2
+        is_matrix = "blocks." in name and parameter.ndim == 2
         (matrices if is_matrix else others).append(parameter)
     return {
         "muon": Muon(matrices, matrix_rate, weight_decay=weight_decay),

@@ -201,7 +201,7 @@ def _faults(found: Reading) -> float:
     strange = sum(sentence.meaning is None for sentence in found.sentences)
     return (
         1.5 * found.missing
-        + 0.8 * min(found.broken, 4)
+        + 0.5 * min(found.broken, 6)
         + 0.7 * min(found.unknown_names, 3)
         + 1.0 * min(found.repeated, 4)
         + 8.0 * max(0.0, found.repeated_share - 0.04)

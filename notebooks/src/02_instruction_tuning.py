@@ -416,7 +416,11 @@ def measure(model, count):
     for task in TASKS:
         held_out = village.instructions(count, seed=0, split="test", task=task)
         shares |= answers_right(
-            model, tokenizer, held_out, village.score_answer, max_new_tokens=110
+            model,
+            tokenizer,
+            held_out,
+            village.score_answer,
+            max_new_tokens=course.scale.story_tokens,
         )
     return shares
 

@@ -20,6 +20,7 @@ import math
 import re
 import tempfile
 import textwrap
+from collections import Counter
 from inspect import getsource
 from pathlib import Path
 
@@ -54,6 +55,7 @@ from llmlab.reward import (
     reward_loss,
 )
 from llmlab.training import adamw, train
+from llmlab.village.gold import read
 from llmlab.widgets import Chat, PairLabeller, TrainingMonitor
 
 course = life.course()
@@ -234,8 +236,8 @@ losers = reward.score_texts([pair.loser for pair in encoded])
 ceiling = accuracy_ceiling([preference_for_first(pair) for pair in test])
 right = accuracy(winners, losers)
 claim(
-    "The reward model agrees with the labels within 0.10 of the ceiling",
-    right >= ceiling - 0.10,
+    "The reward model agrees with the labels within 0.05 of the ceiling",
+    right >= ceiling - 0.05,
     measured=ceiling - right,
 )
 claim(
@@ -243,6 +245,45 @@ claim(
     right <= ceiling + 2 * math.sqrt(ceiling * (1 - ceiling) / len(encoded)),
     measured=right,
 )
+
+# %% [markdown]
+# ### What does it pay for?
+#
+# An accuracy does not say *why* a story is liked. So take plain tellings, add one
+# sentence to each, and see by how much the reward changes. **Predict:** which kind of
+# sentence does it pay for most? And what is a plain fact worth to it ("Otto lived at
+# the harbour")? To the gold score, a fact is worth nothing.
+
+# %%
+print("added          gold   reward")
+worth = {}
+for kind in village.ADDITIONS:
+    added = village.story_additions(80, kind=kind, seed=0, split="test")
+    gains = []
+    for story in added:
+        texts = [story.without, story.with_it]
+        rendered = [render_example(tokenizer, story.prompt, t)[0] for t in texts]
+        before, after = reward.score_texts(rendered)
+        old, new = (village.gold_score(story.prompt, text) for text in texts)
+        gains.append((new - old, float(after - before)))
+    gold_gain, reward_gain = torch.tensor(gains).mean(dim=0).tolist()
+    worth[kind] = reward_gain
+    print(f"one more {kind:7}{gold_gain:+.1f}", "    up" * (reward_gain > 0.1))
+claim(
+    "The reward model pays for a twist, a line, a simile and a detail",
+    min(worth[kind] for kind in ("twist", "line", "simile", "detail")) > 0.1,
+)
+claim("It does not pay for a fact", worth["fact"] < 0.1, measured=worth["fact"])
+
+# %% [markdown]
+# That had to be earned. Our first comparisons were of *exactly* equal length, so that
+# no reward model could take long for good: what one telling lacked in images it got in
+# facts. The accuracy was as high as now, and a policy trained on that reward wrote
+# shorter and shorter stories and no better ones. Why? Comparisons tell *differences*.
+# Where every image stands against a fact, "an image is worth 1 and a fact 0" and "an
+# image is worth 0 and a fact -1" explain all of them equally well. The model had
+# learned the second. Now one pair in four is a single telling with and without more
+# facts, and the first is the only explanation left.
 
 # %% [markdown]
 # ### Does it know when it does not know?
@@ -514,7 +555,9 @@ plots.show(
 #
 # All the parts, on the real model. Every update
 #
-# 1. draws a **rollout**: stories to prompts, written by the policy as it is,
+# 1. draws a **rollout**: stories to prompts, written by the policy as it is, at
+#    temperature 0.7 (the temperature is a part of the policy: its probabilities are
+#    taken at 0.7 wherever they are used),
 # 2. has the reward model score them,
 # 3. charges $\beta$ for every nat of distance from the instruct model, token by
 #    token,
@@ -528,8 +571,8 @@ plots.show(
 # %%
 policy = course.load("instruct")
 value_model = ValueModel(reward)
-kl_controller = KLController(beta=0.05)
-policy_optimizers = adamw(policy, 5e-4, eps=1e-5)
+kl_controller = KLController(beta=0.07)
+policy_optimizers = adamw(policy, 8e-4, eps=1e-5)
 value_optimizers = adamw(value_model, 1e-3, eps=1e-5)
 prompts = [
     render_prompt(tokenizer, prompt)
@@ -548,6 +591,7 @@ step = make_ppo_step(
     steps=STEPS,
     batch=48,
     max_new_tokens=course.scale.story_tokens,
+    temperature=course.scale.story_temperature,
     epochs=2,
     minibatches=2,
     unfinished_score=-2.0,
@@ -629,23 +673,42 @@ plots.score_histograms(gold)
 wins = win_rate(gold["ppo"], gold["instruct"])
 low, high = wins.interval
 claim(
-    "Judged by the gold score, PPO wins fewer than 75 % of the prompts",
-    wins.rate < 0.75,
+    "Judged by the gold score, PPO wins at least 75 % of the prompts",
+    wins.rate >= 0.75,
     measured=wins.rate,
 )
-claim("The 95 % interval holds one half", low < 0.5 < high, measured=low)
+claim("The 95 % interval lies above one half", low > 0.5, measured=low)
 plots.win_rate_intervals({"ppo": (wins.rate, low, high)}, against="instruct")
 
 # %% [markdown]
-# The judge that it could not please does not see an improvement. We wanted three wins
-# in four and did not get them; this is what a training against a learned reward looks
-# like when the reward is not good enough. Without the gold score, the rising curve of
-# section 9 would have been the last word.
-#
-# Why? At this size the instruct model often calls a character by a wrong name in the
-# middle of a story. To see who minds, take tellings of the village and give the hero
-# once the name of the friend, nothing else. **Predict** how often each judge prefers
-# the telling with the right name.
+# Three wins in four, by a judge that it was never shown. The dry stories became
+# imaginative. What exactly did it learn? Count, in the stories themselves, what the
+# reward model pays for.
+
+# %%
+readings = {
+    name: [read(*pair) for pair in zip(new_prompts, told, strict=True)]
+    for name, told in stories.items()
+}
+kinds = {"twist": "twists", "line": "lines", "simile": "similes", "senses": "details"}
+found = {
+    name: {kind: sum(r.count(kind) for r in told) for kind in kinds}
+    for name, told in readings.items()
+}
+for kind, plural in kinds.items():
+    more = found["ppo"][kind] - found["instruct"][kind]
+    change = "more" if more > 20 else "fewer" if more < -20 else "about as many"
+    print(f"{plural:8} in 200 stories: {change}")
+claim(
+    "PPO tells at least twice as much of all of it",
+    sum(found["ppo"].values()) >= 2 * sum(found["instruct"].values()),
+)
+
+# %% [markdown]
+# And what did it *not* learn? The instruct model sometimes calls a character by a
+# wrong name in the middle of a story. To see who minds, take tellings of the village
+# and give the hero once the name of the friend, nothing else. **Predict** how often
+# each judge prefers the telling with the right name.
 
 
 # %%
@@ -677,10 +740,10 @@ claim(
 )
 
 # %% [markdown]
-# The reward model might as well toss a coin. Hardly one of its comparisons hangs on a
-# name: the village's own tellings never get one wrong, and the instruct model's
-# stories often do on both sides. So the policy was paid for other things, and the
-# names stayed wrong. A reward model knows only what its comparisons told it.
+# Here the reward model might as well toss a coin. Hardly one of its comparisons hangs
+# on a name: the village's own tellings never get one wrong, and the instruct model's
+# stories often do on both sides. So the policy was paid for other things, and names
+# are as wrong as before. A reward model knows only what its comparisons told it.
 
 # %% [markdown]
 # What did it cost? The distance from the instruct model, and the length, because a
@@ -692,6 +755,27 @@ words = {name: len(" ".join(told).split()) for name, told in stories.items()}
 longer = words["ppo"] / words["instruct"]
 claim("It lies less than 25 nats a story from instruct", kl.mean() < 25)
 claim("Its stories are less than 1.5 times as long", longer < 1.5)
+
+# %% [markdown]
+# It also cost variety. Which plots do the 200 stories tell, and how often the
+# favourite? **Predict** how the two models differ; section 7 has a hint.
+
+# %%
+times = {}
+for name, told in readings.items():
+    plots_told = Counter(reading.plot for reading in told)
+    favourite, times[name] = plots_told.most_common(1)[0]
+    print(f"{name:9} {len(plots_told):2} plots; favourite: {favourite}")
+claim(
+    "PPO tells its favourite plot more than twice as often as instruct does",
+    times["ppo"] > 2 * times["instruct"],
+    measured=times["ppo"],
+)
+
+# %% [markdown]
+# It found a plot that earns well and tells it again and again. The reward is given
+# story by story, and no single story is worse for having been told before. Whoever
+# reads only one will be pleased.
 
 # %% [markdown]
 # Do the judges agree with each other? For each prompt, take both stories: does the
@@ -746,8 +830,9 @@ Chat(
 # %% [markdown]
 # ## What did not work at this size
 #
-# - **The stories did not get better.** The reward rose, the gold score did not. A
-#   reward model that cannot see the faults that matter pays for something else.
+# - **Wrong names stay wrong.** The reward model does not see them, so nothing taught
+#   the policy to mind. Comparisons that differ in a name would; a model of this size
+#   needs thousands of clean ones before it notices.
 # - **Near the ceiling is not right.** The labels are noisy, and a reward model of this
 #   size keeps errors of its own. Every one of them is an invitation to the policy.
 # - **A dozen updates are no verdict.** The run in section 9 raises the reward.
