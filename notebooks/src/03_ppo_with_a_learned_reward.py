@@ -705,7 +705,10 @@ claim(
 )
 
 # %% [markdown]
-# And what did it *not* learn? The instruct model sometimes calls a character by a
+# It found the twists and the lines. Details of the senses it hardly found, although
+# they pay: the instruct model writes them too seldom to be rewarded often.
+#
+# And what did it not learn at all? The instruct model sometimes calls a character by a
 # wrong name in the middle of a story. To see who minds, take tellings of the village
 # and give the hero once the name of the friend, nothing else. **Predict** how often
 # each judge prefers the telling with the right name.
@@ -765,7 +768,7 @@ times = {}
 for name, told in readings.items():
     plots_told = Counter(reading.plot for reading in told)
     favourite, times[name] = plots_told.most_common(1)[0]
-    print(f"{name:9} {len(plots_told):2} plots; favourite: {favourite}")
+    print(f"favourite plot of {name}: {favourite}")
 claim(
     "PPO tells its favourite plot more than twice as often as instruct does",
     times["ppo"] > 2 * times["instruct"],
