@@ -650,13 +650,13 @@ claim(
 # people again.
 #
 # Here is the course's PPO model, which had more updates, against the instruct model
-# that it came from: one story each to 200 new prompts. **Predict** its share of
+# that it came from: one story each to 400 new prompts. **Predict** its share of
 # wins. And by how much will its mean reward have risen, compared with its mean gold
 # score?
 
 # %%
 ppo = course.load("ppo").requires_grad_(False)
-new_prompts = village.story_prompts(200, seed=0, split="test")
+new_prompts = village.story_prompts(400, seed=0, split="test")
 models = {"instruct": instruct, "ppo": ppo}
 stories, rollouts = {}, {}
 for seed, (name, model) in enumerate(models.items()):
@@ -697,8 +697,8 @@ found = {
 }
 for kind, plural in kinds.items():
     more = found["ppo"][kind] - found["instruct"][kind]
-    change = "more" if more > 20 else "fewer" if more < -20 else "about as many"
-    print(f"{plural:8} in 200 stories: {change}")
+    change = "more" if more > 80 else "fewer" if more < -80 else "about as many"
+    print(f"{plural:8} in 400 stories: {change}")
 claim(
     "PPO tells at least twice as much of all of it",
     sum(found["ppo"].values()) >= 2 * sum(found["instruct"].values()),
@@ -760,7 +760,7 @@ claim("It lies less than 25 nats a story from instruct", kl.mean() < 25)
 claim("Its stories are less than 1.5 times as long", longer < 1.5)
 
 # %% [markdown]
-# It also cost variety. Which plots do the 200 stories tell, and how often the
+# It also cost variety. Which plots do the 400 stories tell, and how often the
 # favourite? **Predict** how the two models differ; section 7 has a hint.
 
 # %%
