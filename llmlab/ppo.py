@@ -281,7 +281,7 @@ def make_ppo_step(
     prompts : token ids, ending where the response begins.
     steps : rollouts in all; the learning rates fall to zero in a straight line.
     batch : responses a rollout.
-    temperature : at which the policy answers; its log-probabilities are taken at it too.
+    temperature : at which the policy answers, and its log-probabilities are taken.
     epochs, minibatches : how often the rollout is gone through, and in how many parts.
     unfinished_score : see `reinforce.score_responses`.
     gradient_clip : longest gradient, for each of the two networks.

@@ -285,7 +285,7 @@ def make_reinforce_step(
     reference : a `frozen_copy` of the policy before training.
     prompts : token ids, ending where the response begins.
     batch : responses an update, `samples_per_prompt` to each prompt drawn.
-    temperature : at which the policy answers; its log-probabilities are taken at it too.
+    temperature : at which the policy answers, and its log-probabilities are taken.
     baseline : "leave_one_out", "batch_mean" or "none".
     beta : price of one nat of divergence from the reference, in units of the score.
     unfinished_score : see `score_responses`.

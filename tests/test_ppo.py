@@ -145,10 +145,11 @@ def test_ppo_reaches_the_best_policy_that_exists():
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
 def test_a_real_gpt_learns_and_its_first_ratio_is_one(temperature):
     trainer = gpt_trainer(
-        rate=3e-3, steps=8, batch=128, minibatches=2, temperature=temperature
+        rate=3e-3, steps=16, batch=128, minibatches=2, temperature=temperature
     )
     history = trainer.train()
-    assert history[-1]["score"] > history[0]["score"] + 0.1
+    scores = [metrics["score"] for metrics in history]
+    assert sum(scores[-4:]) / 4 > sum(scores[:4]) / 4 + 0.08
     assert all(metrics["first_ratio_error"] < 1e-5 for metrics in history)
     assert history[0]["kl"] == 0 and history[-1]["kl"] > 0.01
     # With this learning rate later minibatches do move away from the old policy.

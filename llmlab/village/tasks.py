@@ -111,7 +111,9 @@ def story_additions(
     """
     check_split(split)
     if kind not in stories.ADDITIONS:
-        raise ValueError(f"expected kind to be one of {stories.ADDITIONS}, got {kind!r}")
+        raise ValueError(
+            f"expected kind to be one of {stories.ADDITIONS}, got {kind!r}"
+        )
     return [
         stories.draw_addition(kind, Chooser("additions", kind, split, seed, n), split)
         for n in range(count)
