@@ -378,8 +378,8 @@ class GPT(nn.Module):
         self._check(tokens, segment_ids, cache)
         if cache is not None and segment_ids is None:
             segment_ids = torch.ones_like(tokens)
-        elif cache is None and self.config.causal and only_right_padded(segment_ids):
-            segment_ids = None  # nothing looks ahead, so no mask is needed: it is slow
+        elif cache is None and self._needs_no_mask(tokens, segment_ids):
+            segment_ids = None
         positions = self._positions(tokens, segment_ids, cache)
         mask = self._mask(segment_ids, cache)
         x = self.embedding(tokens)
@@ -421,6 +421,14 @@ class GPT(nn.Module):
                 f"{time} tokens do not fit the context of {self.config.context}; "
                 "shorten the text, or train a model with a longer context"
             )
+
+    def _needs_no_mask(self, tokens, segment_ids) -> bool:
+        """Whether causality hides all padding anyway; a mask is slow."""
+        return (
+            self.config.causal
+            and tokens.shape[1] <= self.config.context
+            and only_right_padded(segment_ids)
+        )
 
     def _positions(self, tokens, segment_ids, cache) -> Tensor:
         """(batch or 1, time): the position of each token in its document."""

@@ -262,7 +262,9 @@ for kind in village.ADDITIONS:
     gains = []
     for story in added:
         texts = [story.without, story.with_it]
-        rendered = [render_example(tokenizer, story.prompt, t)[0] for t in texts]
+        rendered = [
+            render_example(tokenizer, story.prompt, text)[0] for text in texts
+        ]
         before, after = reward.score_texts(rendered)
         old, new = (village.gold_score(story.prompt, text) for text in texts)
         gains.append((new - old, float(after - before)))
@@ -690,7 +692,12 @@ readings = {
     name: [read(*pair) for pair in zip(new_prompts, told, strict=True)]
     for name, told in stories.items()
 }
-kinds = {"twist": "twists", "line": "lines", "simile": "similes", "senses": "details"}
+kinds = {
+    "twist": "twists",
+    "line": "lines",
+    "simile": "similes",
+    "senses": "details",
+}
 found = {
     name: {kind: sum(r.count(kind) for r in told) for kind in kinds}
     for name, told in readings.items()
