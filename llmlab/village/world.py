@@ -294,7 +294,7 @@ def with_article(noun: str) -> str:
 @cache
 def person_slots(person: Person, role: str) -> dict[str, Any]:
     """{who}, {who.he}, ... for the person in that role, also capitalised."""
-    return _with_capitals(
+    return with_capitals(
         {
             role: person.name,
             f"{role}.he": person.pronoun("he"),
@@ -320,7 +320,7 @@ def person_slots(person: Person, role: str) -> dict[str, Any]:
 def thing_slots(thing: Thing) -> dict[str, Any]:
     """{thing}, {thing.a} ("a lantern"), {thing.made} ("a brass lantern"),
     {thing.material}, {thing.colour}, {thing.use}, {thing.kept}, {thing.owner}"""
-    return _with_capitals(
+    return with_capitals(
         {
             "thing": thing.name,
             "thing.a": with_article(thing.name),
@@ -340,7 +340,7 @@ def place_slots(place: Place) -> dict[str, Any]:
     """{place} ("the mill"), {place.near}, {place.mark}, {place.use}, {place.inside}
     ("indoors" or "outdoors"), and what is drawn anew each time: {place.spot},
     {place.smell}, {place.sound}, {place.sight}"""
-    return _with_capitals(
+    return with_capitals(
         {
             "place": "the " + place.name,
             "place.near": "the " + place.near,
@@ -355,7 +355,8 @@ def place_slots(place: Place) -> dict[str, Any]:
     )
 
 
-def _with_capitals(slots: dict[str, Any]) -> dict[str, Any]:
+def with_capitals(slots: dict[str, Any]) -> dict[str, Any]:
+    """The slots, and each with a capital: {Who} beside {who}."""
     capitals = {
         name[0].upper() + name[1:]: frames.capitalised(filling)
         for name, filling in slots.items()
