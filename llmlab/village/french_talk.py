@@ -1,0 +1,175 @@
+"""Connected French: a talk of two people, and a small story about them."""
+
+from llmlab.village.chooser import Chooser
+from llmlab.village.french_grammar import (
+    Described,
+    I,
+    Nominal,
+    Phrase,
+    Scene,
+    add,
+    add_spot,
+    be,
+    both,
+    clause_of,
+    contract,
+    does_it,
+    name,
+    noun_phrase,
+    predicate,
+    pronoun,
+    where_is,
+    written,
+)
+from llmlab.village.french_lexicon import Verb, furniture, load, verbs_for
+from llmlab.village.world import Person
+
+_SEEKING = ("look for", "want")
+_HOLDING = ("carry", "have", "draw", "eat", "take")
+_GETTING = ("find", "take", "buy", "choose")
+
+
+def talk(
+    scene: Scene, who: Person, friend: Person, chooser: Chooser
+) -> list[tuple[Person, Phrase]]:
+    """Who says what: a greeting, two questions with their answers, a farewell."""
+    thing, other = scene.things
+    animal = noun_phrase(scene.living.noun, None, "the", chooser.coin(0.2))
+    return [
+        (who, _to("greetings", friend, chooser)),
+        (friend, _written(where_is(_whole(thing, "the")))),
+        (who, _it_is_there(thing, chooser)),
+        *_question_and_answer(scene, animal, other, who, friend, chooser),
+        (friend, Phrase(*chooser.pick(load().phrases["remarks"]))),
+        (who, _confession(scene, thing, chooser)),
+        (friend, _to("farewells", who, chooser)),
+    ]
+
+
+def _to(kind: str, person: Person, chooser: Chooser) -> Phrase:
+    english, french = chooser.pick(load().phrases[kind])
+    return Phrase(f"{english}, {person.name}.", f"{french}, {person.name}.")
+
+
+def _written(phrase: Phrase) -> Phrase:
+    return Phrase(written(phrase.english), written(phrase.french))
+
+
+def _whole(entry: Described, determiner: str) -> Nominal:
+    return noun_phrase(entry.noun, entry.adjective, determiner, False)
+
+
+def _plain(entry: Described) -> Nominal:
+    return noun_phrase(entry.noun, None, "the", False)
+
+
+def _it_is_there(thing: Described, chooser: Chooser) -> Phrase:
+    spot = chooser.pick(tuple(n for n in furniture() if n is not thing.noun))
+    english = chooser.pick(spot.where)
+    place = noun_phrase(spot, None, "the", False)
+    return _written(
+        add(
+            be(_plain(thing), False),
+            f"{english} {place.english}",
+            contract(load().prepositions[english], place.french),
+        )
+    )
+
+
+def _question_and_answer(scene, animal, other, who, friend, chooser):
+    verb = chooser.pick(verbs_for(other.noun.kind, False))
+    found = _whole(other, "the")
+    yes = chooser.coin(0.5)
+    answer = add(clause_of(animal, verb, not yes, False), found.english, found.french)
+    english, french = ("Yes", "Oui") if yes else ("No", "Non")
+    return (
+        (friend, _written(does_it(animal, verb, found))),
+        (
+            who,
+            Phrase(
+                f"{english}, {answer.english}.",
+                f"{french}, {answer.french}.",
+            ),
+        ),
+    )
+
+
+def _confession(scene: Scene, thing: Described, chooser: Chooser) -> Phrase:
+    """What the speaker says about the thing that was asked for."""
+    verb = chooser.pick(verbs_for(thing.noun.kind, True))
+    negative = chooser.coin(0.5)
+    found = _plain(thing)
+    return _written(
+        add(clause_of(I, verb, negative, True), found.english, found.french)
+    )
+
+
+def story(
+    scene: Scene, who: Person, friend: Person, whole: bool, chooser: Chooser
+) -> list[Phrase]:
+    """Somebody seeks a thing, and somebody else helps. `whole`: with all details."""
+    thing, other = scene.things
+    told = [
+        add_spot(be(name(who), False), scene, chooser, 0.3),
+        _act(pronoun(who), _SEEKING, thing, "a", chooser),
+    ]
+    if whole:
+        told += [
+            _act(name(friend), _HOLDING, other, "a", chooser),
+            _watching(scene, who, friend, chooser),
+        ]
+    told.append(_it_is_there(thing, chooser))
+    if whole:
+        told.append(_act(name(friend), _GETTING, thing, "the", chooser, past=True))
+    told.append(_giving(friend, thing, who, chooser))
+    if whole:
+        told.append(predicate(be(_plain(other), False), _plain(other), other.adjective))
+        told.append(_return(scene, who, chooser))
+    told.append(_ending(scene, chooser))
+    return [_written(phrase) for phrase in told]
+
+
+def _act(subject, bases, entry, determiner, chooser, past=False) -> Phrase:
+    verbs = tuple(
+        verb for verb in verbs_for(entry.noun.kind, past) if verb.english[0] in bases
+    )
+    found = _whole(entry, determiner) if determiner == "a" else _plain(entry)
+    clause = clause_of(subject, chooser.pick(verbs), False, past)
+    return add(clause, found.english, found.french)
+
+
+def _watching(scene: Scene, who: Person, friend: Person, chooser: Chooser) -> Phrase:
+    subject = _whole(scene.living, "the")
+    verbs = tuple(
+        verb
+        for verb in verbs_for("person", False)
+        if verb.english[0] in ("see", "hear", "wait for", "look for")
+    )
+    seen = name(chooser.pick((who, friend)))
+    clause = clause_of(subject, chooser.pick(verbs), False, False)
+    return add(clause, seen.english, seen.french)
+
+
+def _giving(giver: Person, thing: Described, taker: Person, chooser) -> Phrase:
+    found = _plain(thing)
+    verb: Verb = load().giving[0]
+    clause = clause_of(name(giver), verb, False, chooser.coin(0.5))
+    clause = add(clause, found.english, found.french)
+    return add(clause, f"to {taker.name}", contract("à", taker.name))
+
+
+def _return(scene: Scene, who: Person, chooser: Chooser) -> Phrase:
+    found = _plain(scene.place)
+    verbs = tuple(v for v in load().verbs if v.english[0] in ("love", "forget", "draw"))
+    clause = clause_of(name(who), chooser.pick(verbs), False, False)
+    return add(clause, found.english, found.french)
+
+
+def _ending(scene: Scene, chooser: Chooser) -> Phrase:
+    moods = tuple(
+        adjective
+        for adjective in load().adjectives
+        if adjective.kinds == ("person", "animal")
+    )
+    subject = both(scene)
+    return predicate(be(subject, chooser.coin(0.2)), subject, chooser.pick(moods))
