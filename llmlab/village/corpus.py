@@ -6,7 +6,6 @@ from math import sqrt
 
 from llmlab.village import encyclopaedia, french, news, sayings, stories, websites
 from llmlab.village.chooser import Chooser
-from llmlab.village.frames import expand
 
 SPLITS = ("train", "validation", "test")
 
@@ -56,8 +55,8 @@ def _book(chooser: Chooser) -> tuple[str, dict[str, str]]:
     event = stories.draw_event(chooser)
     title = f"{event.who.name}, {event.friend.name} and the {event.thing.name}"
     text = f"{title}\n{stories.tell(event, stories.BOOK, chooser)}"
-    if chooser.coin(0.4):
-        text += " " + expand(chooser.pick(event.plot.morals), event.slots(), chooser)
+    if chooser.coin(0.35):
+        text += " " + stories.moral(event, chooser)
     return text, event.labels()
 
 

@@ -9,7 +9,7 @@ and a time. A *state* knows what holds now and what is over.
     log = draw_log(chooser, schemas, 3, who=tilda)    # on days one after another,
                                                       # each possible after the last
     event.slots()                                     # everything for frames
-    happenings(event.schema, event.cast(), State())   # step by step: ends and makes
+    happen(event.schema, event.cast(), state)         # changes the state, step by step
 
 `schemas` are those of `llmlab.village.plots.load().schemas()`. The people, the thing
 and the place of an event, its day, time and weather are facts of it, and every telling
@@ -21,11 +21,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from llmlab.village import frames, world
+from llmlab.village import world
+from llmlab.village.calendar import calendar, time_slots
 from llmlab.village.chooser import Chooser
 from llmlab.village.world import Person, Place, Thing, WorldError
-
-FILE = "calendar.toml"
 
 Fact = tuple[str, ...]  # ("Tilda", "has", "lantern")
 
@@ -41,7 +40,7 @@ class Step:
     makes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Schema:
     """`starts` is what must be so, or at least may be supposed, when it begins.
     `things`, `times` and `weathers` name what it fits; empty means all."""
@@ -82,6 +81,10 @@ class Event:
             "place": self.place.name,
         }
 
+    def labels(self) -> dict[str, str]:
+        """What a story of the event is about."""
+        return {"plot": self.schema.name, **self.cast()}
+
     def slots(self) -> dict[str, Any]:
         """Everything that a frame may say about the event."""
         return (
@@ -90,50 +93,16 @@ class Event:
             | world.thing_slots(self.thing)
             | world.place_slots(self.place)
             | time_slots(self.day, self.time, self.weather)
+            | {"other": self.other().name, "Other": self.other().name}
         )
 
-
-# ---- the calendar
-
-
-@dataclass(frozen=True)
-class Calendar:
-    days: tuple[str, ...]
-    hours: dict[str, tuple]  # by time of the day
-    signs: dict[str, tuple]  # by weather
-
-
-@cache
-def calendar() -> Calendar:
-    """Days, times and weathers, read once and checked."""
-    data = world.read_file(FILE)
-
-    def blocks(name: str) -> dict[str, tuple]:
-        return {
-            key: world.frame_list(text, {}, (), FILE, f"[{name}] {key}")
-            for key, text in data[name].items()
-        }
-
-    days = world.frame_list(data["days"], {}, (), FILE, "days")
-    return Calendar(days, blocks("times"), blocks("weathers"))
-
-
-@cache
-def time_slots(day: str, time: str, weather: str) -> dict[str, Any]:
-    """{day} {day.after} {time} {weather} {a_weather}; drawn anew each time: {hour}, one
-    that fits the time of the day, and {weather.sign}, what one notices of the
-    weather, without its end."""
-    days = calendar().days
-    slots = {
-        "day": day,
-        "day.after": days[(days.index(day) + 1) % len(days)],
-        "time": time,
-        "hour": frames.Choice(calendar().hours[time]),
-        "weather": weather,
-        "a_weather": world.with_article(weather),
-        "weather.sign": frames.Choice(calendar().signs[weather]),
-    }
-    return world.with_capitals(slots)
+    def other(self) -> Person:
+        """Somebody else who may be mentioned: kin or the owner of the finest thing of
+        that kind, and so no choice."""
+        village = world.load()
+        known = (self.who.kin, self.friend.kin, self.thing.owner, *village.people)
+        cast = (self.who.name, self.friend.name)
+        return village.people[next(name for name in known if name not in cast)]
 
 
 # ---- the state of the village
@@ -164,27 +133,37 @@ def bind(pattern: str, cast: dict[str, str]) -> Fact:
     return tuple(cast.get(word, word) for word in pattern.split())
 
 
-def happenings(schema: Schema, cast: dict[str, str], state: State) -> list[Step]:
-    """The steps with their patterns bound to names, one after another; `state` is
-    changed by them. Raises WorldError at a step whose needs do not hold."""
+class Refused(WorldError):
+    """What was to happen cannot: `step` is where."""
+
+    def __init__(self, step: str, message: str):
+        super().__init__(message)
+        self.step = step
+
+
+def happen(schema: Schema, cast: dict[str, str], state: State) -> None:
+    """Changes the state as the steps do, one after another.
+
+    Raises Refused at a step whose needs do not hold.
+    """
     for pattern in schema.starts:
         fact = bind(pattern, cast)
         if fact in state.over:
-            raise WorldError(f"{schema.name}: cannot begin, {' '.join(fact)} is over")
+            raise Refused(schema.name, f"cannot begin: {' '.join(fact)} is over")
         state.make(fact)
     for step in schema.steps:
         for pattern in (*step.needs, *step.ends):
             if bind(pattern, cast) not in state.holds:
                 known = sorted(" ".join(fact) for fact in state.holds)
-                raise WorldError(
-                    f"{schema.name}: step {step.name!r} needs {pattern!r}, which does "
-                    f"not hold there; what holds: {', '.join(known)}"
+                raise Refused(
+                    step.name,
+                    f"{schema.name}, {step.name}: {pattern!r} does not hold there; "
+                    f"what holds: {', '.join(known)}",
                 )
         for pattern in step.ends:
             state.end(bind(pattern, cast))
         for pattern in step.makes:
             state.make(bind(pattern, cast))
-    return list(schema.steps)
 
 
 def is_possible(schema: Schema, cast: dict[str, str], state: State) -> bool:
@@ -236,7 +215,7 @@ def draw_event(
         chooser.pick(schema.weathers or tuple(times.signs)),
     )
     if state is not None:
-        happenings(schema, cast, state)
+        happen(schema, cast, state)
     return event
 
 

@@ -9,42 +9,16 @@ from dataclasses import dataclass
 from functools import cache
 from zlib import crc32
 
-from llmlab.village import plots, world
+from llmlab.village import plots, simulation, world
 from llmlab.village.chooser import Chooser
 from llmlab.village.frames import expand
-from llmlab.village.plots import Beat, Plot
+from llmlab.village.plots import Plot
+from llmlab.village.simulation import Event
 from llmlab.village.world import Person, Place, Thing
 
-MOST_WORDS = 110  # once a telling is this long, only beats are added
+MOST_WORDS = 100  # a telling is not added to if that would make it longer
+WORDS_OF_A_BEAT = 14
 SHORTEST_OF_A_PAIR = 75
-
-
-@dataclass(frozen=True)
-class Event:
-    """What happens: everything about a story except how it is told."""
-
-    plot: Plot
-    who: Person
-    friend: Person
-    thing: Thing
-    place: Place
-
-    def slots(self) -> dict[str, str]:
-        return (
-            world.person_slots(self.who, "who")
-            | world.person_slots(self.friend, "friend")
-            | world.thing_slots(self.thing)
-            | world.place_slots(self.place)
-        )
-
-    def labels(self) -> dict[str, str]:
-        return {
-            "plot": self.plot.name,
-            "who": self.who.name,
-            "friend": self.friend.name,
-            "thing": self.thing.name,
-            "place": self.place.name,
-        }
 
 
 @dataclass(frozen=True)
@@ -58,32 +32,29 @@ class Style:
     fact: float
 
 
-BOOK = Style(simile=0.4, line=0.45, senses=0.45, twist=0.5, fact=0.25)
-DRY = Style(simile=0.12, line=0.15, senses=0.12, twist=0.18, fact=0.2)
+BOOK = Style(simile=0.35, line=0.4, senses=0.35, twist=0.5, fact=0.2)
+DRY = Style(simile=0.1, line=0.15, senses=0.1, twist=0.18, fact=0.2)
 
 
-def draw_event(chooser: Chooser, who=None, thing=None, place=None) -> Event:
-    """A plot, two different people, a thing and a place; what is given stays."""
-    village = world.load()
-    people = tuple(village.people.values())
-    who = who or chooser.pick(people)
-    friend = chooser.pick(_others(who))
-    thing = thing or chooser.pick(tuple(village.things.values()))
-    place = place or chooser.pick(tuple(village.places.values()))
-    return Event(
-        chooser.pick(tuple(plots.load().plots.values())), who, friend, thing, place
-    )
+def draw_event(chooser: Chooser, **given) -> Event:
+    """Something that happens in the village; who, friend, thing and place may be
+    given."""
+    return simulation.draw_event(chooser, plots.load().schemas(), **given)
 
 
-@cache
-def _others(person: Person) -> tuple[Person, ...]:
-    people = world.load().people.values()
-    return tuple(other for other in people if other is not person)
+def plot_of(event: Event) -> Plot:
+    """How the event is told."""
+    return plots.load().plots[event.schema.name]
 
 
 def tell(event: Event, style: Style, chooser: Chooser) -> str:
     """The event as a text of one paragraph."""
     return _paragraph(_passages(event, style, chooser))
+
+
+def moral(event: Event, chooser: Chooser) -> str:
+    """A proverb that the event bears out."""
+    return expand(chooser.pick(plot_of(event).morals), event.slots(), chooser)
 
 
 def _paragraph(passages: list[list[str]]) -> str:
@@ -93,8 +64,10 @@ def _paragraph(passages: list[list[str]]) -> str:
 def _passages(event: Event, style: Style, chooser: Chooser) -> list[list[str]]:
     """The sentences of each beat: the beat itself, then what is added to it."""
     slots = event.slots()
+    plot = plot_of(event)
     passages: list[list[str]] = []
     length = 0
+    ahead = WORDS_OF_A_BEAT * len(plot.beats)  # about as long as the beats to come
 
     def say(frames: tuple) -> None:
         nonlocal length
@@ -102,30 +75,25 @@ def _passages(event: Event, style: Style, chooser: Chooser) -> list[list[str]]:
         length += count_words(passages[-1][-1])
 
     def perhaps(frames: tuple, probability: float) -> None:
-        if frames and length < MOST_WORDS and chooser.coin(probability):
+        if frames and length + ahead < MOST_WORDS and chooser.coin(probability):
             say(frames)
 
-    for beat in event.plot.beats[:-1]:
+    for beat in plot.beats[:-1]:
         passages.append([])
+        ahead -= WORDS_OF_A_BEAT
         say(beat.says)
         perhaps(beat.similes, style.simile)
         perhaps(beat.lines, style.line)
-        perhaps(_senses(beat, event), style.senses)
+        perhaps(beat.senses, style.senses)
         perhaps(beat.facts, style.fact)
-    perhaps(event.plot.twists, style.twist)
+    perhaps(plot.twists, style.twist)
     passages.append([])
-    say(event.plot.beats[-1].says)
+    say(plot.beats[-1].says)
     return passages
 
 
 def count_words(text: str) -> int:
     return text.count(" ") + 1
-
-
-def _senses(beat: Beat, event: Event) -> tuple:
-    if beat.senses == "place":
-        return ()  # until the new stories
-    return plots.load().weather.get(beat.senses, ())
 
 
 # ---- stories that are asked for
@@ -150,7 +118,7 @@ def draw_request(chooser: Chooser, split: str) -> tuple[str, Event]:
     who = chooser.pick(tuple(village.people.values()))
     thing = chooser.pick(tuple(village.things.values()))
     place = chooser.pick(_places_for(who, thing, split == "test"))
-    event = draw_event(chooser, who, thing, place)
+    event = draw_event(chooser, who=who, thing=thing, place=place)
     return request(event), event
 
 
@@ -194,7 +162,7 @@ def _fill_with_facts(passages, event: Event, length: int, chooser: Chooser) -> N
     slots = event.slots()
     spare = [
         (number, expand(frame, slots, chooser))
-        for number, beat in enumerate(event.plot.beats[:-1])
+        for number, beat in enumerate(plot_of(event).beats[:-1])
         if beat.facts
         for frame in chooser.sample(beat.facts, 2)
     ]

@@ -160,13 +160,11 @@ def frame_list(text: str, lists: dict, slots, file: str, where: str) -> tuple:
     return parsed
 
 
-def word_lists(
-    table: dict[str, str], file: str, shared: dict[str, tuple] | None = None
-) -> dict[str, tuple]:
-    """The [words] of a file and those it shares; a list may refer to those above."""
-    lists: dict[str, tuple] = dict(shared or {})
+def word_lists(table: dict[str, str], file: str, slots=()) -> dict[str, tuple]:
+    """The [words] of a file; a list may refer to those above it."""
+    lists: dict[str, tuple] = {}
     for name, text in table.items():
-        lists[name] = frame_list(text, lists, (), file, f"[words] {name}")
+        lists[name] = frame_list(text, lists, slots, file, f"[words] {name}")
     return lists
 
 
