@@ -5,6 +5,8 @@ One noun-adjective combination in eight and four whole sentence patterns are hel
 out: they occur in tests only.
 """
 
+from functools import cache
+
 from llmlab.village.chooser import Chooser
 from llmlab.village.frames import expand
 from llmlab.village.french_grammar import Phrase, Scene, draw_scene, noun_phrase
@@ -13,7 +15,7 @@ from llmlab.village.french_patterns import HELD_OUT_PATTERNS, PATTERNS, say
 from llmlab.village.french_talk import story, talk
 from llmlab.village.world import Person, person_slots
 
-__all__ = ["FILE", "adjectives_for", "load", "page", "sentence"]
+__all__ = ["FILE", "adjectives_for", "lemmas", "load", "page", "sentence"]
 
 LINES = 5  # of a lesson
 _PATTERN_WEIGHTS = {name: weight for name, (_, weight) in PATTERNS.items()}
@@ -123,3 +125,22 @@ def _french_alone(scene: Scene, who: Person, friend: Person, chooser: Chooser) -
     title = _frame("reading_title", scene, who, friend, chooser)
     told = story(scene, who, friend, True, chooser)
     return f"{title}\n" + " ".join(phrase.french for phrase in told)
+
+
+@cache
+def lemmas() -> dict[str, str]:
+    """Every form of every word, by which one tells a wrong ending from a wrong word.
+    Articles and possessives count as one word each."""
+    found: dict[str, str] = {}
+    for noun in load().nouns:
+        found |= dict.fromkeys(noun.french, noun.french[0])
+    for adjective in load().adjectives:
+        forms = (*adjective.forms.values(), adjective.before_vowel)
+        found |= dict.fromkeys(forms, adjective.forms["m", False])
+    for verb in (*load().verbs, *load().giving):
+        found |= dict.fromkeys(verb.present, verb.present[1])
+    for forms in (("un", "une"), ("mon", "ma", "mes"), ("son", "sa", "ses")):
+        found |= dict.fromkeys(forms, forms[0])
+    for forms in (("le", "la", "les"), ("leur", "leurs"), ("Le", "La", "Les")):
+        found |= dict.fromkeys(forms, forms[0])
+    return found
