@@ -134,6 +134,9 @@ _RELATIONS = {
     "belonging": lambda village, person: [
         thing for thing in _durable(village) if thing.owner == person.name
     ],
+    "property": lambda village, person: [
+        thing for thing in village.things.values() if thing.owner == person.name
+    ],
     "lack": lambda village, person: [
         thing for thing in _durable(village) if thing.owner != person.name
     ],
@@ -148,6 +151,7 @@ _RELATION_OF = {
     "home": PEOPLE,
     "kin": PEOPLE,
     "belonging": PEOPLE,
+    "property": PEOPLE,
     "lack": PEOPLE,
     "shelf": THINGS,
     "owner": THINGS,
@@ -238,7 +242,7 @@ def _read_page(entry: dict, lists: dict, tables: dict, file: str) -> Page:
     name = world.field(entry, "name", str, file, "[[page]]")
     where = f"page {name}"
     draws = tuple(
-        _read_draw(text, tables, file, where)
+        read_draw(text, tables, file, where)
         for text in world.field(entry, "draws", list, file, where)
     )
     slots = [slot for draw in draws for slot in _slots_of(draw, tables)]
@@ -253,7 +257,7 @@ def _read_page(entry: dict, lists: dict, tables: dict, file: str) -> Page:
     return Page(name, draws, blocks)
 
 
-def _read_draw(text: str, tables: dict, file: str, where: str) -> Draw:
+def read_draw(text: str, tables: dict, file: str, where: str) -> Draw:
     role, _, source = (part.strip() for part in text.partition(":"))
     relation, _, of = (part.strip() for part in source.partition(" of "))
     if role not in ROLES and role not in tables:
