@@ -55,7 +55,7 @@ def _book(chooser: Chooser) -> tuple[str, dict[str, str]]:
     event = stories.draw_event(chooser)
     title = f"{event.who.name}, {event.friend.name} and the {event.thing.name}"
     text = f"{title}\n{stories.tell(event, stories.BOOK, chooser)}"
-    if chooser.coin(0.35):
+    if chooser.coin(0.25):
         text += " " + stories.moral(event, chooser)
     return text, event.labels()
 

@@ -16,8 +16,9 @@ from llmlab.village.plots import Plot
 from llmlab.village.simulation import Event
 from llmlab.village.world import Person, Place, Thing
 
-MOST_WORDS = 100  # a telling is not added to if that would make it longer
+MOST_WORDS = 90  # a telling is not added to if that would make it longer
 WORDS_OF_A_BEAT = 14
+WORDS_OF_AN_ADDITION = 10
 SHORTEST_OF_A_PAIR = 75
 
 
@@ -32,8 +33,8 @@ class Style:
     fact: float
 
 
-BOOK = Style(simile=0.35, line=0.4, senses=0.35, twist=0.5, fact=0.2)
-DRY = Style(simile=0.1, line=0.15, senses=0.1, twist=0.18, fact=0.2)
+BOOK = Style(simile=0.4, line=0.4, senses=0.35, twist=0.5, fact=0.12)
+DRY = Style(simile=0.1, line=0.15, senses=0.1, twist=0.18, fact=0.15)
 
 
 def draw_event(chooser: Chooser, **given) -> Event:
@@ -75,7 +76,8 @@ def _passages(event: Event, style: Style, chooser: Chooser) -> list[list[str]]:
         length += count_words(passages[-1][-1])
 
     def perhaps(frames: tuple, probability: float) -> None:
-        if frames and length + ahead < MOST_WORDS and chooser.coin(probability):
+        room = MOST_WORDS - length - ahead - WORDS_OF_AN_ADDITION
+        if frames and room >= 0 and chooser.coin(probability):
             say(frames)
 
     for beat in plot.beats[:-1]:
