@@ -186,19 +186,3 @@ def test_the_pangram_is_told_often_enough_to_be_learned(train):
 def test_a_wrong_request_is_refused(arguments):
     with pytest.raises(ValueError, match="expected|must be"):
         list(village.documents(arguments.pop("count"), **arguments))
-
-
-# ---- probes
-
-
-def test_probes_differ_in_what_they_ask_about():
-    found = village.probes(seed=0)
-    for pair in found.minimal_pairs:
-        assert pair.good != pair.bad
-        assert abs(len(pair.good.split()) - len(pair.bad.split())) <= 1
-    for probe in found.completions:
-        assert probe.answer not in probe.distractors
-        assert len(set(probe.distractors)) == 3
-    kinds = Counter(probe.kind for probe in found.completions)
-    assert set(kinds) == {"idiom", "proverb", "fact"} and min(kinds.values()) >= 20
-    assert village.probes(seed=0) == found

@@ -102,31 +102,42 @@ def _rows(data: dict, table: str, columns: int, filled: int = 0) -> list[list[st
             row += [""] * (columns - len(row))
         if len(row) != columns or not all(row[: filled or columns]):
             raise world.WorldError(
-                f"{FILE}: {table}: {line!r}: expected {columns} columns divided by |"
+                f"{world.at_line(FILE, line)}: {table}: {line!r}: expected {columns} "
+                "columns divided by |"
             )
         rows.append(row)
     names = [row[0] for row in rows]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise world.WorldError(
-            f"{FILE}: {table}: {twice} occur twice, so that English would have two "
-            "translations; delete one"
+            f"{_at(twice[0])}: {table}: {twice} occur twice, so that English would "
+            "have two translations; delete one"
         )
     return rows
+
+
+def _at(entry: str) -> str:
+    """Where the row of an entry stands: its first cell is followed by a column."""
+    path = world.FOLDER / FILE
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if line.partition("|")[0].strip() == entry:
+            return f"{FILE}, line {number}"
+    return FILE
 
 
 def _read_noun(row: list[str], prepositions: dict[str, str]) -> Noun:
     singular, plural, gender, french, french_plural, kind, where = row
     if gender not in ("m", "f"):
         raise world.WorldError(
-            f"{FILE}: nouns: {singular}: expected gender m or f, found {gender!r}"
+            f"{_at(singular)}: nouns: {singular}: expected gender m or f, found "
+            f"{gender!r}"
         )
     _kinds(kind, "nouns", singular)
     places = _split(where)
     unknown = sorted(set(places) - set(prepositions))
     if unknown:
         raise world.WorldError(
-            f"{FILE}: nouns: {singular}: expected prepositions out of "
+            f"{_at(singular)}: nouns: {singular}: expected prepositions out of "
             f"{', '.join(prepositions)}, found {unknown}"
         )
     return Noun((singular, plural), (french, french_plural), gender, kind, places)
@@ -136,7 +147,8 @@ def _read_adjective(row: list[str]) -> Adjective:
     english, m, f, m_plural, f_plural, where, before_vowel, kinds, comparative = row
     if where not in ("before", "after"):
         raise world.WorldError(
-            f"{FILE}: adjectives: {english}: expected before or after, found {where!r}"
+            f"{_at(english)}: adjectives: {english}: expected before or after, found "
+            f"{where!r}"
         )
     forms = {
         ("m", False): m,
@@ -173,8 +185,8 @@ def _kinds(cell: str, table: str, entry: str) -> tuple[str, ...]:
     kinds = KINDS if cell == "any" else _split(cell)
     if not kinds or not set(kinds) <= set(KINDS):
         raise world.WorldError(
-            f"{FILE}: {table}: {entry}: expected kinds out of {', '.join(KINDS)}, or "
-            f"any, found {cell!r}"
+            f"{_at(entry)}: {table}: {entry}: expected kinds out of "
+            f"{', '.join(KINDS)}, or any, found {cell!r}"
         )
     return kinds
 
