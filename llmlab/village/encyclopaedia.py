@@ -5,8 +5,17 @@ from dataclasses import dataclass
 from functools import cache
 
 from llmlab.village import frames, pages, world
+from llmlab.village.cast import (
+    PEOPLE,
+    PLACES,
+    ROLES,
+    Draw,
+    draw_cast,
+    every_slot,
+    read_draws,
+    subject_slots,
+)
 from llmlab.village.chooser import Chooser
-from llmlab.village.pages import PEOPLE, PLACES, Draw
 from llmlab.village.world import WorldError
 
 FILE = "encyclopaedia.toml"
@@ -48,21 +57,23 @@ def load() -> Encyclopaedia:
         subject: _read_blocks(data[subject], (role,), lists, subject)
         for subject, role in _SUBJECTS.items()
     }
-    links = _read_blocks(data["link"], pages.ROLES, lists, "link")
+    links = _read_blocks(data["link"], ROLES, lists, "link")
     entries = tuple(_read_entry(entry, facts, links) for entry in data["entry"])
     return Encyclopaedia(facts, links, entries)
 
 
 def _read_blocks(table: dict, roles: tuple[str, ...], lists: dict, name: str) -> dict:
-    slots = [slot for slot in pages.every_slot() if slot.split(".")[0] in roles]
+    slots = every_slot(roles)
     return {
         fact: _wordings(text, lists, slots, f"[{name}] {fact}")
         for fact, text in table.items()
     }
 
 
-def _wordings(text: str, lists: dict, slots: list[str], where: str) -> frames.Choice:
-    found = world.frame_list(text, lists, tuple(slots), FILE, where)
+def _wordings(
+    text: str, lists: dict, slots: tuple[str, ...], where: str
+) -> frames.Choice:
+    found = world.frame_list(text, lists, slots, FILE, where)
     if len(found) < FEWEST_WORDINGS:
         line = world.at_line(FILE, frames.lines_of(text)[0])
         raise WorldError(
@@ -75,10 +86,8 @@ def _wordings(text: str, lists: dict, slots: list[str], where: str) -> frames.Ch
 def _read_entry(entry: dict, facts: dict, links: dict) -> Entry:
     name = world.field(entry, "name", str, FILE, "[[entry]]")
     where = f"entry {name}"
-    draws = tuple(
-        pages.read_draw(text, {}, FILE, where)
-        for text in world.field(entry, "draws", list, FILE, where)
-    )
+    drawn = world.field(entry, "draws", list, FILE, where)
+    draws = tuple(read_draws(drawn, {}, FILE, where))
     roles = {draw.role for draw in draws}
     tellings = []
     for text in world.field(entry, "told", list, FILE, where):
@@ -95,7 +104,7 @@ def _read_entry(entry: dict, facts: dict, links: dict) -> Entry:
 
 
 def _read_telling(text: str) -> Telling:
-    """"who: 2 of trade home like", or "who: intro" for one of one."""
+    """ "who: 2 of trade home like", or "who: intro" for one of one."""
     role, _, rest = (part.strip() for part in text.partition(":"))
     count, of, several = rest.partition(" of ")
     if of and count.isdigit():
@@ -113,13 +122,10 @@ def page(chooser: Chooser) -> tuple[str, dict[str, str]]:
     """An entry, with the names of its subjects."""
     library = load()
     entry = chooser.pick(library.entries)
-    cast, slots = pages.draw_cast(entry.draws, {}, chooser)
+    cast, slots = draw_cast(entry.draws, {}, chooser)
     sentences = []
     for telling in entry.told:
-        facts = telling.facts
-        if len(facts) > telling.count or telling.count > 1:
-            facts = chooser.sample(facts, telling.count)
-        for fact in facts:
+        for fact in chooser.sample(telling.facts, telling.count):
             sentences.append(_tell(library, telling.role, fact, cast, slots, chooser))
     labels = {role: subject.name for role, subject in cast.items()}
     return " ".join(sentences), {"entry": entry.name} | labels
@@ -130,5 +136,5 @@ def _tell(library, role: str, fact: str, cast: dict, slots: dict, chooser) -> st
     if role == "link":
         return frames.expand(library.links[fact], slots, chooser)
     subject = _subject(role)
-    own = pages.subject_slots(cast[role], _SUBJECTS[subject])
+    own = subject_slots(cast[role], _SUBJECTS[subject])
     return frames.expand(library.facts[subject][fact], own, chooser)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from llmlab.village import frames, pages, world
+from llmlab.village.cast import every_slot, everybody, subject_slots
 from llmlab.village.chooser import Chooser
 from llmlab.village.frames import Choice, every_text
 from llmlab.village.world import Person, Place, WorldError
@@ -53,10 +54,10 @@ class News:
     day: str
 
     def slots(self) -> dict:
-        slots = pages.subject_slots(self.who, "who")
-        slots |= pages.subject_slots(self.place, "place")
+        slots = subject_slots(self.who, "who")
+        slots |= subject_slots(self.place, "place")
         if self.witness:
-            slots |= pages.subject_slots(self.witness, "friend")
+            slots |= subject_slots(self.witness, "friend")
         return slots | {
             "what": self.what,
             "outcome": self.outcome,
@@ -85,17 +86,14 @@ def load() -> Gazette:
     """The gazette's frames and kinds of event, checked."""
     data = world.read_file(FILE)
     lists = pages.read_lists(data["words"], pages.shared()[0], FILE)
-    cast = [s for s in pages.every_slot() if s.split(".")[0] in _ROLES]
+    cast = every_slot(("who", "friend", "place"))
     slots = (*cast, "what", "outcome", "day", "event.quote", "weather.past", "summary")
     parts = {
         name: pages.block(text, lists, slots, FILE, f"[article] {name}")
         for name, text in data["article"].items()
     }
-    kinds = tuple(_read_kind(entry, lists, cast) for entry in data["event"])
+    kinds = tuple(_read_kind(entry, lists) for entry in data["event"])
     return Gazette(parts, _read_orders(data["orders"]["parts"]), kinds)
-
-
-_ROLES = ("who", "friend", "place")
 
 
 def _read_orders(text: str) -> tuple[tuple[str, ...], ...]:
@@ -103,13 +101,14 @@ def _read_orders(text: str) -> tuple[tuple[str, ...], ...]:
     for order in orders:
         if not _NEEDED <= set(order) <= set(_PARTS) or len(set(order)) < len(order):
             raise WorldError(
-                f"{FILE}: [orders]: expected each of {', '.join(sorted(_NEEDED))} and "
-                f"some of {', '.join(_PARTS)}, each once, found {' '.join(order)!r}"
+                f"{world.at_line(FILE, ' '.join(order))}: [orders]: expected each of "
+                f"{', '.join(sorted(_NEEDED))} and some of {', '.join(_PARTS)}, each "
+                f"once, found {' '.join(order)!r}"
             )
     return orders
 
 
-def _read_kind(entry: dict, lists: dict, cast: list[str]) -> EventKind:
+def _read_kind(entry: dict, lists: dict) -> EventKind:
     name = world.field(entry, "name", str, FILE, "[[event]]")
 
     def read(key: str, slots=(), words=None):
@@ -121,8 +120,8 @@ def _read_kind(entry: dict, lists: dict, cast: list[str]) -> EventKind:
         name=name,
         what=every_text(read("what")),
         outcome=every_text(read("outcome")),
-        cause=read("cause", [s for s in cast if s.startswith("who")], lists),
-        hitch=read("hitch", [s for s in cast if s.startswith("who")], lists),
+        cause=read("cause", every_slot(("who",)), lists),
+        hitch=read("hitch", every_slot(("who",)), lists),
         quote=read("quote", (), lists),
         places=_places(world.field(entry, "where", str, FILE, f"event {name}"), name),
     )
@@ -131,8 +130,8 @@ def _read_kind(entry: dict, lists: dict, cast: list[str]) -> EventKind:
 def _places(where: str, name: str) -> tuple[Place, ...]:
     if where not in _WHERE:
         raise WorldError(
-            f"{FILE}: event {name}: expected 'where' to be one of "
-            f"{', '.join(_WHERE)}, found {where!r}"
+            f"{world.at_line(FILE, where)}: event {name}: expected 'where' to be one "
+            f"of {', '.join(_WHERE)}, found {where!r}"
         )
     places = tuple(world.load().places.values())
     if where == "anywhere":
@@ -152,7 +151,7 @@ def phrases() -> tuple[frozenset[str], frozenset[str]]:
 
 def draw_news(chooser: Chooser) -> News:
     gazette = load()
-    people = pages.everybody("who")
+    people = everybody("who")
     kind = chooser.pick(gazette.kinds)
     order = chooser.pick(gazette.orders)
     who = chooser.pick(people)
