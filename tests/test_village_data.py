@@ -8,8 +8,10 @@ from llmlab.village import (
     encyclopaedia,
     frames,
     french,
+    minimal_pairs,
     news,
     plots,
+    questions,
     sayings,
     support,
     websites,
@@ -28,6 +30,8 @@ FILES = {
     "sayings.toml": sayings.load,
     "french.toml": french.load,
     "support.toml": support.load,
+    "questions.toml": questions.load,
+    "probes.toml": minimal_pairs.words,
 }
 
 
@@ -92,16 +96,37 @@ def test_the_data_as_it_is_can_be_loaded(copy, file):
         ),
         ("websites.toml", 'draws = ["who", "place"]', 'draws = ["cat"]', "ferry.*cat"),
         ("websites.toml", '"thing", "who"]', '"thing", "who", "place"]', "shop.*place"),
-        ("sayings.toml", "spill the beans |", "spill the beans", "idioms.*3 columns"),
+        ("sayings.toml", "spill the beans |", "spill the beans", "idioms.*4 columns"),
+        ("sayings.toml", "put all {who.his} eggs", "put all {who.her} eggs", "who.her"),
+        ("sayings.toml", "Two heads are", "Many hands make light work. | x\n", "twice"),
         ("french.toml", "| m | bateau ", "| x | bateau ", "boat.*gender"),
-        ("french.toml", "fox\ndog", "fox\nunicorn", "unicorn"),
-        ("support.toml", "ask Otto at the harbour", "ask Otto", "password.*harbour"),
-        ("support.toml", "ask Otto", "ask Otto or Fern", "password.*Fern"),
+        ("french.toml", "| thing  | on, under", "| thing  | upon", "boat.*upon"),
+        ("french.toml", "king       | kings", "king", "columns"),
+        ("french.toml", "queen      |", "king       |", "king.*twice"),
+        ("french.toml", "| after  |", "| beside |", "red.*before or after"),
+        ("french.toml", "| person, animal", "| ghost", "ghost"),
+        (
+            "support.toml",
+            "ask {Otto} at {Otto.home}",
+            "ask {Otto}",
+            "password.*harb",
+        ),
+        ("support.toml", "or ask {Otto}", "or ask {Otto}, Fern", "password.*Fern"),
+        ("support.toml", "{Agnes.home}", "{Agnes.age}", "library card.*Agnes.age"),
+        (
+            "support.toml",
+            "Where do I get a new password?\n",
+            "",
+            "password.*6",
+        ),
+        ("support.toml", "Did I miss the ferry?", "Can I cancel my ticket?", "cancel"),
+        ("questions.toml", 'subject = "place"', 'subject = "ship"', "near.*ship"),
+        ("questions.toml", "Where does {who} live?", "Where is {whom}?", "home.*whom"),
     ],
 )
 def test_a_mistake_is_named_with_file_and_entry(copy, file, old, new, message):
     spoil(copy, file, old, new)
-    with pytest.raises(WorldError, match=f"(?s){file}: .*{message}"):
+    with pytest.raises(WorldError, match=rf"(?s){file}(, line \d+)?: .*{message}"):
         load(file)
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from llmlab.village import sayings, world
+from llmlab.village import plots, sayings, world
 from llmlab.village.chooser import Chooser
 from llmlab.village.frames import every_text
 
@@ -22,6 +22,13 @@ def test_there_are_60_proverbs_and_60_idioms_each_with_its_meaning():
     assert len(known.proverbs) == len(known.idioms) == 60
     assert len({p.meaning for p in known.proverbs}) == 60
     assert len({i.meaning for i in known.idioms}) == 60
+
+
+def test_every_moral_of_a_story_is_a_proverb_whose_meaning_is_told():
+    proverbs = {proverb.text for proverb in sayings.load().proverbs}
+    for plot in plots.load().plots.values():
+        for frame in plot.morals:
+            assert set(every_text(frame)) <= proverbs
 
 
 def test_every_saying_is_told_often_enough_to_be_learned(pages):
