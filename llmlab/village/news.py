@@ -13,7 +13,7 @@ FILE = "news.toml"
 
 _PARTS = ("lead", "cause", "what", "scene", "hitch", "outcome", "quote", "after")
 _NEEDED = {"lead", "what", "scene", "outcome"}
-_WHERE = ("indoors", "outdoors", "anywhere")
+_ROOFS = {"indoors": (True,), "outdoors": (False,), "anywhere": (True, False)}
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class News:
             "what": self.what,
             "outcome": self.outcome,
             "day": self.day,
+            "earlier": _other_days(self.day),
             "Day": self.day,
             "event.quote": self.kind.quote,
             "weather.past": _any_weather(),
@@ -74,6 +75,11 @@ class News:
             "place": "at the " + self.place.name,
             "outcome": self.outcome,
         }
+
+
+@cache
+def _other_days(day: str) -> Choice:
+    return Choice(tuple(other for other in pages.any_of("day").options if other != day))
 
 
 @cache
@@ -120,7 +126,7 @@ def _read_kind(entry: dict, lists: dict) -> EventKind:
         name=name,
         what=every_text(read("what")),
         outcome=every_text(read("outcome")),
-        cause=read("cause", every_slot(("who",)), lists),
+        cause=read("cause", (*every_slot(("who",)), "earlier"), lists),
         hitch=read("hitch", every_slot(("who",)), lists),
         quote=read("quote", (), lists),
         places=_places(world.field(entry, "where", str, FILE, f"event {name}"), name),
@@ -128,15 +134,16 @@ def _read_kind(entry: dict, lists: dict) -> EventKind:
 
 
 def _places(where: str, name: str) -> tuple[Place, ...]:
-    if where not in _WHERE:
+    places = world.load().places
+    if where in _ROOFS:
+        return tuple(p for p in places.values() if p.indoors in _ROOFS[where])
+    names = [part.strip() for part in where.split(",")]
+    if not set(names) <= set(places):
         raise WorldError(
             f"{world.at_line(FILE, where)}: event {name}: expected 'where' to be one "
-            f"of {', '.join(_WHERE)}, found {where!r}"
+            f"of {', '.join(_ROOFS)} or the names of places, found {where!r}"
         )
-    places = tuple(world.load().places.values())
-    if where == "anywhere":
-        return places
-    return tuple(place for place in places if place.indoors == (where == "indoors"))
+    return tuple(places[name] for name in names)
 
 
 @cache
