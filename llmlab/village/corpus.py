@@ -7,7 +7,7 @@ from math import sqrt
 from llmlab.village import encyclopaedia, french, news, sayings, stories, websites
 from llmlab.village.chooser import Chooser
 
-MOST_WORDS_WITHOUT_MORAL = 106
+MOST_WORDS_WITHOUT_MORAL = 105
 
 SPLITS = ("train", "validation", "test")
 
@@ -57,7 +57,7 @@ def _book(chooser: Chooser) -> tuple[str, dict[str, str]]:
     event = stories.draw_event(chooser)
     title = f"{event.who.name}, {event.friend.name} and the {event.thing.name}"
     text = f"{title}\n{stories.tell(event, stories.BOOK, chooser)}"
-    if stories.count_words(text) <= MOST_WORDS_WITHOUT_MORAL and chooser.coin(0.3):
+    if stories.count_words(text) <= MOST_WORDS_WITHOUT_MORAL and chooser.coin(0.4):
         text += " " + stories.moral(event, chooser)
     return text, event.labels()
 

@@ -33,6 +33,7 @@ class Beat:
     lines: tuple
     senses: tuple
     facts: tuple
+    words: float  # how long `says` is on average
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,13 +140,15 @@ class _Reader:
 
     def _beat(self, entry: dict) -> Beat:
         world.field(entry, "name", str, self.file, "a beat")
+        says = self._frames(entry, "says")
         return Beat(
             name=entry["name"],
-            says=self._frames(entry, "says"),
+            says=says,
             similes=self._added(entry, "mood", self.library.similes),
             lines=self._frames(entry, "lines") if "lines" in entry else (),
             senses=self._added(entry, "senses", self.library.senses),
             facts=self._added(entry, "facts", self.library.facts),
+            words=mean_words(Choice(says)),
         )
 
     def _added(self, entry: dict, key: str, known: dict[str, tuple]) -> tuple:
@@ -244,3 +247,37 @@ def tells(node, role: str) -> bool:
     if isinstance(node, tuple):
         return any(tells(part, role) for part in node)
     return False
+
+
+def mean_words(node) -> float:
+    """About how many words a frame gives on average."""
+    return 1.0 + _mean_spaces(node)
+
+
+def _mean_spaces(node) -> float:
+    if isinstance(node, str):
+        return node.count(" ")
+    if isinstance(node, Slot):
+        return _spaces_of_slots()[node.name[0].lower() + node.name[1:]]
+    if isinstance(node, Choice):
+        return sum(map(_mean_spaces, node.options)) / len(node.options)
+    return sum(map(_mean_spaces, node))
+
+
+@cache
+def _spaces_of_slots() -> dict[str, float]:
+    """The mean over the village of what each slot is filled with."""
+    village, times = world.load(), calendar()
+    fillings = [
+        *(world.person_slots(person, "who") for person in village.people.values()),
+        *(world.person_slots(person, "friend") for person in village.people.values()),
+        *(world.thing_slots(thing) for thing in village.things.values()),
+        *(world.place_slots(place) for place in village.places.values()),
+        *(time_slots(times.days[0], "morning", weather) for weather in times.signs),
+        {"other": ""},
+    ]
+    spaces: dict[str, list[float]] = {}
+    for slots in fillings:
+        for name, filling in slots.items():
+            spaces.setdefault(name, []).append(_mean_spaces(filling))
+    return {name: sum(counts) / len(counts) for name, counts in spaces.items()}

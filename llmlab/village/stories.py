@@ -16,9 +16,9 @@ from llmlab.village.plots import Plot
 from llmlab.village.simulation import Event
 from llmlab.village.world import Person, Place, Thing
 
-MOST_WORDS = 86  # a telling is not added to if that would make it longer
-WORDS_OF_A_BEAT = 14
-WORDS_OF_AN_ADDITION = 10
+MOST_WORDS = 100  # a telling is not added to if that would make it longer
+WORDS_OF_AN_ADDITION = 9  # about
+WORDS_OF_A_TWIST = 16
 SHORTEST_OF_A_PAIR = 75
 
 
@@ -33,7 +33,7 @@ class Style:
     fact: float
 
 
-BOOK = Style(simile=0.4, line=0.4, senses=0.35, twist=0.5, fact=0.12)
+BOOK = Style(simile=0.45, line=0.55, senses=0.4, twist=0.45, fact=0.08)
 DRY = Style(simile=0.1, line=0.15, senses=0.1, twist=0.18, fact=0.15)
 
 
@@ -63,12 +63,14 @@ def _paragraph(passages: list[list[str]]) -> str:
 
 
 def _passages(event: Event, style: Style, chooser: Chooser) -> list[list[str]]:
-    """The sentences of each beat: the beat itself, then what is added to it."""
+    """The sentences of each beat: the beat itself, then what is added to it as long
+    as there is room. Room for a twist is kept."""
     slots = event.slots()
     plot = plot_of(event)
     passages: list[list[str]] = []
     length = 0
-    ahead = WORDS_OF_A_BEAT * len(plot.beats)  # about as long as the beats to come
+    twist = chooser.coin(style.twist)
+    ahead = sum(beat.words for beat in plot.beats) + WORDS_OF_A_TWIST * twist
 
     def say(frames: tuple) -> None:
         nonlocal length
@@ -82,13 +84,14 @@ def _passages(event: Event, style: Style, chooser: Chooser) -> list[list[str]]:
 
     for beat in plot.beats[:-1]:
         passages.append([])
-        ahead -= WORDS_OF_A_BEAT
+        ahead -= beat.words
         say(beat.says)
         perhaps(beat.similes, style.simile)
         perhaps(beat.lines, style.line)
         perhaps(beat.senses, style.senses)
         perhaps(beat.facts, style.fact)
-    perhaps(plot.twists, style.twist)
+    if twist:
+        say(plot.twists)
     passages.append([])
     say(plot.beats[-1].says)
     return passages
