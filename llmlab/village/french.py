@@ -72,29 +72,30 @@ def page(chooser: Chooser) -> tuple[str, dict[str, str]]:
 
 
 def _frame(name: str, scene: Scene, who: Person, friend: Person, chooser) -> str:
-    thing = scene.things[0]
+    thing, place = scene.things[0], scene.place.noun
     slots = person_slots(who, "who") | person_slots(friend, "friend")
     slots |= {
         "thing": noun_phrase(thing.noun, thing.adjective, "the", False).english,
-        "place": noun_phrase(scene.place.noun, None, "the", False).english,
+        "place": f"the {place.english[0]}",
+        "there": f"{place.where[0]} the {place.english[0]}",
     }
     return expand(chooser.pick(load().frames[name]), slots, chooser)
 
 
 def _lesson(scene: Scene, who: Person, friend: Person, chooser: Chooser) -> str:
-    """Lines in both languages, each of another pattern."""
-    patterns = chooser.sample(tuple(PATTERNS), LINES)
+    """Lines in both languages, each of another pattern, and a word before or after."""
+    lines = []
     french_first = chooser.coin(0.3)
-    lines = [
-        _frame("lesson_title", scene, who, friend, chooser),
-        _frame("lesson_start", scene, who, friend, chooser),
-    ]
-    for pattern in patterns:
+    for pattern in chooser.sample(tuple(PATTERNS), LINES):
         phrase = say(scene, pattern, chooser)
         sides = [phrase.english, phrase.french]
         lines.append(" – ".join(reversed(sides) if french_first else sides))
-    lines.append(_frame("lesson_end", scene, who, friend, chooser))
-    return "\n".join(lines)
+    title = _frame("lesson_title", scene, who, friend, chooser)
+    if chooser.coin(0.6):
+        lines.insert(0, _frame("lesson_start", scene, who, friend, chooser))
+    else:
+        lines.append(_frame("lesson_end", scene, who, friend, chooser))
+    return "\n".join([title, *lines])
 
 
 def _dialogue(scene: Scene, who: Person, friend: Person, chooser: Chooser) -> str:

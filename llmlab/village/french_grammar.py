@@ -263,11 +263,12 @@ def someone(scene: Scene, chooser: Chooser) -> Person:
 def object_of(
     entry: Described, owner: str, negative: bool, scene: Scene, chooser: Chooser
 ) -> Nominal:
-    """What a verb acts on. `owner` is the possessive of the subject, if it has one."""
+    """What a verb acts on. `owner` is the possessive of the subject, if it has one;
+    people are nobody's, for "his girl" would be his daughter."""
     adjective = adjective_or_none(entry, chooser, scene.described)
     plural = chooser.coin(0.3)
     weights = {"the": 0.55, "a": 0.0 if plural else 0.3}
-    if owner:
+    if owner and entry.noun.kind != "person":
         weights[owner] = 0.25
     if plural and not negative:
         weights["number"] = 0.2

@@ -8,7 +8,7 @@ from llmlab.village import world
 
 FILE = "french.toml"
 KINDS = ("person", "animal", "food", "thing", "place")
-PAGE_SLOTS = ("who", "friend", "thing", "place")
+PAGE_SLOTS = ("who", "friend", "thing", "place", "there")
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,9 @@ def _description(scene: Scene, chooser: Chooser) -> Phrase:
     """seven red boats"""
     entry = chooser.pick((*scene.things, scene.living))
     plural = chooser.coin(0.4)
-    weights = {"the": 0.4, "my": 0.2, "number" if plural else "a": 0.4}
+    weights = {"the": 0.4, "number" if plural else "a": 0.4}
+    if entry.noun.kind != "person":
+        weights["my"] = 0.2
     determiner = chooser.weighted(weights)
     if determiner == "number":
         determiner = chooser.pick(tuple(load().numbers))
@@ -311,7 +313,8 @@ def _where(scene: Scene, chooser: Chooser) -> Phrase:
     """where is my red hat?"""
     entry = chooser.pick((*scene.things, scene.living))
     adjective = adjective_or_none(entry, chooser, scene.described)
-    determiner = chooser.pick(("the", "my"))
+    nobodys = entry.noun.kind == "person"
+    determiner = "the" if nobodys else chooser.pick(("the", "my"))
     found = noun_phrase(entry.noun, adjective, determiner, chooser.coin(0.3))
     return where_is(found)
 

@@ -32,18 +32,19 @@ _GETTING = ("find", "take", "buy", "choose")
 def talk(
     scene: Scene, who: Person, friend: Person, chooser: Chooser
 ) -> list[tuple[Person, Phrase]]:
-    """Who says what: a greeting, two questions with their answers, a farewell."""
+    """Who says what: a greeting, a search, a question or a confession, a farewell."""
     thing, other = scene.things
-    animal = noun_phrase(scene.living.noun, None, "the", chooser.coin(0.2))
-    return [
+    lines = [
         (who, _to("greetings", friend, chooser)),
         (friend, _written(where_is(_whole(thing, "the")))),
         (who, _it_is_there(thing, chooser)),
-        *_question_and_answer(scene, animal, other, who, friend, chooser),
-        (friend, Phrase(*chooser.pick(load().phrases["remarks"]))),
-        (who, _confession(scene, thing, chooser)),
-        (friend, _to("farewells", who, chooser)),
     ]
+    if chooser.coin(0.5):
+        lines += _question_and_answer(scene.living, other, who, friend, chooser)
+    else:
+        lines.append((friend, Phrase(*chooser.pick(load().phrases["remarks"]))))
+        lines.append((who, _confession(thing, other, chooser)))
+    return [*lines, (friend, _to("farewells", who, chooser))]
 
 
 def _to(kind: str, person: Person, chooser: Chooser) -> Phrase:
@@ -76,32 +77,27 @@ def _it_is_there(thing: Described, chooser: Chooser) -> Phrase:
     )
 
 
-def _question_and_answer(scene, animal, other, who, friend, chooser):
-    verb = chooser.pick(verbs_for(other.noun.kind, False))
+def _question_and_answer(
+    living: Described, other: Described, who: Person, friend: Person, chooser: Chooser
+) -> list[tuple[Person, Phrase]]:
+    """Does the dog see the boat? Yes or no, in a whole sentence."""
+    subject = noun_phrase(living.noun, None, "the", chooser.coin(0.2))
     found = _whole(other, "the")
+    verb = chooser.pick(verbs_for(other.noun.kind, False))
     yes = chooser.coin(0.5)
-    answer = add(clause_of(animal, verb, not yes, False), found.english, found.french)
+    answer = add(clause_of(subject, verb, not yes, False), found.english, found.french)
     english, french = ("Yes", "Oui") if yes else ("No", "Non")
-    return (
-        (friend, _written(does_it(animal, verb, found))),
-        (
-            who,
-            Phrase(
-                f"{english}, {answer.english}.",
-                f"{french}, {answer.french}.",
-            ),
-        ),
-    )
+    said = Phrase(f"{english}, {answer.english}.", f"{french}, {answer.french}.")
+    return [(friend, _written(does_it(subject, verb, found))), (who, said)]
 
 
-def _confession(scene: Scene, thing: Described, chooser: Chooser) -> Phrase:
-    """What the speaker says about the thing that was asked for."""
-    verb = chooser.pick(verbs_for(thing.noun.kind, True))
-    negative = chooser.coin(0.5)
-    found = _plain(thing)
-    return _written(
-        add(clause_of(I, verb, negative, True), found.english, found.french)
-    )
+def _confession(thing: Described, other: Described, chooser: Chooser) -> Phrase:
+    """What the speaker did with the thing that was asked for, or with another."""
+    entry = chooser.pick((thing, other))
+    verb = chooser.pick(verbs_for(entry.noun.kind, True))
+    found = _plain(entry) if entry is thing else _whole(entry, "a")
+    clause = clause_of(I, verb, entry is thing and chooser.coin(0.5), True)
+    return _written(add(clause, found.english, found.french))
 
 
 def story(
@@ -166,10 +162,12 @@ def _return(scene: Scene, who: Person, chooser: Chooser) -> Phrase:
 
 
 def _ending(scene: Scene, chooser: Chooser) -> Phrase:
+    """A good end: happy, proud or tired, and not sad."""
     moods = tuple(
         adjective
         for adjective in load().adjectives
         if adjective.kinds == ("person", "animal")
     )
     subject = both(scene)
-    return predicate(be(subject, chooser.coin(0.2)), subject, chooser.pick(moods))
+    mood = chooser.pick(moods)
+    return predicate(be(subject, mood.english == "sad"), subject, mood)
