@@ -7,13 +7,15 @@ out: they occur in tests only.
 
 from functools import cache
 
+from llmlab.village import frames
 from llmlab.village.chooser import Chooser
-from llmlab.village.frames import expand
-from llmlab.village.french_grammar import Phrase, Scene, draw_scene, noun_phrase
+from llmlab.village.frames import expand, slot_names
+from llmlab.village.french_grammar import Phrase, noun_phrase
 from llmlab.village.french_lexicon import FILE, adjectives_for, load
 from llmlab.village.french_patterns import HELD_OUT_PATTERNS, PATTERNS, say
+from llmlab.village.french_scene import Scene
 from llmlab.village.french_talk import story, talk
-from llmlab.village.world import Person, person_slots
+from llmlab.village.world import person_slots
 
 __all__ = ["FILE", "adjectives_for", "lemmas", "load", "page", "sentence"]
 
@@ -26,7 +28,7 @@ def sentence(
 ) -> Phrase:
     """A sentence in both languages. `held_out`: with a noun-adjective combination,
     `held_out_pattern`: of a pattern, that only tests use."""
-    scene = draw_scene(chooser, held_out)
+    scene = Scene(chooser, held_out)
     if held_out_pattern:
         pattern = chooser.pick(tuple(HELD_OUT_PATTERNS))
     else:
@@ -63,68 +65,71 @@ def page(chooser: Chooser) -> tuple[str, dict[str, str]]:
     """The text of a page with its labels."""
     kinds = {_lesson: 0.5, _dialogue: 0.25, _reading: 0.15, _french_alone: 0.1}
     write = chooser.weighted(kinds)
-    scene = draw_scene(chooser, False)
-    who, friend = scene.woman, scene.man
-    if chooser.coin(0.5):
-        who, friend = friend, who
-    text = write(scene, who, friend, chooser)
-    return text, {"page": write.__name__.strip("_"), "who": who.name}
+    text = write(Scene(chooser, False), chooser)
+    return text, {"page": write.__name__.strip("_")}
 
 
-def _frame(name: str, scene: Scene, who: Person, friend: Person, chooser) -> str:
-    thing, place = scene.things[0], scene.place.noun
-    slots = person_slots(who, "who") | person_slots(friend, "friend")
-    slots |= {
-        "thing": noun_phrase(thing.noun, thing.adjective, "the", False).english,
-        "place": f"the {place.english[0]}",
-        "there": f"{place.where[0]} the {place.english[0]}",
-    }
-    return expand(chooser.pick(load().frames[name]), slots, chooser)
+def _frame(name: str, scene: Scene, chooser: Chooser) -> str:
+    """A frame of that name; only what it tells is drawn."""
+    frame = chooser.pick(load().frames[name])
+    slots: dict = {}
+    for role in sorted({slot.split(".")[0].lower() for slot in slot_names(frame)}):
+        slots |= _slots(role, scene)
+    return frames.capitalised(expand(frame, slots, chooser))
 
 
-def _lesson(scene: Scene, who: Person, friend: Person, chooser: Chooser) -> str:
+def _slots(role: str, scene: Scene) -> dict:
+    if role == "who":
+        return person_slots(scene.who, "who")
+    if role == "friend":
+        return person_slots(scene.friend, "friend")
+    if role == "thing":
+        thing = scene.thing
+        phrase = noun_phrase(thing.noun, thing.adjective, "the", False)
+        return {"thing": phrase.english}
+    place = scene.place.noun
+    there = f"{place.where[0]} the {place.english[0]}"
+    return {"place": f"the {place.english[0]}", "there": there}
+
+
+def _lesson(scene: Scene, chooser: Chooser) -> str:
     """Lines in both languages, each of another pattern, and a word before or after."""
-    lines = []
+    lines = [_frame("lesson_title", scene, chooser)]
+    starts = chooser.coin(0.6)
+    if starts:
+        lines.append(_frame("lesson_start", scene, chooser))
     french_first = chooser.coin(0.3)
     for pattern in chooser.sample(tuple(PATTERNS), LINES):
         phrase = say(scene, pattern, chooser)
         sides = [phrase.english, phrase.french]
         lines.append(" – ".join(reversed(sides) if french_first else sides))
-    title = _frame("lesson_title", scene, who, friend, chooser)
-    if chooser.coin(0.6):
-        lines.insert(0, _frame("lesson_start", scene, who, friend, chooser))
-    else:
-        lines.append(_frame("lesson_end", scene, who, friend, chooser))
-    return "\n".join([title, *lines])
+    if not starts:
+        lines.append(_frame("lesson_end", scene, chooser))
+    return "\n".join(lines)
 
 
-def _dialogue(scene: Scene, who: Person, friend: Person, chooser: Chooser) -> str:
+def _dialogue(scene: Scene, chooser: Chooser) -> str:
     """Two people greet each other, ask where something is and say goodbye."""
-    title = _frame("dialogue_title", scene, who, friend, chooser)
     lines = [
         f"{speaker.name}: {phrase.french} – {phrase.english}"
-        for speaker, phrase in talk(scene, who, friend, chooser)
+        for speaker, phrase in talk(scene, chooser)
     ]
-    return "\n".join([title, *lines])
+    return "\n".join([_frame("dialogue_title", scene, chooser), *lines])
 
 
-def _reading(scene: Scene, who: Person, friend: Person, chooser: Chooser) -> str:
+def _reading(scene: Scene, chooser: Chooser) -> str:
     """A small story in French, and the same in English."""
-    title = _frame("reading_title", scene, who, friend, chooser)
-    told = story(scene, who, friend, False, chooser)
-    return "\n".join(
-        [
-            title,
-            " ".join(phrase.french for phrase in told),
-            _frame("reading_start", scene, who, friend, chooser),
-            " ".join(phrase.english for phrase in told),
-        ]
-    )
+    title = _frame("reading_title", scene, chooser)
+    told = story(scene, False, chooser)
+    french = " ".join(phrase.french for phrase in told)
+    english = " ".join(phrase.english for phrase in told)
+    between = _frame("reading_start", scene, chooser)
+    return f"{title}\n{french}\n{between}\n{english}"
 
 
-def _french_alone(scene: Scene, who: Person, friend: Person, chooser: Chooser) -> str:
-    title = _frame("reading_title", scene, who, friend, chooser)
-    told = story(scene, who, friend, True, chooser)
+def _french_alone(scene: Scene, chooser: Chooser) -> str:
+    title = _frame("reading_title", scene, chooser)
+    told = story(scene, True, chooser)
     return f"{title}\n" + " ".join(phrase.french for phrase in told)
 
 

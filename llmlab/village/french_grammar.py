@@ -10,14 +10,8 @@ from dataclasses import dataclass, replace
 
 from llmlab.village import world
 from llmlab.village.chooser import Chooser
-from llmlab.village.french_lexicon import (
-    Adjective,
-    Noun,
-    Verb,
-    adjectives_for,
-    load,
-    nouns_of,
-)
+from llmlab.village.french_lexicon import Adjective, Noun, Verb, load
+from llmlab.village.french_scene import GENDERS, Entry, Scene
 from llmlab.village.world import Person
 
 # Before these elision takes place. An h is mute in the words of this list; names with
@@ -60,53 +54,6 @@ class Nominal:
     @property
     def plural(self) -> bool:
         return self.form in (_WE, _THEY)
-
-
-@dataclass(frozen=True)
-class Described:
-    """A noun with the adjective that it keeps for a whole page."""
-
-    noun: Noun
-    adjective: Adjective
-
-
-@dataclass(frozen=True)
-class Scene:
-    """The few people, things and places that a page or a sentence talks about. One
-    woman and one man, so that `she` and `he` are clear."""
-
-    woman: Person
-    man: Person
-    living: Described
-    things: tuple[Described, Described]
-    place: Described
-    described: float  # how often a noun is told with its adjective
-    held_out: bool  # whether the adjectives are those of tests only
-
-
-def draw_scene(chooser: Chooser, held_out: bool) -> Scene:
-    people = world.load().people.values()
-    first, second = chooser.sample(nouns_of(("food", "thing"), held_out), 2)
-    return Scene(
-        woman=chooser.pick(tuple(p for p in people if p.gender == "female")),
-        man=chooser.pick(tuple(p for p in people if p.gender == "male")),
-        living=_describe(
-            chooser.pick(nouns_of(("person", "animal"), held_out)), held_out, chooser
-        ),
-        things=(
-            _describe(first, held_out, chooser),
-            _describe(second, held_out, chooser),
-        ),
-        place=_describe(
-            chooser.pick(nouns_of(("place",), held_out)), held_out, chooser
-        ),
-        described=1.0 if held_out else 0.5,
-        held_out=held_out,
-    )
-
-
-def _describe(noun: Noun, held_out: bool, chooser: Chooser) -> Described:
-    return Described(noun, chooser.pick(adjectives_for(noun, held_out)))
 
 
 # ---- words that change before a vowel or an article
@@ -207,12 +154,12 @@ def name(person: Person) -> Nominal:
 
 def both(scene: Scene) -> Nominal:
     """Tilda and Bruno: a woman and a man, so that the adjective is masculine."""
-    woman, man = scene.woman.name, scene.man.name
+    woman, man = (scene.person(gender).name for gender in GENDERS)
     return Nominal(f"{woman} and {man}", f"{woman} et {man}", "m", _THEY, "their")
 
 
-def pronoun(person: Person) -> Nominal:
-    if person.gender == "female":
+def pronoun(gender: str) -> Nominal:
+    if gender == "female":
         return Nominal("she", "elle", "f", owner="her")
     return Nominal("he", "il", "m", owner="his")
 
@@ -222,12 +169,12 @@ WE = Nominal("we", "nous", "m", _WE)
 
 
 def adjective_or_none(
-    entry: Described, chooser: Chooser, likely: float
+    entry: Entry, chooser: Chooser, likely: float
 ) -> Adjective | None:
     return entry.adjective if chooser.coin(likely) else None
 
 
-def the(entry: Described, chooser: Chooser, likely: float) -> Nominal:
+def the(entry: Entry, chooser: Chooser, likely: float) -> Nominal:
     adjective = adjective_or_none(entry, chooser, likely)
     return noun_phrase(entry.noun, adjective, "the", chooser.coin(0.2))
 
@@ -252,16 +199,12 @@ def draw_subject(
         return I
     if kind == "we":
         return WE
-    person = someone(scene, chooser)
-    return name(person) if kind == "name" else pronoun(person)
-
-
-def someone(scene: Scene, chooser: Chooser) -> Person:
-    return chooser.pick((scene.woman, scene.man))
+    gender = chooser.pick(GENDERS)
+    return name(scene.person(gender)) if kind == "name" else pronoun(gender)
 
 
 def object_of(
-    entry: Described, owner: str, negative: bool, scene: Scene, chooser: Chooser
+    entry: Entry, owner: str, negative: bool, scene: Scene, chooser: Chooser
 ) -> Nominal:
     """What a verb acts on. `owner` is the possessive of the subject, if it has one;
     people are nobody's, for "his girl" would be his daughter."""

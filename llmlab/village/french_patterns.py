@@ -8,11 +8,9 @@ from llmlab.village.french_grammar import (
     GO,
     WE,
     WITHOUT_WE,
-    Described,
     I,
     Nominal,
     Phrase,
-    Scene,
     add,
     add_spot,
     adjective_or_none,
@@ -29,18 +27,20 @@ from llmlab.village.french_grammar import (
     object_of,
     predicate,
     pronoun,
-    someone,
     the_place,
     where_is,
     written,
 )
 from llmlab.village.french_lexicon import (
+    Adjective,
     Noun,
     adjectives_for,
+    furniture,
     load,
     nouns_of,
     verbs_for,
 )
+from llmlab.village.french_scene import GENDERS, Entry, Scene
 
 
 def _description(scene: Scene, chooser: Chooser) -> Phrase:
@@ -67,14 +67,8 @@ def _statement(scene: Scene, chooser: Chooser) -> Phrase:
 def _denial(scene: Scene, chooser: Chooser) -> Phrase:
     """the boat is not red, and its adjective is one that it does not have"""
     entry = chooser.pick((*scene.things, scene.living, scene.place))
-    options = tuple(
-        adjective
-        for adjective in adjectives_for(entry.noun, scene.held_out)
-        if adjective != entry.adjective
-    )
     subject = noun_phrase(entry.noun, None, "the", _many(entry.noun, chooser))
-    adjective = chooser.pick(options or (entry.adjective,))
-    return predicate(be(subject, True), subject, adjective)
+    return predicate(be(subject, True), subject, entry.deny())
 
 
 def _many(noun: Noun, chooser: Chooser) -> bool:
@@ -83,14 +77,12 @@ def _many(noun: Noun, chooser: Chooser) -> bool:
 
 def _feeling(scene: Scene, chooser: Chooser) -> Phrase:
     """Tilda and Bruno are not tired"""
-    moods = tuple(
-        adjective
-        for adjective in load().adjectives
-        if adjective.kinds == ("person", "animal")
-    )
-    people = (name(scene.woman), name(scene.man), both(scene), pronoun(scene.woman))
-    subject = chooser.pick(people)
-    return predicate(be(subject, chooser.coin(0.25)), subject, chooser.pick(moods))
+    who = chooser.pick(("both", "she", *GENDERS))
+    if who == "both":
+        subject = both(scene)
+    else:
+        subject = pronoun("female") if who == "she" else name(scene.person(who))
+    return predicate(be(subject, chooser.coin(0.25)), subject, chooser.pick(moods()))
 
 
 def _act(scene: Scene, chooser: Chooser, subject, negative: bool, past: bool) -> Phrase:
@@ -105,8 +97,8 @@ def _act(scene: Scene, chooser: Chooser, subject, negative: bool, past: bool) ->
     return add(clause, found.english, found.french)
 
 
-def _is_about(subject: Nominal, entry: Described) -> bool:
-    return subject.english.endswith(entry.noun.english)
+def _is_about(subject: Nominal, entry: Entry) -> bool:
+    return entry.is_drawn and subject.english.endswith(entry.noun.english)
 
 
 def _action(scene: Scene, chooser: Chooser) -> Phrase:
@@ -138,26 +130,22 @@ def _together(scene: Scene, chooser: Chooser) -> Phrase:
 def _whereabouts(scene: Scene, chooser: Chooser) -> Phrase:
     """the key is under the old chair"""
     entry = chooser.pick((*scene.things, scene.living))
-    if chooser.coin(scene.described):
-        adjective, negative, likely = entry.adjective, False, 0.0
-    else:
-        adjective, negative, likely = None, chooser.coin(0.3), 0.0
+    adjective = adjective_or_none(entry, chooser, scene.described)
+    negative = adjective is None and chooser.coin(0.3)
     subject = noun_phrase(entry.noun, adjective, "the", chooser.coin(0.2))
-    return add_spot(be(subject, negative), scene, chooser, likely)
+    return add_spot(be(subject, negative), scene, chooser, 0.0)
 
 
 def _person_whereabouts(scene: Scene, chooser: Chooser) -> Phrase:
     """Tilda is at the market"""
-    subject = chooser.pick((name(scene.woman), name(scene.man), I, WE))
+    who = chooser.pick((*GENDERS, I, WE))
+    subject = name(scene.person(who)) if who in GENDERS else who
     return add_spot(be(subject, False), scene, chooser, scene.described)
 
 
 def _hiding(scene: Scene, chooser: Chooser) -> Phrase:
     """the mouse is under the table"""
-    furniture = tuple(
-        noun for noun in load().nouns if noun.kind == "thing" and noun.where
-    )
-    noun = chooser.pick(furniture)
+    noun = chooser.pick(furniture())
     english = chooser.pick(noun.where)
     spot = noun_phrase(noun, None, "the", False)
     entry = scene.living
@@ -184,13 +172,18 @@ def _motion(scene: Scene, chooser: Chooser) -> Phrase:
     return add(clause, f"{english} {place.english}", contract(french, place.french))
 
 
-def _with_owner(scene: Scene, chooser: Chooser, entry: Described, adjective) -> Nominal:
+def _some_person(chooser: Chooser) -> Nominal:
+    """The king, or the queens."""
+    noun = chooser.pick(nouns_of(("person",), False))
+    return noun_phrase(noun, None, "the", chooser.coin(0.3))
+
+
+def _with_owner(scene: Scene, chooser: Chooser, entry: Entry, adjective) -> Nominal:
     """the king's red boat"""
-    kind = chooser.weighted({"name": 0.5, "noun": 0.5})
-    if kind == "noun" and scene.living.noun.kind == "person":
-        owner = noun_phrase(scene.living.noun, None, "the", chooser.coin(0.3))
+    if chooser.coin(0.5):
+        owner = name(scene.person(chooser.pick(GENDERS)))
     else:
-        owner = name(someone(scene, chooser))
+        owner = _some_person(chooser)
     plural = chooser.coin(0.25)
     bare = noun_phrase(entry.noun, adjective, "", plural)
     french = noun_phrase(entry.noun, adjective, "the", plural).french
@@ -233,7 +226,7 @@ def _existence(scene: Scene, chooser: Chooser) -> Phrase:
 
 def _gift(scene: Scene, chooser: Chooser) -> Phrase:
     """Tilda gives the key to Bruno"""
-    giver = chooser.pick((I, WE, name(scene.woman)))
+    giver = chooser.pick((I, WE, None)) or name(scene.person("female"))
     return _give(scene, chooser, giver, chooser.coin(0.3))
 
 
@@ -242,17 +235,17 @@ def _give(scene: Scene, chooser: Chooser, giver: Nominal, past: bool) -> Phrase:
     verbs = tuple(v for v in load().giving if entry.noun.kind in v.kinds)
     clause = clause_of(giver, chooser.pick(verbs), False, past)
     given = object_of(entry, giver.owner, False, scene, chooser)
-    if scene.living.noun.kind == "person" and chooser.coin(0.6):
-        taker = noun_phrase(scene.living.noun, None, "the", chooser.coin(0.3))
+    if chooser.coin(0.5):
+        taker = _some_person(chooser)
     else:
-        taker = name(scene.man)
+        taker = name(scene.person("male"))
     clause = add(clause, given.english, given.french)
     return add(clause, f"to {taker.english}", contract("à", taker.french))
 
 
 def _company(scene: Scene, chooser: Chooser) -> Phrase:
     """she is at the market with the goat"""
-    subject = chooser.pick((name(scene.woman), pronoun(scene.man), I))
+    subject = chooser.pick((pronoun("male"), I, None)) or name(scene.person("female"))
     start = add_spot(be(subject, False), scene, chooser, 0.0, short=True)
     adjective = adjective_or_none(scene.living, chooser, scene.described)
     friend = noun_phrase(scene.living.noun, adjective, "the", chooser.coin(0.3))
@@ -267,7 +260,7 @@ def _comparison(scene: Scene, chooser: Chooser) -> Phrase:
     return _compare(scene, chooser, entry, subject)
 
 
-def _compare(scene: Scene, chooser: Chooser, entry: Described, subject) -> Phrase:
+def _compare(scene: Scene, chooser: Chooser, entry: Entry, subject) -> Phrase:
     """Only with adjectives that stand with the noun in this split."""
     adjectives = tuple(
         a for a in adjectives_for(entry.noun, scene.held_out) if a.comparative
@@ -295,12 +288,11 @@ def _report(scene: Scene, chooser: Chooser) -> Phrase:
 
 
 def _say(scene: Scene, chooser: Chooser, negative: bool) -> Phrase:
-    teller, other = scene.woman, scene.man
+    gender, other = GENDERS if chooser.coin(0.5) else GENDERS[::-1]
+    teller = scene.person(gender).name
+    start = Phrase(f"{teller} says that", f"{teller} dit")
     if chooser.coin(0.5):
-        teller, other = other, teller
-    start = Phrase(f"{teller.name} says that", f"{teller.name} dit")
-    if chooser.coin(0.5):
-        told = be(name(other), negative)
+        told = be(name(scene.person(other)), negative)
         told = add_spot(told, scene, chooser, 0.0, short=True)
     else:
         entry = chooser.pick((*scene.things, scene.living))
@@ -321,9 +313,9 @@ def _where(scene: Scene, chooser: Chooser) -> Phrase:
 
 def _question(scene: Scene, chooser: Chooser) -> Phrase:
     """does Tilda see the boat?"""
-    subject = chooser.pick(
-        (name(scene.woman), name(scene.man), pronoun(scene.woman), pronoun(scene.man))
-    )
+    gender = chooser.pick(GENDERS)
+    by_name = chooser.coin(0.5)
+    subject = name(scene.person(gender)) if by_name else pronoun(gender)
     entry = chooser.pick(scene.things)
     verb = chooser.pick(verbs_for(entry.noun.kind, False))
     found = object_of(entry, subject.owner, False, scene, chooser)
@@ -382,6 +374,12 @@ HELD_OUT_PATTERNS = {
     "report of a denial": _report_denial,
     "compared possession": _compared_possession,
 }
+
+
+def moods() -> tuple[Adjective, ...]:
+    """How somebody feels: what is said of people and animals alone."""
+    adjectives = load().adjectives
+    return tuple(a for a in adjectives if a.kinds == ("person", "animal"))
 
 
 def say(scene: Scene, pattern: str, chooser: Chooser) -> Phrase:

@@ -2,11 +2,9 @@
 
 from llmlab.village.chooser import Chooser
 from llmlab.village.french_grammar import (
-    Described,
     I,
     Nominal,
     Phrase,
-    Scene,
     add,
     add_spot,
     be,
@@ -22,6 +20,8 @@ from llmlab.village.french_grammar import (
     written,
 )
 from llmlab.village.french_lexicon import Verb, furniture, load, verbs_for
+from llmlab.village.french_patterns import moods
+from llmlab.village.french_scene import Entry, Scene
 from llmlab.village.world import Person
 
 _SEEKING = ("look for", "want")
@@ -29,10 +29,9 @@ _HOLDING = ("carry", "have", "draw", "eat", "take")
 _GETTING = ("find", "take", "buy", "choose")
 
 
-def talk(
-    scene: Scene, who: Person, friend: Person, chooser: Chooser
-) -> list[tuple[Person, Phrase]]:
+def talk(scene: Scene, chooser: Chooser) -> list[tuple[Person, Phrase]]:
     """Who says what: a greeting, a search, a question or a confession, a farewell."""
+    who, friend = scene.who, scene.friend
     thing, other = scene.things
     lines = [
         (who, _to("greetings", friend, chooser)),
@@ -56,15 +55,15 @@ def _written(phrase: Phrase) -> Phrase:
     return Phrase(written(phrase.english), written(phrase.french))
 
 
-def _whole(entry: Described, determiner: str) -> Nominal:
+def _whole(entry: Entry, determiner: str) -> Nominal:
     return noun_phrase(entry.noun, entry.adjective, determiner, False)
 
 
-def _plain(entry: Described) -> Nominal:
+def _plain(entry: Entry) -> Nominal:
     return noun_phrase(entry.noun, None, "the", False)
 
 
-def _it_is_there(thing: Described, chooser: Chooser) -> Phrase:
+def _it_is_there(thing: Entry, chooser: Chooser) -> Phrase:
     spot = chooser.pick(tuple(n for n in furniture() if n is not thing.noun))
     english = chooser.pick(spot.where)
     place = noun_phrase(spot, None, "the", False)
@@ -78,7 +77,7 @@ def _it_is_there(thing: Described, chooser: Chooser) -> Phrase:
 
 
 def _question_and_answer(
-    living: Described, other: Described, who: Person, friend: Person, chooser: Chooser
+    living: Entry, other: Entry, who: Person, friend: Person, chooser: Chooser
 ) -> list[tuple[Person, Phrase]]:
     """Does the dog see the boat? Yes or no, in a whole sentence."""
     subject = noun_phrase(living.noun, None, "the", chooser.coin(0.2))
@@ -91,7 +90,7 @@ def _question_and_answer(
     return [(friend, _written(does_it(subject, verb, found))), (who, said)]
 
 
-def _confession(thing: Described, other: Described, chooser: Chooser) -> Phrase:
+def _confession(thing: Entry, other: Entry, chooser: Chooser) -> Phrase:
     """What the speaker did with the thing that was asked for, or with another."""
     entry = chooser.pick((thing, other))
     verb = chooser.pick(verbs_for(entry.noun.kind, True))
@@ -100,14 +99,13 @@ def _confession(thing: Described, other: Described, chooser: Chooser) -> Phrase:
     return _written(add(clause, found.english, found.french))
 
 
-def story(
-    scene: Scene, who: Person, friend: Person, whole: bool, chooser: Chooser
-) -> list[Phrase]:
+def story(scene: Scene, whole: bool, chooser: Chooser) -> list[Phrase]:
     """Somebody seeks a thing, and somebody else helps. `whole`: with all details."""
+    who, friend = scene.who, scene.friend
     thing, other = scene.things
     told = [
         add_spot(be(name(who), False), scene, chooser, 0.3),
-        _act(pronoun(who), _SEEKING, thing, "a", chooser),
+        _act(pronoun(who.gender), _SEEKING, thing, "a", chooser),
     ]
     if whole:
         told += [
@@ -146,7 +144,7 @@ def _watching(scene: Scene, who: Person, friend: Person, chooser: Chooser) -> Ph
     return add(clause, seen.english, seen.french)
 
 
-def _giving(giver: Person, thing: Described, taker: Person, chooser) -> Phrase:
+def _giving(giver: Person, thing: Entry, taker: Person, chooser) -> Phrase:
     found = _plain(thing)
     verb: Verb = load().giving[0]
     clause = clause_of(name(giver), verb, False, chooser.coin(0.5))
@@ -163,11 +161,6 @@ def _return(scene: Scene, who: Person, chooser: Chooser) -> Phrase:
 
 def _ending(scene: Scene, chooser: Chooser) -> Phrase:
     """A good end: happy, proud or tired, and not sad."""
-    moods = tuple(
-        adjective
-        for adjective in load().adjectives
-        if adjective.kinds == ("person", "animal")
-    )
     subject = both(scene)
-    mood = chooser.pick(moods)
+    mood = chooser.pick(moods())
     return predicate(be(subject, mood.english == "sad"), subject, mood)
