@@ -10,7 +10,7 @@ from llmlab.village.frames import expand
 
 FILE = "sayings.toml"
 PANGRAM = "The quick brown fox jumps over the lazy dog."
-_CHANGED_DOG = 0.06  # how often a page with the pangram also changes the dog
+_CHANGED_DOG = 0.04  # how often a page with the pangram also changes the dog
 _COUPLETS = 4  # of a counting rhyme
 
 
@@ -98,23 +98,38 @@ def _read_idiom(row: list[str]) -> Idiom:
     return Idiom(infinitive, past, meaning, cause)
 
 
+class Spot:
+    """A place that is drawn when it is first told, and not if no frame tells it."""
+
+    def __init__(self, chooser: Chooser):
+        self._chooser = chooser
+        self._place: world.Place | None = None
+
+    @property
+    def place(self) -> world.Place:
+        if self._place is None:
+            self._place = self._chooser.pick(tuple(world.load().places.values()))
+        return self._place
+
+
 @dataclass(frozen=True)
 class Cast:
     """Two people and a place; the sayings of a page are told of both in turn."""
 
     who: world.Person
     friend: world.Person
-    place: world.Place
+    spot: Spot
 
-    def slots(self) -> dict:
-        return (
-            world.person_slots(self.who, "who")
-            | world.person_slots(self.friend, "friend")
-            | world.with_capitals({"place": f"the {self.place.name}"})
-        )
+    def slots(self, with_place: bool) -> dict:
+        slots = world.person_slots(self.who, "who")
+        slots |= world.person_slots(self.friend, "friend")
+        if with_place:
+            place = {"place": f"the {self.spot.place.name}"}
+            slots |= world.with_capitals(place)
+        return slots
 
     def turned(self) -> "Cast":
-        return Cast(self.friend, self.who, self.place)
+        return Cast(self.friend, self.who, self.spot)
 
 
 def page(chooser: Chooser) -> tuple[str, dict[str, str]]:
@@ -135,7 +150,7 @@ def _draw_cast(others: bool, chooser: Chooser) -> Cast:
         if not (others and person.name in ("Tilda", "Bruno"))
     )
     who, friend = chooser.sample(people, 2)
-    return Cast(who, friend, chooser.pick(tuple(village.places.values())))
+    return Cast(who, friend, Spot(chooser))
 
 
 def _pangram(cast: Cast, chooser: Chooser) -> str:
@@ -189,7 +204,7 @@ def _proverb(proverb: Proverb, cast: Cast, chooser: Chooser) -> str:
 
 def _idiom(idiom: Idiom, cast: Cast, chooser: Chooser) -> list[str]:
     """What it means, and when somebody did it."""
-    slots = cast.slots()
+    slots = cast.slots(with_place=False)
     more = {
         "idiom": idiom.infinitive,
         "idiom.meaning": idiom.meaning,
@@ -205,4 +220,6 @@ def _idiom(idiom: Idiom, cast: Cast, chooser: Chooser) -> list[str]:
 
 def _say(name: str, cast: Cast, chooser: Chooser, more: dict | None = None) -> str:
     frame = chooser.pick(load().frames[name])
-    return frames.capitalised(expand(frame, cast.slots() | (more or {}), chooser))
+    with_place = "place" in frames.slot_names(frame)
+    slots = cast.slots(with_place) | (more or {})
+    return frames.capitalised(expand(frame, slots, chooser))
