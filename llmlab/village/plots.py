@@ -5,7 +5,6 @@ before a beat and what holds after it is written beside it, and checked here onc
 that no telling of a plot can contradict itself.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
