@@ -271,21 +271,26 @@ def documents_of(*texts):
 def test_copy_of_a_document_is_dropped_whole():
     poem = "Roses are red\n\nViolets are blue"
     documents = documents_of(poem, book(2), poem)
-    kept, repeated, paragraphs = drop_repetitions(documents)
-    assert kept == documents[:2] and repeated == documents[2:] and paragraphs == 0
+    sifting = drop_repetitions(documents)
+    assert sifting.kept == documents[:2]
+    (loss,) = sifting.losses
+    assert (loss.source, loss.text, loss.whole) == ("2.txt", poem, True)
+    assert loss.reason == "came before, in 0.txt"
 
 
 def test_long_paragraph_is_kept_only_where_it_first_comes():
     documents = documents_of(book(2), f"{book(4, start=5)}\n\n{paragraph(1)}\n\nEnd.")
-    kept, repeated, paragraphs = drop_repetitions(documents)
-    assert kept[1].text == book(4, start=5) + "\n\nEnd."
-    assert repeated == [] and paragraphs == 1
+    sifting = drop_repetitions(documents)
+    assert sifting.kept[1].text == book(4, start=5) + "\n\nEnd."
+    (loss,) = sifting.losses
+    assert (loss.source, loss.text, loss.whole) == ("1.txt", paragraph(1), False)
 
 
 def test_short_paragraphs_may_repeat():
     first, second = f"Note:\n\n{paragraph(1)}", f"Note:\n\n{paragraph(2)}"
-    kept, _, _ = drop_repetitions(documents_of(first, second))
-    assert [document.text for document in kept] == [first, second]
+    sifting = drop_repetitions(documents_of(first, second))
+    assert [document.text for document in sifting.kept] == [first, second]
+    assert sifting.losses == []
 
 
 def test_no_long_paragraph_of_the_python_documentation_comes_twice(documentation):
@@ -297,7 +302,8 @@ def test_no_long_paragraph_of_the_python_documentation_comes_twice(documentation
         if len(text) >= LONG_PARAGRAPH
     ]
     assert len(long_paragraphs) == len(set(long_paragraphs)) > 500
-    assert report.repeated_documents and report.repeated_paragraphs
+    repetitions = report.outcome("repetitions")
+    assert repetitions.documents and repetitions.passages
 
 
 # Holding out --------------------------------------------------------------------------

@@ -1,0 +1,115 @@
+"""A document, how a long text is cut into some, and how some are held out."""
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+LONGEST_DOCUMENT = 8_000
+"""Characters. Longer files are cut, so that a folder with one book can be split too."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A stretch of at most `LONGEST_DOCUMENT` characters of one source.
+
+    Parameters
+    ----------
+    source : the file, relative to its folder, or the topic that it comes from.
+    text : cleaned text; paragraphs are separated by one empty line.
+    """
+
+    source: str
+    text: str
+
+
+def split_validation(
+    documents: Sequence[Document], share: float = 0.1
+) -> tuple[list[Document], list[Document]]:
+    """Hold about `share` of the documents out of training.
+
+    A document's own hash decides, so it stays on its side when others come or go. Only
+    if all would fall on one side, the one nearest to the other side moves there.
+
+    Returns
+    -------
+    training, validation : in the order of `documents`, each with at least one.
+
+    Raises
+    ------
+    ValueError : fewer than two documents, or `share` not in (0, 1).
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"share is {share}; it must lie between 0 and 1")
+    if len(documents) < 2:
+        raise ValueError(
+            f"there are {len(documents)} documents; at least two are needed, one to "
+            f"train on and one to hold out. Give more than {LONGEST_DOCUMENT:,} "
+            "characters of text, or several files"
+        )
+    ranked = sorted(documents, key=_place_between_zero_and_one)
+    below = sum(_place_between_zero_and_one(document) < share for document in ranked)
+    held_out = set(ranked[: min(max(below, 1), len(ranked) - 1)])
+    training = [document for document in documents if document not in held_out]
+    validation = [document for document in documents if document in held_out]
+    return training, validation
+
+
+def _place_between_zero_and_one(document: Document) -> float:
+    digest = hashlib.sha256(document.text.encode()).digest()
+    return int.from_bytes(digest[:7]) / 2**56
+
+
+# Cutting ------------------------------------------------------------------------------
+
+# From the best place to cut to the worst. What these leave too long is halved.
+_CUTS = (r"(?<=\n\n)", r"(?<=\n)", r"(?<=[.!?] )|(?<=[。！？])", r"(?<= )")
+
+
+def paragraph_windows(
+    text: str, longest: int, length: Callable[[str], int] = len
+) -> list[str]:
+    """Cut a text into windows that fit, between paragraphs where that is possible.
+
+    Each window holds as many whole paragraphs as fit. A paragraph that is too long by
+    itself is cut between lines, sentences or words. Nothing is lost but line ends at
+    the edges of windows.
+
+    Parameters
+    ----------
+    longest : what a window may measure.
+    length : how a window is measured: in characters, unless told otherwise.
+
+    Raises
+    ------
+    ValueError : not even a single character fits.
+    """
+    windows = [""]
+    for part in _fitting_parts(text, longest, length, _CUTS):
+        if length((windows[-1] + part).strip("\n")) <= longest:
+            windows[-1] += part
+        else:
+            windows.append(part)
+    stripped = (window.strip("\n") for window in windows)
+    return [window for window in stripped if window]
+
+
+def _fitting_parts(
+    text: str, longest: int, length: Callable[[str], int], cuts: Sequence[str]
+) -> list[str]:
+    if length(text.strip("\n")) <= longest:
+        return [text]
+    if cuts:
+        parts = re.split(cuts[0], text)
+    elif len(text) > 1:
+        parts = [text[: len(text) // 2], text[len(text) // 2 :]]
+    else:
+        raise ValueError(
+            f"the character {text!r} alone measures {length(text)}, and a window may "
+            f"measure {longest}; allow longer windows"
+        )
+    return [
+        fitting
+        for part in parts
+        for fitting in _fitting_parts(part, longest, length, cuts[1:])
+    ]

@@ -1,0 +1,249 @@
+"""Where text comes from: what lies on this machine already, and any folder.
+
+Nothing here needs a network, and nothing runs what it reads: docstrings are found by
+parsing files, never by importing them.
+"""
+
+import ast
+import difflib
+import importlib.metadata
+import sysconfig
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from llmlab.real_text.documents import Document
+from llmlab.real_text.extraction import EXTRACTORS, Extraction, strip_markdown
+from llmlab.real_text.refining import GENTLE, Source, Station, refine
+from llmlab.real_text.report import Report
+
+# Python and its libraries -------------------------------------------------------------
+
+
+def python_documentation(
+    stations: Sequence[Station] = GENTLE,
+) -> tuple[list[Document], Report]:
+    """What Python says about itself: its reference, and its library's docstrings.
+
+    Returns
+    -------
+    documents, report : as `read_text`. Almost two million characters of careful
+        English; the exact text depends on the version of Python.
+
+    Raises
+    ------
+    ValueError : this Python was installed without its documentation.
+    """
+    sources = python_topics() + standard_library_docstrings()
+    return refine("the Python documentation", sources, stations)
+
+
+def python_topics() -> list[Source]:
+    """The topics of Python's `help`: most of its language reference.
+
+    Raises
+    ------
+    ValueError : this Python was installed without its documentation.
+    """
+    try:
+        from pydoc_data.topics import topics
+    except ImportError as error:
+        raise ValueError(
+            "this Python was installed without pydoc_data, its documentation; install "
+            "the complete Python, or give a folder of text"
+        ) from error
+    return [Source(f"topic {name}", text) for name, text in sorted(topics.items())]
+
+
+def standard_library_docstrings() -> list[Source]:
+    """The docstrings of each module of the standard library."""
+    library = Path(sysconfig.get_path("stdlib"))
+    others = {"site-packages", "dist-packages", "test", "tests", "idlelib"}
+    rooms = (room for room in library.iterdir() if room.name not in others)
+    files = (file for room in rooms for file in [room, *room.rglob("*.py")])
+    modules = (
+        (file.relative_to(library).as_posix(), file)
+        for file in files
+        if file.suffix == ".py" and not others & set(file.relative_to(library).parts)
+    )
+    return _docstrings(modules)
+
+
+def library_docstrings(name: str) -> list[Source]:
+    """The docstrings of each module of an installed library, its tests left out.
+
+    Functions that are written in C keep theirs elsewhere and are not found.
+
+    Parameters
+    ----------
+    name : as one installs it: "numpy".
+
+    Raises
+    ------
+    ValueError : it is not installed, or has no Python files; the message names
+        libraries that are called alike.
+    """
+    try:
+        distribution = importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError as error:
+        names = sorted({_name(found) for found in importlib.metadata.distributions()})
+        alike = difflib.get_close_matches(name, names) or names[:5]
+        raise ValueError(
+            f"no library {name!r} is installed; there are {', '.join(alike)}"
+        ) from error
+    modules = [
+        (file.as_posix(), Path(str(file.locate())))
+        for file in distribution.files or ()
+        if file.suffix == ".py" and not {"test", "tests"} & set(file.parts)
+    ]
+    if not modules:
+        raise ValueError(f"{name} is installed without files of Python")
+    return _docstrings(modules)
+
+
+def package_readmes() -> list[Source]:
+    """The README of every installed library, as far as it brought one along."""
+    found = {}
+    for distribution in importlib.metadata.distributions():
+        metadata = distribution.metadata
+        text = metadata.get("Description") or metadata.get_payload()
+        if isinstance(text, str) and text.strip() and text.strip() != "UNKNOWN":
+            kind = metadata.get("Description-Content-Type") or ""
+            extracted = strip_markdown(text) if "markdown" in kind else text
+            found.setdefault(f"README of {_name(distribution)}", extracted)
+    return [Source(name, found[name]) for name in sorted(found)]
+
+
+def _name(distribution: importlib.metadata.Distribution) -> str:
+    return str(distribution.metadata["Name"]).lower()
+
+
+def _docstrings(modules: Iterable[tuple[str, Path]]) -> list[Source]:
+    found = []
+    for name, file in sorted(modules):
+        try:
+            module = ast.parse(file.read_bytes())
+        except (OSError, SyntaxError, ValueError):  # a template of code, not code
+            continue
+        documented = (
+            node
+            for node in ast.walk(module)
+            if isinstance(
+                node,
+                ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef,
+            )
+        )
+        text = "\n\n".join(filter(None, map(ast.get_docstring, documented)))
+        if text:
+            found.append(Source(name, text))
+    return found
+
+
+# Folders ------------------------------------------------------------------------------
+
+
+def read_text(
+    path: Path | str,
+    *,
+    skip_unreadable: bool = False,
+    stations: Sequence[Station] = GENTLE,
+) -> tuple[list[Document], Report]:
+    """Read a folder of text, or a single file, and refine it.
+
+    Parameters
+    ----------
+    skip_unreadable, and what is raised : as `folder_of_text`.
+    stations : what is done with the text.
+    """
+    sources, skipped = folder_of_text(path, skip_unreadable=skip_unreadable)
+    return refine(str(path), sources, stations, skipped)
+
+
+def folder_of_text(
+    path: Path | str, *, skip_unreadable: bool = False
+) -> tuple[list[Source], list[str]]:
+    """Read a folder of text, or a single file.
+
+    All files in the folder and below it that end in .txt, .rst, .md, .html or .htm, in
+    the order of their names; hidden files and folders are left alone.
+
+    Parameters
+    ----------
+    skip_unreadable : leave files that are empty or not UTF-8 out, and name them in
+        the second list, instead of raising.
+
+    Returns
+    -------
+    sources, skipped : what was read; and the files that were not, with the reasons.
+
+    Raises
+    ------
+    FileNotFoundError : there is no such folder or file.
+    ValueError : there is no text in it, or a file is empty or not UTF-8; the message
+        names every such file.
+    """
+    path = Path(path)
+    sources, faults = [], []
+    for file in _text_files(path):
+        name = file.relative_to(path).as_posix() if path.is_dir() else file.name
+        try:
+            extraction = _read_file(file)
+            sources.append(Source(name, extraction.text, extraction.left_out))
+        except ValueError as error:
+            faults.append(f"{name}: {error}")
+    if faults and not skip_unreadable:
+        shown = "\n  ".join(faults[:10])
+        more = f"\n  and {len(faults) - 10} more" if len(faults) > 10 else ""
+        raise ValueError(
+            f"{len(faults)} of {len(sources) + len(faults)} files in {path} are not "
+            f"text that can be used:\n  {shown}{more}\nSave them as UTF-8, remove "
+            "them, or leave them out with skip_unreadable=True (--skip-unreadable)"
+        )
+    if not sources:
+        raise ValueError(
+            f"all {len(faults)} files in {path} were skipped ({faults[0]}); save them "
+            "as UTF-8 text"
+        )
+    return sources, faults
+
+
+def _text_files(path: Path) -> list[Path]:
+    if path.is_file() and path.suffix.lower() in EXTRACTORS:
+        return [path]
+    if not path.exists():
+        raise FileNotFoundError(
+            f"there is no folder {path}; give a folder of text files, or none at all "
+            "for the Python documentation"
+        )
+    files = [path] if path.is_file() else sorted(path.rglob("*"))
+    visible = [
+        file
+        for file in files
+        if file.is_file()
+        and not any(part.startswith(".") for part in file.relative_to(path).parts)
+    ]
+    found = [file for file in visible if file.suffix.lower() in EXTRACTORS]
+    if not found:
+        raise ValueError(
+            f"none of the {len(visible)} files in {path} ends in "
+            f"{', '.join(EXTRACTORS)}; save the text in one of these formats"
+        )
+    return sorted(found, key=lambda file: file.relative_to(path).as_posix())
+
+
+def _read_file(path: Path) -> Extraction:
+    try:
+        content = path.read_bytes()
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        raise ValueError(f"it cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"it is not UTF-8 (byte {content[error.start]:#04x} at position "
+            f"{error.start})"
+        ) from error
+    if "\0" in text:
+        raise ValueError("it holds zero bytes, so it is binary or UTF-16, not UTF-8")
+    extraction = EXTRACTORS[path.suffix.lower()](text)
+    if not extraction.text.strip():
+        raise ValueError("it is empty" if not text.strip() else "it holds no words")
+    return extraction
