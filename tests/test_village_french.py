@@ -370,6 +370,12 @@ def test_a_sentence_has_two_to_nine_words_and_one_translation():
         assert other == phrase.french
 
 
+def test_pages_have_the_length_of_a_document():
+    for number in range(1500):
+        text = french.page(Chooser("length", number))[0]
+        assert 50 <= len(text.split()) <= 115, text
+
+
 def test_french_shows_all_that_it_promises():
     text = "\n".join(phrase.french for phrase in sentences(5000))
     for word in ("l'", "n'", "J'", "qu'", "d'", "au ", "aux ", "du ", "des "):

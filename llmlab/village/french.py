@@ -9,7 +9,7 @@ from functools import cache
 
 from llmlab.village import frames
 from llmlab.village.chooser import Chooser
-from llmlab.village.frames import expand, slot_names
+from llmlab.village.frames import expand
 from llmlab.village.french_grammar import Phrase, noun_phrase
 from llmlab.village.french_lexicon import FILE, adjectives_for, load
 from llmlab.village.french_patterns import HELD_OUT_PATTERNS, PATTERNS, say
@@ -71,9 +71,9 @@ def page(chooser: Chooser) -> tuple[str, dict[str, str]]:
 
 def _frame(name: str, scene: Scene, chooser: Chooser) -> str:
     """A frame of that name; only what it tells is drawn."""
-    frame = chooser.pick(load().frames[name])
+    frame, slot_names = chooser.pick(load().frames[name])
     slots: dict = {}
-    for role in sorted({slot.split(".")[0].lower() for slot in slot_names(frame)}):
+    for role in sorted({slot.split(".")[0].lower() for slot in slot_names}):
         slots |= _slots(role, scene)
     return frames.capitalised(expand(frame, slots, chooser))
 

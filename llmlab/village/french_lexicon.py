@@ -5,13 +5,14 @@ from functools import cache
 from zlib import crc32
 
 from llmlab.village import world
+from llmlab.village.frames import slot_names
 
 FILE = "french.toml"
 KINDS = ("person", "animal", "food", "thing", "place")
 PAGE_SLOTS = ("who", "friend", "thing", "place", "there")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Noun:
     english: tuple[str, str]  # singular, plural
     french: tuple[str, str]
@@ -20,7 +21,7 @@ class Noun:
     where: tuple[str, ...]  # English prepositions: "under" the table
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Adjective:
     english: str
     forms: dict[tuple[str, bool], str]  # by gender and whether plural
@@ -29,11 +30,8 @@ class Adjective:
     kinds: tuple[str, ...]
     comparative: str  # "older", or "" if the phrase book does not compare
 
-    def __hash__(self):
-        return hash(self.english)
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Verb:
     english: tuple[str, str]  # "see", "sees"
     past: str  # "saw", or "" for a state
@@ -51,7 +49,7 @@ class Lexicon:
     prepositions: dict[str, str]
     numbers: dict[str, str]
     phrases: dict[str, tuple[tuple[str, str], ...]]  # greetings, farewells, remarks
-    frames: dict[str, tuple]
+    frames: dict[str, tuple[tuple[object, frozenset[str]], ...]]  # with their slots
 
 
 @cache
@@ -85,7 +83,10 @@ def _read_frames(data: dict) -> dict[str, tuple]:
         *PAGE_SLOTS,
     )
     return {
-        name: world.frame_list(text, {}, slots, FILE, f"[page] {name}")
+        name: tuple(
+            (frame, slot_names(frame))
+            for frame in world.frame_list(text, {}, slots, FILE, f"[page] {name}")
+        )
         for name, text in world.field(data, "page", dict, FILE, "[page]").items()
     }
 

@@ -5,12 +5,27 @@ Each is drawn when it is first told: what a text does not tell is never drawn, s
 the bits of a derivation are bits of its text.
 """
 
+from functools import cache
+
 from llmlab.village import world
 from llmlab.village.chooser import Chooser
 from llmlab.village.french_lexicon import Adjective, Noun, adjectives_for, nouns_of
 from llmlab.village.world import Person
 
 GENDERS = ("female", "male")
+
+
+@cache
+def _people_of(gender: str) -> tuple[Person, ...]:
+    people = world.load().people.values()
+    return tuple(person for person in people if person.gender == gender)
+
+
+@cache
+def _nouns_without(
+    kinds: tuple[str, ...], held_out: bool, taken: tuple[Noun, ...]
+) -> tuple[Noun, ...]:
+    return tuple(noun for noun in nouns_of(kinds, held_out) if noun not in taken)
 
 
 class Scene:
@@ -36,10 +51,7 @@ class Scene:
     def person(self, gender: str) -> Person:
         """The woman or the man of the scene."""
         if gender not in self._people:
-            people = tuple(
-                p for p in world.load().people.values() if p.gender == gender
-            )
-            self._people[gender] = self.chooser.pick(people)
+            self._people[gender] = self.chooser.pick(_people_of(gender))
         return self._people[gender]
 
     @property
@@ -55,9 +67,6 @@ class Scene:
             self._first_gender = self.chooser.pick(GENDERS)
         first = self._first_gender
         return first, GENDERS[first == "female"]
-
-    def is_taken(self, noun: Noun) -> bool:
-        return any(entry.is_drawn and entry.noun is noun for entry in self.things)
 
 
 class Entry:
@@ -78,13 +87,9 @@ class Entry:
     def noun(self) -> Noun:
         if self._noun is None:
             scene = self._scene
-            self._noun = scene.chooser.pick(
-                tuple(
-                    noun
-                    for noun in nouns_of(self._kinds, scene.held_out)
-                    if not scene.is_taken(noun)
-                )
-            )
+            taken = tuple(e.noun for e in scene.things if e.is_drawn)
+            nouns = _nouns_without(self._kinds, scene.held_out, taken)
+            self._noun = scene.chooser.pick(nouns)
         return self._noun
 
     @property

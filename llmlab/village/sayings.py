@@ -32,7 +32,9 @@ class Idiom:
 class Sayings:
     proverbs: tuple[Proverb, ...]
     idioms: tuple[Idiom, ...]
-    frames: dict[str, tuple]  # "proverb", "explained", "before", "after", "variant"...
+    frames: dict[
+        str, tuple
+    ]  # (frame, whether it tells the place), by "proverb", "explained", "before", "after", "variant"...
     rhymes: dict[str, tuple]  # by "One, two"
 
 
@@ -49,7 +51,10 @@ def load() -> Sayings:
         tuple(Proverb(*row) for row in _rows(data["proverbs"], 2, "proverbs")),
         tuple(_read_idiom(row) for row in _rows(data["idioms"], 4, "idioms")),
         {
-            name: world.frame_list(text, lists, slots, FILE, name)
+            name: tuple(
+                (frame, "place" in frames.slot_names(frame))
+                for frame in world.frame_list(text, lists, slots, FILE, name)
+            )
             for name, text in (data["page"] | data["pangram"]).items()
         },
         {
@@ -219,7 +224,6 @@ def _idiom(idiom: Idiom, cast: Cast, chooser: Chooser) -> list[str]:
 
 
 def _say(name: str, cast: Cast, chooser: Chooser, more: dict | None = None) -> str:
-    frame = chooser.pick(load().frames[name])
-    with_place = "place" in frames.slot_names(frame)
-    slots = cast.slots(with_place) | (more or {})
+    frame, tells_place = chooser.pick(load().frames[name])
+    slots = cast.slots(tells_place) | (more or {})
     return frames.capitalised(expand(frame, slots, chooser))
