@@ -99,6 +99,9 @@ _CLASSES = {
     "after": "day",
 }
 
+# Slots that hold "the mill" and the like.
+_WITH_THE = ("place", "place.near", "thing.kept", "who.home", "friend.home")
+
 
 def _class_of(slot: str) -> str:
     """What kind of phrase fills a slot: "name" for {who}, {friend.kin} and so on."""
@@ -281,32 +284,54 @@ def subject_of(prompt: str, story: str) -> Subject:
 @lru_cache(maxsize=1 << 12)
 def _expected(subject: Subject) -> dict[str, frozenset[str]]:
     """The texts that are right in each slot of a story about the subject."""
-    village = world.load()
-    slots: dict = {}
+    right = {"other": _names_but(subject.who, subject.friend)}
     for role in ("who", "friend"):
         if name := getattr(subject, role):
-            slots |= world.person_slots(village.people[name], role)
+            right |= _right_of_person(name, role)
     if subject.thing:
-        slots |= world.thing_slots(village.things[subject.thing])
+        right |= _right_of_thing(subject.thing)
     if subject.place:
-        slots |= world.place_slots(village.places[subject.place])
+        right |= _right_of_place(subject.place)
     if subject.day and subject.time and subject.weather:
-        slots |= time_slots(subject.day, subject.time, subject.weather)
-    right = {slot: _right_texts(filling) for slot, filling in slots.items()}
-    for slot in ("place", "place.near", "thing.kept", "who.home", "friend.home"):
-        if slot in slots:
-            right[f"{slot}.name"] = _right_texts(slots[slot].removeprefix("the "))
-    right["other"] = frozenset(
-        name.lower()
-        for name in village.people
-        if name not in (subject.who, subject.friend)
-    )
+        right |= _right_of_time(subject.day, subject.time, subject.weather)
     return right
 
 
-def _right_texts(filling) -> frozenset[str]:
-    texts = every_text(filling) if isinstance(filling, Choice) else (filling,)
-    return frozenset(" ".join(tokenize(text)) for text in texts)
+@cache
+def _right_of_person(name: str, role: str) -> dict[str, frozenset[str]]:
+    return _right_texts(world.person_slots(world.load().people[name], role))
+
+
+@cache
+def _right_of_thing(name: str) -> dict[str, frozenset[str]]:
+    return _right_texts(world.thing_slots(world.load().things[name]))
+
+
+@cache
+def _right_of_place(name: str) -> dict[str, frozenset[str]]:
+    return _right_texts(world.place_slots(world.load().places[name]))
+
+
+@cache
+def _right_of_time(day: str, time: str, weather: str) -> dict[str, frozenset[str]]:
+    return _right_texts(time_slots(day, time, weather))
+
+
+@cache
+def _names_but(*names: str) -> frozenset[str]:
+    return frozenset(name.lower() for name in world.load().people if name not in names)
+
+
+def _right_texts(slots: dict) -> dict[str, frozenset[str]]:
+    """By slot the words that may fill it, of slots as frames have them."""
+    right = {}
+    for slot, filling in slots.items():
+        if slot[0].islower():
+            texts = every_text(filling)
+            right[slot] = frozenset(" ".join(tokenize(text)) for text in texts)
+            if slot in _WITH_THE:
+                right[f"{slot}.name"] = frozenset({filling.removeprefix("the ")})
+    return right
 
 
 # ---- reading
