@@ -16,7 +16,8 @@ from llmlab.village.plots import Plot
 from llmlab.village.simulation import Event
 from llmlab.village.world import Person, Place, Thing
 
-MOST_WORDS = 97  # a telling is not added to if that would make it longer
+MOST_WORDS = 104  # a telling is not added to if that would make it longer
+MOST_WORDS_OF_A_PAIR = 113  # which has neither title nor moral
 WORDS_OF_AN_ADDITION = 9  # about
 WORDS_OF_A_TWIST = 16
 SHORTEST_OF_A_PAIR = 75
@@ -62,7 +63,9 @@ def _paragraph(passages: list[list[str]]) -> str:
     return " ".join([text for passage in passages for text in passage])
 
 
-def _passages(event: Event, style: Style, chooser: Chooser) -> list[list[str]]:
+def _passages(
+    event: Event, style: Style, chooser: Chooser, most_words: int = MOST_WORDS
+) -> list[list[str]]:
     """The sentences of each beat: the beat itself, then what is added to it as long
     as there is room. Room for a twist is kept."""
     slots = event.slots()
@@ -78,7 +81,7 @@ def _passages(event: Event, style: Style, chooser: Chooser) -> list[list[str]]:
         length += count_words(passages[-1][-1])
 
     def perhaps(frames: tuple, probability: float) -> None:
-        room = MOST_WORDS - length - ahead - WORDS_OF_AN_ADDITION
+        room = most_words - length - ahead - WORDS_OF_AN_ADDITION
         if frames and room >= 0 and chooser.coin(probability):
             say(frames)
 
@@ -158,7 +161,7 @@ def draw_pair(chooser: Chooser, split: str) -> StoryPair:
 
 def _tell_at_level(event: Event, level: float, chooser: Chooser) -> list[list[str]]:
     style = Style(simile=level, line=level, senses=level, twist=level, fact=0.0)
-    return _passages(event, style, chooser)
+    return _passages(event, style, chooser, MOST_WORDS_OF_A_PAIR)
 
 
 def _fill_with_facts(passages, event: Event, length: int, chooser: Chooser) -> None:
