@@ -90,3 +90,9 @@ def test_lines_of_a_counting_rhyme_rhyme():
     for count, frames in sayings.load().rhymes.items():
         for text in (t for frame in frames for t in every_text(frame)):
             assert text.endswith(endings[count]), (count, text)
+
+
+def test_a_page_depends_on_its_seed_alone(pages):
+    """And not on the pages that were written before it."""
+    for number in range(200):
+        assert sayings.page(Chooser("sayings", number))[0] == pages[number]

@@ -32,9 +32,7 @@ class Idiom:
 class Sayings:
     proverbs: tuple[Proverb, ...]
     idioms: tuple[Idiom, ...]
-    frames: dict[
-        str, tuple
-    ]  # (frame, whether it tells the place), by "proverb", "explained", "before", "after", "variant"...
+    frames: dict[str, tuple]  # by name: (frame, whether it tells the place)
     rhymes: dict[str, tuple]  # by "One, two"
 
 
@@ -126,8 +124,9 @@ class Cast:
     spot: Spot
 
     def slots(self, with_place: bool) -> dict:
-        slots = world.person_slots(self.who, "who")
-        slots |= world.person_slots(self.friend, "friend")
+        slots = world.person_slots(self.who, "who") | world.person_slots(
+            self.friend, "friend"
+        )
         if with_place:
             place = {"place": f"the {self.spot.place.name}"}
             slots |= world.with_capitals(place)
