@@ -82,14 +82,18 @@ class _Blocks(HTMLParser):
         self.parts: list[str] = []
         self.linked = 0
         self.kind = "text"
+        self.hidden = False
         self.beside_tag = ""
         self.depth_of = dict.fromkeys(["silent", "link", "code", "beside"], 0)
 
     def handle_starttag(self, tag, attributes) -> None:
         self._break_before_or_after(tag)
         self._count(tag, +1)
-        if not self.beside_tag and _says_that_it_is_beside(tag, dict(attributes)):
-            self.beside_tag = tag
+        if _says_that_it_is_beside(tag, dict(attributes)):
+            if tag == "p":  # mostly not closed: only this paragraph is meant
+                self.hidden = True
+            elif tag not in _MAY_STAY_OPEN:
+                self.beside_tag = self.beside_tag or tag
         self.depth_of["beside"] += tag == self.beside_tag
         if tag == "title" or tag in _HEADINGS:
             self.kind = "title" if tag == "title" else "heading"
@@ -138,14 +142,13 @@ class _Blocks(HTMLParser):
         text = "".join(self.parts).strip("\n").rstrip()
         if text.strip():
             kind = "code" if self.depth_of["code"] else self.kind
-            self.found.append(Block(text, self.linked, kind, bool(self.beside_tag)))
-        self.parts, self.linked, self.kind = [], 0, "text"
+            beside = self.hidden or bool(self.beside_tag)
+            self.found.append(Block(text, self.linked, kind, beside))
+        self.parts, self.linked, self.kind, self.hidden = [], 0, "text", False
         self.depth_of["link"] = 0  # a link never spans paragraphs: it was not closed
 
 
 def _says_that_it_is_beside(tag: str, attributes: dict[str, str | None]) -> bool:
-    if tag in _MAY_STAY_OPEN:
-        return False
     return (
         tag in _BESIDE
         or attributes.get("role") in _BESIDE_ROLES
