@@ -52,7 +52,8 @@ class Block:
 
     @property
     def is_menu(self) -> bool:
-        return self.kind != "code" and self.linked > MOSTLY_LINKS * len(self.text)
+        """A heading may be a link, and is none for that."""
+        return self.kind == "text" and self.linked > MOSTLY_LINKS * len(self.text)
 
     @property
     def is_paragraph(self) -> bool:

@@ -243,6 +243,7 @@ def _read_file(path: Path) -> Extraction:
         ) from error
     if "\0" in text:
         raise ValueError("it holds zero bytes, so it is binary or UTF-16, not UTF-8")
+    text = text.replace("\r\n", "\n")  # a line end of Windows is no untidiness
     extraction = EXTRACTORS[path.suffix.lower()](text)
     if not extraction.text.strip():
         raise ValueError("it is empty" if not text.strip() else "it holds no words")
