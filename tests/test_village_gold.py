@@ -233,25 +233,33 @@ def test_every_telling_of_every_plot_is_found_without_a_fault():
         assert faults == 0, (faults, found)
 
 
-def matched_pairs(count: int):
-    """(prompt, dry, imaginative) of one event, the dry one filled up with facts."""
-    for number in range(count):
-        chooser = Chooser("levels", number)
-        prompt, event = stories.draw_request(chooser, "train")
-        dry, rich = (
-            stories.tell(
-                event, stories.Style(level, level, level, level, fact), chooser
-            )
-            for level, fact in ((0.1, 0.8), (0.7, 0.1))
-        )
-        yield prompt, dry, rich
+class AtLevels(Chooser):
+    """Tells the first of a pair at the first of two levels of imagination, the second
+    at the second."""
+
+    def __init__(self, levels, *key):
+        super().__init__(*key)
+        self._levels = iter(levels)
+
+    def uniform(self):
+        return next(self._levels) / 0.85
 
 
 def test_gold_prefers_the_imaginative_telling_of_matched_pairs():
-    preferred = [
-        village.gold_score(prompt, rich) > village.gold_score(prompt, dry)
-        for prompt, dry, rich in matched_pairs(500)
+    pairs = [
+        stories.draw_pair(AtLevels((0.1, 0.7), "levels", number), "train")
+        for number in range(1000)
     ]
+    preferred = [
+        village.gold_score(pair.prompt, pair.second)
+        > village.gold_score(pair.prompt, pair.first)
+        for pair in pairs
+    ]
+    lengths = [
+        [len(text.split()) for text in (pair.first, pair.second)] for pair in pairs
+    ]
+    dry, rich = map(statistics.mean, zip(*lengths, strict=True))
+    assert abs(dry - rich) < 2.0
     assert statistics.mean(preferred) >= 0.98
 
 

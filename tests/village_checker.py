@@ -347,7 +347,7 @@ AGREEMENT = [
         r"\b(?:[Tt]hese|[Tt]hose) [a-z]+[^s]\b (?:is|was)\b",
         r"\b(?:did|can|shall|will|would|could|should|might)(?: not)? "
         r"(?:was|were|is|are|had|has|went|saw|found|took|gave)\b",
-        r"\bto (?:was|were|is|are|had|has|went|saw|found|took|gave|came|made|lost)\b",
+        r"\bto (?:was|were|are|had|has|went|saw|found|took|gave|came|made|lost)\b",
         r"\b(?:has|have|had) (?:went|saw|took|gave|came|did|was|were|is)\b",
         r"\bmore (?:better|bigger|smaller|older|younger|nicer|faster|happier)\b",
         r"\bmost \w+est\b(?<!honest)",

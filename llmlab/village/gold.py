@@ -4,7 +4,7 @@ It is what the simulated annotators see through their noise and what every polic
 judged by in the end; no model is ever trained on it directly.
 
     3    for a plot told whole, in order, about what was asked
-    + up to 1.8 for a twist, 1.5 for details of the senses, 1.3 for similes,
+    + up to 1.5 for a twist, 1.5 for details of the senses, 1.3 for similes,
       1.3 for dialogue, each in its place and with diminishing returns
     - for every contradiction, repetition, unknown name, ungrammatical pair of words,
       sentence of another plot or out of place, and for a missing end
@@ -20,7 +20,7 @@ from llmlab.village.reading import Meaning, Sentence, Story
 LOWEST, HIGHEST = -6.0, 10.0
 # What the first, second and third of a kind add up to; more adds nothing.
 _WORTH = {
-    "twist": (0.0, 1.8),
+    "twist": (0.0, 1.5),
     "senses": (0.0, 0.8, 1.3, 1.5),
     "simile": (0.0, 0.8, 1.2, 1.3),
     "line": (0.0, 0.8, 1.2, 1.3),
@@ -246,7 +246,7 @@ def _is_end(meaning: Meaning | None, plot: str) -> bool:
 
 def gold_score(prompt: str, story: str) -> float:
     """How good a story is, from -6 (nothing of a story) through about 3 (dry, honest)
-    and 8 (imaginative) to at most 10."""
+    and 7 (imaginative) to at most 9."""
     found = read(prompt, story)
     score = 3.0 * found.wholeness + _imagination(found) - _faults(found)
     return min(HIGHEST, max(LOWEST, score))
