@@ -151,9 +151,9 @@ def test_every_kind_of_imagination_is_worth_something(kind):
     assert village.gold_score(PROMPT, told) > 3.5
 
 
-def test_a_plain_fact_is_worth_nothing():
+def test_a_plain_fact_costs_a_trifle():
     told = after_beat(1, said(LOST.beats[1].facts))
-    assert village.gold_score(PROMPT, told) == pytest.approx(3.0)
+    assert 2.8 < village.gold_score(PROMPT, told) < 3.0
 
 
 def test_a_fact_about_either_of_the_two_is_no_contradiction():
@@ -248,7 +248,7 @@ class AtLevels(Chooser):
 def test_gold_prefers_the_imaginative_telling_of_matched_pairs():
     pairs = [
         stories.draw_pair(AtLevels((0.1, 0.7), "levels", number), "train")
-        for number in range(1000)
+        for number in range(2000)
     ]
     preferred = [
         village.gold_score(pair.prompt, pair.second)
@@ -265,7 +265,7 @@ def test_gold_prefers_the_imaginative_telling_of_matched_pairs():
 
 def test_length_says_little_about_which_of_a_pair_is_better():
     agree = []
-    for pair in village.story_pairs(1500, seed=0, split="train"):
+    for pair in village.story_pairs(3000, seed=0, split="train"):
         longer = len(pair.first.split()) - len(pair.second.split())
         better = village.gold_score(pair.prompt, pair.first) - village.gold_score(
             pair.prompt, pair.second

@@ -4,10 +4,11 @@ It is what the simulated annotators see through their noise and what every polic
 judged by in the end; no model is ever trained on it directly.
 
     3    for a plot told whole, in order, about what was asked
-    + up to 1.5 for a twist, 1.5 for details of the senses, 1.3 for similes,
-      1.3 for dialogue, each in its place and with diminishing returns
+    + 1.2 for a twist, up to 1.7 for details of the senses, for similes and for
+      dialogue, each in its place and with diminishing returns
     - for every contradiction, repetition, unknown name, ungrammatical pair of words,
-      sentence of another plot or out of place, and for a missing end
+      sentence of another plot or out of place, for a missing end, and a trifle for
+      every plain fact
 """
 
 import re
@@ -20,12 +21,13 @@ from llmlab.village.reading import Meaning, Sentence, Story
 LOWEST, HIGHEST = -6.0, 10.0
 # What the first, second and third of a kind add up to; more adds nothing.
 _WORTH = {
-    "twist": (0.0, 1.5),
-    "senses": (0.0, 0.8, 1.3, 1.5),
-    "simile": (0.0, 0.8, 1.2, 1.3),
-    "line": (0.0, 0.8, 1.2, 1.3),
+    "twist": (0.0, 1.2),
+    "senses": (0.0, 0.8, 1.4, 1.7),
+    "simile": (0.0, 0.8, 1.4, 1.7),
+    "line": (0.0, 0.8, 1.4, 1.7),
 }
 _MOST_OF_A_BEAT = {"fact": 2}  # additions of a kind; of all others one
+_TEDIUM = 0.1  # of a plain fact
 _MOST_UNKNOWN_PAIRS = 0.02  # share of them that a well-formed story may have
 _USUAL_REPETITION = 0.06  # share of 4-grams that a good story may say again
 _WRONG_ARTICLE = re.compile(r"\b(?:[Aa] [aeiou]|[Aa]n (?!hour|honest)[^aeiou\W])")
@@ -131,7 +133,7 @@ def _longest_rise(numbers: list[int]) -> int:
 def _additions(story: Story) -> tuple[dict[str, int], int]:
     """How many sentences of each kind stand where they belong, and how many do not:
     after the beat that they fit to, once."""
-    counts = dict.fromkeys(_WORTH, 0)
+    counts = dict.fromkeys((*_WORTH, "fact"), 0)
     misplaced = 0
     beat = -1
     here: list[str] = []  # kinds of what the beat has been given so far
@@ -255,9 +257,10 @@ def gold_score(prompt: str, story: str) -> float:
 def _imagination(found: Reading) -> float:
     """Worth of what was added, as far as there is a plot to add it to."""
     carried = max(0.0, (found.wholeness - 0.2) / 0.8)
-    return carried * sum(
+    added = sum(
         worth[min(found.counts[kind], len(worth) - 1)] for kind, worth in _WORTH.items()
     )
+    return carried * added - _TEDIUM * found.counts["fact"]
 
 
 def _faults(found: Reading) -> float:
