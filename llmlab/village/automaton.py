@@ -204,7 +204,8 @@ class Automaton:
     def word_pairs(self) -> frozenset[tuple[str, str]]:
         """All pairs of neighbouring words of all sentences, None before the first."""
         first, last, pairs = self.lexicon.words()
-        neighbours = {(None, label) for label in self._arcs[START]}
+        beginning = self._sets[0]
+        neighbours = {(None, label) for s in beginning for label in self._arcs[s]}
         for before, after in zip(self._back, self._arcs, strict=True):
             neighbours.update((a, b) for a in before for b in after)
 

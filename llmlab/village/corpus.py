@@ -8,6 +8,7 @@ from llmlab.village import encyclopaedia, french, news, sayings, stories, websit
 from llmlab.village.chooser import Chooser
 
 MOST_WORDS_WITHOUT_MORAL = 105
+MORAL = 0.4  # how often a book that is short enough ends with one
 
 SPLITS = ("train", "validation", "test")
 
@@ -57,7 +58,7 @@ def _book(chooser: Chooser) -> tuple[str, dict[str, str]]:
     event = stories.draw_event(chooser)
     title = f"{event.who.name}, {event.friend.name} and the {event.thing.name}"
     text = f"{title}\n{stories.tell(event, stories.BOOK, chooser)}"
-    if stories.count_words(text) <= MOST_WORDS_WITHOUT_MORAL and chooser.coin(0.4):
+    if stories.count_words(text) <= MOST_WORDS_WITHOUT_MORAL and chooser.coin(MORAL):
         text += " " + stories.moral(event, chooser)
     return text, event.labels()
 

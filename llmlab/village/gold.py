@@ -7,8 +7,7 @@ judged by in the end; no model is ever trained on it directly.
     + 1.2 for a twist, up to 1.7 for details of the senses, for similes and for
       dialogue, each in its place and with diminishing returns
     - for every contradiction, repetition, unknown name, ungrammatical pair of words,
-      sentence of another plot or out of place, for a missing end, and a trifle for
-      every plain fact
+      sentence of another plot or out of place, and for a missing end
 """
 
 import re
@@ -27,7 +26,6 @@ _WORTH = {
     "line": (0.0, 0.8, 1.4, 1.7),
 }
 _MOST_OF_A_BEAT = {"fact": 2}  # additions of a kind; of all others one
-_TEDIUM = 0.1  # of a plain fact
 _MOST_UNKNOWN_PAIRS = 0.02  # share of them that a well-formed story may have
 _USUAL_REPETITION = 0.06  # share of 4-grams that a good story may say again
 _WRONG_ARTICLE = re.compile(r"\b(?:[Aa] [aeiou]|[Aa]n (?!hour|honest)[^aeiou\W])")
@@ -133,7 +131,7 @@ def _longest_rise(numbers: list[int]) -> int:
 def _additions(story: Story) -> tuple[dict[str, int], int]:
     """How many sentences of each kind stand where they belong, and how many do not:
     after the beat that they fit to, once."""
-    counts = dict.fromkeys((*_WORTH, "fact"), 0)
+    counts = dict.fromkeys(_WORTH, 0)
     misplaced = 0
     beat = -1
     here: list[str] = []  # kinds of what the beat has been given so far
@@ -260,7 +258,7 @@ def _imagination(found: Reading) -> float:
     added = sum(
         worth[min(found.counts[kind], len(worth) - 1)] for kind, worth in _WORTH.items()
     )
-    return carried * added - _TEDIUM * found.counts["fact"]
+    return carried * added
 
 
 def _faults(found: Reading) -> float:
