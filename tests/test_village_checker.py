@@ -110,3 +110,11 @@ def test_a_story_that_contradicts_itself_is_seen(old, new):
 )
 def test_a_mistake_is_seen(text):
     assert village_checker.mistakes(text, "articles")
+
+
+def test_documents_do_not_depend_on_what_was_written_before(documents):
+    """Nothing that is kept between documents may be changed by one of them."""
+    again = list(village.documents(COUNT, seed=21, split="train"))
+    assert again == documents
+    alone = next(village.documents(1, seed=21, split="train", start=COUNT - 1))
+    assert alone == documents[-1]

@@ -54,8 +54,8 @@ class News:
     day: str
 
     def slots(self) -> dict:
-        slots = subject_slots(self.who, "who")
-        slots |= subject_slots(self.place, "place")
+        # A new dictionary: those of the subjects are kept and shared.
+        slots = subject_slots(self.who, "who") | subject_slots(self.place, "place")
         if self.witness:
             slots |= subject_slots(self.witness, "friend")
         return slots | {
