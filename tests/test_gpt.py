@@ -9,6 +9,7 @@ from llmlab.gpt import (
     GPTConfig,
     attention,
     load_gpt2_weights,
+    only_right_padded,
     positions_in_segments,
 )
 
@@ -263,3 +264,18 @@ def test_a_bidirectional_model_refuses_a_cache():
     model = GPT(PRESETS["bidirectional"])
     with pytest.raises(ValueError, match="cannot use a cache"):
         model(random_tokens(1, 3), cache=Cache(model.config, 1, 5))
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([[1, 1, 1], [1, 1, 0]], True),
+        ([[1, 1, 0], [2, 0, 0]], True),
+        ([[1, 1, 1], [0, 1, 1]], False),  # padding on the left
+        ([[1, 2, 2]], False),  # two documents
+        ([[2, 2, 1]], False),  # in whatever order they are numbered
+        ([[1, 0, 1]], False),
+    ],
+)
+def test_a_mask_is_left_out_only_where_nothing_but_padding_follows(rows, expected):
+    assert only_right_padded(torch.tensor(rows)) == expected

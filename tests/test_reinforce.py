@@ -10,9 +10,11 @@ import pytest
 import torch
 
 from llmlab.batching import IGNORE, Batch, next_token_batch
+from llmlab.evaluation import sequence_kl
 from llmlab.exact import TabularPolicy, World, kl_divergence, optimum
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.reinforce import (
+    Rollout,
     batch_mean,
     check_reference,
     entropy,
@@ -384,11 +386,43 @@ def policy_probabilities(policy: GPT) -> torch.Tensor:
     return token_log_probs(logits, batch.targets).sum(dim=1).exp().double()
 
 
-def test_entropy_is_that_of_the_distribution():
+@torch.no_grad()
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_kl_of_sequences_is_that_of_the_policies_at_their_temperature(temperature):
+    """Over all 31 sequences, weighted by their probabilities, written out by hand."""
+    policy, reference = small_policy(0), small_policy(1)
+
+    def log_probs(model):
+        return torch.stack(
+            [
+                (model(torch.tensor([[2, *sequence[:-1]]]))[0] / temperature)
+                .log_softmax(dim=-1)[range(len(sequence)), list(sequence)]
+                .sum()
+                for sequence in WORLD.sequences
+            ]
+        )
+
+    own, others = log_probs(policy), log_probs(reference)
+    responses = [list(sequence) for sequence in WORLD.sequences]
+    batch = next_token_batch(
+        [[2, *response] for response in responses],
+        [[False] + [True] * len(response) for response in responses],
+    )
+    finished = torch.ones(31, dtype=torch.bool)
+    rollout = Rollout([[2]] * 31, responses, batch, finished, temperature)
+    kl = sequence_kl(policy, reference, rollout)
+    torch.testing.assert_close(own.exp().sum().item(), 1.0, atol=1e-5, rtol=0)
+    torch.testing.assert_close(own.exp() @ kl, own.exp() @ (own - others))
+    assert own.exp() @ kl > 0.001
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_entropy_is_that_of_the_distribution(temperature):
     logits = torch.randn(2, 3, 5, dtype=torch.float64)
-    p = logits.softmax(dim=-1)
+    scaled = logits / temperature
+    p = scaled.softmax(dim=-1)
     torch.testing.assert_close(
-        entropy(logits), logits.logsumexp(-1) - (p * logits).sum(-1)
+        entropy(logits, temperature), scaled.logsumexp(-1) - (p * scaled).sum(-1)
     )
     assert entropy(torch.zeros(1, 1, 8)).item() == pytest.approx(math.log(8))
 
@@ -484,7 +518,7 @@ def test_reinforce_climbs_to_the_optimum(baseline):
     assert history[0]["kl"] == 0 and history[-1]["kl"] > 0
 
 
-def one_step(baseline, reward_function, prompts=((2,),)):
+def one_step(baseline, reward_function, prompts=((2,),), **settings):
     policy = TabularPolicy(WORLD, REFERENCE)
     step = make_reinforce_step(
         policy,
@@ -498,8 +532,21 @@ def one_step(baseline, reward_function, prompts=((2,),)):
         baseline=baseline,
         beta=0.0,
         unfinished_score=None,
+        **settings,
     )
     return step(0, step_generator(0, 0))
+
+
+def test_policy_and_reference_are_compared_at_the_temperature_of_the_policy():
+    def zeros(prompts, responses):
+        return torch.zeros(len(responses))
+
+    entropies = {}
+    for temperature in (1.0, 0.5):
+        first = one_step("none", zeros, temperature=temperature)
+        assert first["kl"] == 0
+        entropies[temperature] = first["entropy"]
+    assert entropies[0.5] < entropies[1.0]
 
 
 def test_with_a_baseline_a_reward_that_everything_gets_moves_nothing():
