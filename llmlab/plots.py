@@ -216,7 +216,7 @@ def ppo_dashboard(
         "kl": ("KL to the start (nats/answer)", "KL grows slowly"),
         "entropy": ("entropy (nats/token)", "entropy falls,\n   but never to zero"),
         "clip_fraction": ("clipped ratios (share)", "few ratios are clipped"),
-        "length": ("answer length (tokens)", "length stays put"),
+        "length": ("answer length (tokens)", "length grows little"),
     }
     present = [key for key in panels if history and key in history[0]]
     if not present:

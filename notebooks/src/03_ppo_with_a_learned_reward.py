@@ -278,14 +278,37 @@ claim(
 claim("It does not pay for a fact", worth["fact"] < 0.1, measured=worth["fact"])
 
 # %% [markdown]
-# That had to be earned. Our first comparisons were of *exactly* equal length, so that
-# no reward model could take long for good: what one telling lacked in images it got in
-# facts. The accuracy was as high as now, and a policy trained on that reward wrote
-# shorter and shorter stories and no better ones. Why? Comparisons tell *differences*.
-# Where every image stands against a fact, "an image is worth 1 and a fact 0" and "an
-# image is worth 0 and a fact -1" explain all of them equally well. The model had
-# learned the second. Now one pair in four is a single telling with and without more
-# facts, and the first is the only explanation left.
+# ### Why one pair in four is padded
+#
+# That had to be earned. In our first comparisons both tellings were *exactly* equally
+# long, so that no reward model could take long for good: what one telling lacked in
+# images it got in facts. A policy trained on the reward learned from them wrote shorter
+# stories and no better ones. To see why, describe a telling by its number of images and
+# of facts. Here are two rewards: one likes images, the other dislikes facts.
+# **Predict:** which of them agrees better with comparisons of equal length?
+
+# %%
+rewards_by_hand = {
+    "likes images": lambda images, facts: images,
+    "dislikes facts": lambda images, facts: -facts,
+}
+examples = {
+    "equal length": [((3, 1), (1, 3)), ((4, 0), (2, 2))],
+    "padded": [((2, 1), (2, 5))],
+}
+for name, told in examples.items():
+    for first, second in told:
+        print(f"\n{name}: (images, facts) {first} against {second}")
+        for taste, value in rewards_by_hand.items():
+            difference = value(*first) - value(*second)
+            print(f"   {taste:14} difference {difference:+}")
+
+# %% [markdown]
+# Comparisons tell *differences*, and where every image stands against a fact, the two
+# rewards have the same ones: no amount of such data can tell them apart. Ours had
+# become mostly the second. In the last pair the images are equal and the labels are
+# coins, so whoever dislikes facts is often wrong. One pair in four is now like that, a
+# single telling with and without more facts.
 
 # %% [markdown]
 # ### Does it know when it does not know?
@@ -557,9 +580,9 @@ plots.show(
 #
 # All the parts, on the real model. Every update
 #
-# 1. draws a **rollout**: stories to prompts, written by the policy as it is, at
-#    temperature 0.7 (the temperature is a part of the policy: its probabilities are
-#    taken at 0.7 wherever they are used),
+# 1. draws a **rollout**: stories to prompts, written by the policy as it is, at a
+#    temperature below 1 (it is a part of the policy: probabilities are taken at the
+#    same temperature wherever they are used),
 # 2. has the reward model score them,
 # 3. charges $\beta$ for every nat of distance from the instruct model, token by
 #    token,
@@ -623,6 +646,9 @@ plots.show(
 )
 
 # %% [markdown]
+# The length grows somewhat: what is added takes room. Whether it is more than length
+# is a question for section 10.
+#
 # Two checks before any rejoicing. Before the first step on a rollout, old and new
 # policy are the same model, so every ratio must be 1; if it is not, the two
 # probabilities are computed in different ways, and what looks like learning is that
@@ -711,9 +737,14 @@ claim(
     sum(found["ppo"].values()) >= 2 * sum(found["instruct"].values()),
 )
 
+claim(
+    "Instruct tells a detail of the senses in fewer than one story in five",
+    found["instruct"]["senses"] < len(new_prompts) / 5,
+)
+
 # %% [markdown]
-# It found the twists and the lines. Details of the senses it hardly found, although
-# they pay: the instruct model writes them too seldom to be rewarded often.
+# It found the twists and the lines. Similes and details pay too, but it tells about as
+# many as before. Part of the reason is that what is seldom written is seldom rewarded.
 #
 # And what did it not learn at all? The instruct model sometimes calls a character by a
 # wrong name in the middle of a story. To see who minds, take tellings of the village
@@ -752,8 +783,8 @@ claim(
 # %% [markdown]
 # Here the reward model might as well toss a coin. Hardly one of its comparisons hangs
 # on a name: the village's own tellings never get one wrong, and the instruct model's
-# stories often do on both sides. So the policy was paid for other things, and names
-# are as wrong as before. A reward model knows only what its comparisons told it.
+# stories often do on both sides. So the policy was paid for other things, and nothing
+# taught it to mind a name. A reward model knows only what its comparisons told it.
 
 # %% [markdown]
 # What did it cost? The distance from the instruct model, and the length, because a
@@ -840,9 +871,9 @@ Chat(
 # %% [markdown]
 # ## What did not work at this size
 #
-# - **Wrong names stay wrong.** The reward model does not see them, so nothing taught
-#   the policy to mind. Comparisons that differ in a name would; a model of this size
-#   needs thousands of clean ones before it notices.
+# - **Nobody minds a wrong name.** The reward model does not see it, so nothing taught
+#   the policy to. In our trials it took thousands of comparisons that differ in a name
+#   alone, labelled without noise, before a reward model of this size noticed.
 # - **Near the ceiling is not right.** The labels are noisy, and a reward model of this
 #   size keeps errors of its own. Every one of them is an invitation to the policy.
 # - **A dozen updates are no verdict.** The run in section 9 raises the reward.
