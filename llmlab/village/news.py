@@ -3,40 +3,70 @@
 from dataclasses import dataclass
 from functools import cache
 
-from llmlab.village import world
+from llmlab.village import frames, pages, world
+from llmlab.village.cast import every_slot, everybody, subject_slots
 from llmlab.village.chooser import Chooser
-from llmlab.village.frames import every_text, expand
-from llmlab.village.world import Person, Place
+from llmlab.village.frames import Choice, every_text
+from llmlab.village.world import Person, Place, WorldError
 
 FILE = "news.toml"
+
+_PARTS = ("lead", "cause", "what", "scene", "hitch", "outcome", "quote", "after")
+_NEEDED = {"lead", "what", "scene", "outcome"}
+_ROOFS = {"indoors": (True,), "outdoors": (False,), "anywhere": (True, False)}
 
 
 @dataclass(frozen=True)
 class EventKind:
+    """`cause`, `hitch` and `quote` are frames; `places` are where it can happen."""
+
     name: str
     what: tuple[str, ...]
     outcome: tuple[str, ...]
+    cause: object
+    hitch: object
+    quote: object
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True)
+class Gazette:
+    """All that news.toml says."""
+
+    parts: dict[str, object]  # frames
+    orders: tuple[tuple[str, ...], ...]
+    kinds: tuple[EventKind, ...]
 
 
 @dataclass(frozen=True)
 class News:
-    """One event, seen by a witness. The slots of a summary are who, what, place and
-    outcome; the witness must not get into it."""
+    """One event, and the order in which it is told. The slots of a summary are who,
+    what, place and outcome; the witness, who is there if the order has a quote, must
+    not get into it."""
 
     kind: EventKind
+    order: tuple[str, ...]
     who: Person
     what: str
     place: Place
     outcome: str
-    witness: Person
+    witness: Person | None
+    day: str
 
-    def slots(self) -> dict[str, str]:
-        return (
-            world.person_slots(self.who, "who")
-            | world.person_slots(self.witness, "friend")
-            | world.place_slots(self.place)
-            | {"what": self.what, "outcome": self.outcome}
-        )
+    def slots(self) -> dict:
+        # A new dictionary: those of the subjects are kept and shared.
+        slots = subject_slots(self.who, "who") | subject_slots(self.place, "place")
+        if self.witness:
+            slots |= subject_slots(self.witness, "friend")
+        return slots | {
+            "what": self.what,
+            "outcome": self.outcome,
+            "day": self.day,
+            "earlier": _other_days(self.day),
+            "Day": self.day,
+            "event.quote": self.kind.quote,
+            "weather.past": _any_weather(),
+        }
 
     def facts(self) -> dict[str, str]:
         return {
@@ -48,40 +78,78 @@ class News:
 
 
 @cache
-def load() -> tuple[dict[str, tuple], tuple[EventKind, ...]]:
-    """The frames of an article by part, and the kinds of event."""
+def _other_days(day: str) -> Choice:
+    return Choice(tuple(other for other in pages.any_of("day").options if other != day))
+
+
+@cache
+def _any_weather() -> Choice:
+    return Choice(tuple(row["past"] for row in pages.shared()[1]["weather"]))
+
+
+@cache
+def load() -> Gazette:
+    """The gazette's frames and kinds of event, checked."""
     data = world.read_file(FILE)
-    lists = world.word_lists(data["words"], FILE)
-    village = world.load()
-    slots = (
-        world.person_slots(next(iter(village.people.values())), "who")
-        | world.person_slots(next(iter(village.people.values())), "friend")
-        | world.place_slots(next(iter(village.places.values())))
-        | {"what": "", "outcome": "", "summary": ""}
-    )
+    lists = pages.read_lists(data["words"], pages.shared()[0], FILE)
+    cast = every_slot(("who", "friend", "place"))
+    slots = (*cast, "what", "outcome", "day", "event.quote", "weather.past", "summary")
     parts = {
-        name: world.frame_list(text, lists, tuple(slots), FILE, f"[article] {name}")
+        name: pages.block(text, lists, slots, FILE, f"[article] {name}")
         for name, text in data["article"].items()
     }
-    return parts, tuple(_read_kind(entry) for entry in data["event"])
+    kinds = tuple(_read_kind(entry, lists) for entry in data["event"])
+    return Gazette(parts, _read_orders(data["orders"]["parts"]), kinds)
 
 
-def _read_kind(entry: dict) -> EventKind:
+def _read_orders(text: str) -> tuple[tuple[str, ...], ...]:
+    orders = tuple(tuple(line.split()) for line in text.splitlines() if line.strip())
+    for order in orders:
+        if not _NEEDED <= set(order) <= set(_PARTS) or len(set(order)) < len(order):
+            raise WorldError(
+                f"{world.at_line(FILE, ' '.join(order))}: [orders]: expected each of "
+                f"{', '.join(sorted(_NEEDED))} and some of {', '.join(_PARTS)}, each "
+                f"once, found {' '.join(order)!r}"
+            )
+    return orders
+
+
+def _read_kind(entry: dict, lists: dict) -> EventKind:
     name = world.field(entry, "name", str, FILE, "[[event]]")
 
-    def texts(key: str) -> tuple[str, ...]:
+    def read(key: str, slots=(), words=None):
         where = f"event {name}, {key}"
-        block = world.field(entry, key, str, FILE, where)
-        frames = world.frame_list(block, {}, (), FILE, where)
-        return tuple(text for frame in frames for text in every_text(frame))
+        text = world.field(entry, key, str, FILE, where)
+        return pages.block(text, words or {}, slots, FILE, where)
 
-    return EventKind(name, texts("what"), texts("outcome"))
+    return EventKind(
+        name=name,
+        what=every_text(read("what")),
+        outcome=every_text(read("outcome")),
+        cause=read("cause", (*every_slot(("who",)), "earlier"), lists),
+        hitch=read("hitch", every_slot(("who",)), lists),
+        quote=read("quote", (), lists),
+        places=_places(world.field(entry, "where", str, FILE, f"event {name}"), name),
+    )
+
+
+def _places(where: str, name: str) -> tuple[Place, ...]:
+    places = world.load().places
+    if where in _ROOFS:
+        return tuple(p for p in places.values() if p.indoors in _ROOFS[where])
+    names = [part.strip() for part in where.split(",")]
+    if not set(names) <= set(places):
+        raise WorldError(
+            f"{world.at_line(FILE, where)}: event {name}: expected 'where' to be one "
+            f"of {', '.join(_ROOFS)} or the names of places, found {where!r}"
+        )
+    return tuple(places[name] for name in names)
 
 
 @cache
 def phrases() -> tuple[frozenset[str], frozenset[str]]:
     """Every `what` and every `outcome` that the gazette knows."""
-    kinds = load()[1]
+    kinds = load().kinds
     return (
         frozenset(what for kind in kinds for what in kind.what),
         frozenset(outcome for kind in kinds for outcome in kind.outcome),
@@ -89,36 +157,38 @@ def phrases() -> tuple[frozenset[str], frozenset[str]]:
 
 
 def draw_news(chooser: Chooser) -> News:
-    village = world.load()
-    who, witness = chooser.sample(tuple(village.people.values()), 2)
-    kind = chooser.pick(load()[1])
+    gazette = load()
+    people = everybody("who")
+    kind = chooser.pick(gazette.kinds)
+    order = chooser.pick(gazette.orders)
+    who = chooser.pick(people)
+    witness = None
+    if "quote" in order:
+        witness = chooser.pick([person for person in people if person is not who])
     return News(
         kind=kind,
+        order=order,
         who=who,
         what=chooser.pick(kind.what),
-        place=chooser.pick(tuple(village.places.values())),
+        place=chooser.pick(kind.places),
         outcome=chooser.pick(kind.outcome),
         witness=witness,
+        day=frames.expand(pages.any_of("day"), {}, chooser),
     )
 
 
 def article(news: News, chooser: Chooser) -> str:
-    """Four or five sentences; the lead does not tell the news."""
-    parts = load()[0]
-    slots = news.slots()
-    names = ["what", "where", "quote", "outcome"]
-    if chooser.coin(0.75):
-        names.insert(0, "lead")
-    told = [expand(chooser.pick(parts[name]), slots, chooser) for name in names]
-    return " ".join(told)
+    """Six sentences or so; the lead does not tell the news."""
+    parts = load().parts | {"cause": news.kind.cause, "hitch": news.kind.hitch}
+    return pages.tell([parts[name] for name in news.order], news.slots(), chooser)
 
 
 def summary(news: News, chooser: Chooser) -> str:
     """One sentence with who, what, where and outcome."""
-    return expand(chooser.pick(load()[0]["summary"]), news.slots(), chooser)
+    return frames.expand(load().parts["summary"], news.slots(), chooser)
 
 
 def in_short(news: News, chooser: Chooser) -> str:
     """The summary as it stands under an article of the gazette."""
     slots = {"summary": summary(news, chooser)}
-    return expand(chooser.pick(load()[0]["short"]), slots, chooser)
+    return frames.expand(load().parts["short"], slots, chooser)

@@ -9,44 +9,18 @@ from dataclasses import dataclass
 from functools import cache
 from zlib import crc32
 
-from llmlab.village import plots, world
+from llmlab.village import plots, simulation, world
 from llmlab.village.chooser import Chooser
 from llmlab.village.frames import expand
-from llmlab.village.plots import Beat, Plot
+from llmlab.village.plots import Plot
+from llmlab.village.simulation import Event
 from llmlab.village.world import Person, Place, Thing
 
-MOST_WORDS = 110  # once a telling is this long, only beats are added
+MOST_WORDS = 104  # a telling is not added to if that would make it longer
+MOST_WORDS_OF_A_PAIR = 117  # which has neither title nor moral
+WORDS_OF_AN_ADDITION = 9  # about
+WORDS_OF_A_TWIST = 16
 SHORTEST_OF_A_PAIR = 75
-SHARE_OF_PADDED_PAIRS = 0.25
-MOST_PADDING = 50  # words
-
-
-@dataclass(frozen=True)
-class Event:
-    """What happens: everything about a story except how it is told."""
-
-    plot: Plot
-    who: Person
-    friend: Person
-    thing: Thing
-    place: Place
-
-    def slots(self) -> dict[str, str]:
-        return (
-            world.person_slots(self.who, "who")
-            | world.person_slots(self.friend, "friend")
-            | world.thing_slots(self.thing)
-            | world.place_slots(self.place)
-        )
-
-    def labels(self) -> dict[str, str]:
-        return {
-            "plot": self.plot.name,
-            "who": self.who.name,
-            "friend": self.friend.name,
-            "thing": self.thing.name,
-            "place": self.place.name,
-        }
 
 
 @dataclass(frozen=True)
@@ -60,27 +34,19 @@ class Style:
     fact: float
 
 
-BOOK = Style(simile=0.4, line=0.45, senses=0.45, twist=0.5, fact=0.25)
-DRY = Style(simile=0.18, line=0.18, senses=0.18, twist=0.2, fact=0.2)
+BOOK = Style(simile=0.45, line=0.55, senses=0.4, twist=0.45, fact=0.08)
+DRY = Style(simile=0.1, line=0.15, senses=0.1, twist=0.18, fact=0.15)
 
 
-def draw_event(chooser: Chooser, who=None, thing=None, place=None) -> Event:
-    """A plot, two different people, a thing and a place; what is given stays."""
-    village = world.load()
-    people = tuple(village.people.values())
-    who = who or chooser.pick(people)
-    friend = chooser.pick(_others(who))
-    thing = thing or chooser.pick(tuple(village.things.values()))
-    place = place or chooser.pick(tuple(village.places.values()))
-    return Event(
-        chooser.pick(tuple(plots.load().plots.values())), who, friend, thing, place
-    )
+def draw_event(chooser: Chooser, **given) -> Event:
+    """Something that happens in the village; who, friend, thing and place may be
+    given."""
+    return simulation.draw_event(chooser, plots.load().schemas(), **given)
 
 
-@cache
-def _others(person: Person) -> tuple[Person, ...]:
-    people = world.load().people.values()
-    return tuple(other for other in people if other is not person)
+def plot_of(event: Event) -> Plot:
+    """How the event is told."""
+    return plots.load().plots[event.schema.name]
 
 
 def tell(event: Event, style: Style, chooser: Chooser) -> str:
@@ -88,15 +54,26 @@ def tell(event: Event, style: Style, chooser: Chooser) -> str:
     return _paragraph(_passages(event, style, chooser))
 
 
+def moral(event: Event, chooser: Chooser) -> str:
+    """A proverb that the event bears out."""
+    return expand(chooser.pick(plot_of(event).morals), event.slots(), chooser)
+
+
 def _paragraph(passages: list[list[str]]) -> str:
     return " ".join([text for passage in passages for text in passage])
 
 
-def _passages(event: Event, style: Style, chooser: Chooser) -> list[list[str]]:
-    """The sentences of each beat: the beat itself, then what is added to it."""
+def _passages(
+    event: Event, style: Style, chooser: Chooser, most_words: int = MOST_WORDS
+) -> list[list[str]]:
+    """The sentences of each beat: the beat itself, then what is added to it as long
+    as there is room. Room for a twist is kept."""
     slots = event.slots()
+    plot = plot_of(event)
     passages: list[list[str]] = []
     length = 0
+    twist = chooser.coin(style.twist)
+    ahead = sum(beat.words for beat in plot.beats) + WORDS_OF_A_TWIST * twist
 
     def say(frames: tuple) -> None:
         nonlocal length
@@ -104,30 +81,27 @@ def _passages(event: Event, style: Style, chooser: Chooser) -> list[list[str]]:
         length += count_words(passages[-1][-1])
 
     def perhaps(frames: tuple, probability: float) -> None:
-        if frames and length < MOST_WORDS and chooser.coin(probability):
+        room = most_words - length - ahead - WORDS_OF_AN_ADDITION
+        if frames and room >= 0 and chooser.coin(probability):
             say(frames)
 
-    for beat in event.plot.beats[:-1]:
+    for beat in plot.beats[:-1]:
         passages.append([])
+        ahead -= beat.words
         say(beat.says)
         perhaps(beat.similes, style.simile)
         perhaps(beat.lines, style.line)
-        perhaps(_senses(beat, event), style.senses)
+        perhaps(beat.senses, style.senses)
         perhaps(beat.facts, style.fact)
-    perhaps(event.plot.twists, style.twist)
+    if twist:
+        say(plot.twists)
     passages.append([])
-    say(event.plot.beats[-1].says)
+    say(plot.beats[-1].says)
     return passages
 
 
 def count_words(text: str) -> int:
     return text.count(" ") + 1
-
-
-def _senses(beat: Beat, event: Event) -> tuple:
-    if beat.senses == "place":
-        return event.place.senses
-    return plots.load().weather.get(beat.senses, ())
 
 
 # ---- stories that are asked for
@@ -152,7 +126,7 @@ def draw_request(chooser: Chooser, split: str) -> tuple[str, Event]:
     who = chooser.pick(tuple(village.people.values()))
     thing = chooser.pick(tuple(village.things.values()))
     place = chooser.pick(_places_for(who, thing, split == "test"))
-    event = draw_event(chooser, who, thing, place)
+    event = draw_event(chooser, who=who, thing=thing, place=place)
     return request(event), event
 
 
@@ -172,24 +146,9 @@ def _places_for(who: Person, thing: Thing, test: bool) -> tuple[Place, ...]:
 
 
 def draw_pair(chooser: Chooser, split: str) -> StoryPair:
-    """One event told twice, as a rule at two levels of imagination. The shorter
-    telling is filled up with plain facts, so that length says little.
-
-    In lengths that are always equal, every image stands where the other telling has a
-    fact, and nobody could tell whether images are good or facts are bad. So one pair in
-    four is a single telling, with and without more facts.
-    """
+    """One event told twice, each time at a level of imagination of its own. The
+    shorter telling is filled up with plain facts, so that length says little."""
     prompt, event = draw_request(chooser, split)
-    if chooser.coin(SHARE_OF_PADDED_PAIRS):
-        tellings = _with_and_without_padding(event, chooser)
-    else:
-        tellings = _two_of_equal_length(event, chooser)
-    if chooser.coin(0.5):
-        tellings.reverse()
-    return StoryPair(prompt, *map(_paragraph, tellings))
-
-
-def _two_of_equal_length(event: Event, chooser: Chooser) -> list[list[list[str]]]:
     tellings = [
         _tell_at_level(event, 0.85 * chooser.uniform(), chooser) for _ in range(2)
     ]
@@ -197,58 +156,12 @@ def _two_of_equal_length(event: Event, chooser: Chooser) -> list[list[list[str]]
     length = max(length, SHORTEST_OF_A_PAIR)
     for passages in tellings:
         _fill_with_facts(passages, event, length, chooser)
-    return tellings
-
-
-def _with_and_without_padding(event: Event, chooser: Chooser) -> list[list[list[str]]]:
-    plain = _tell_at_level(event, 0.85 * chooser.uniform(), chooser)
-    padded = [list(passage) for passage in plain]
-    length = count_words(_paragraph(plain)) + MOST_PADDING * chooser.uniform()
-    _fill_with_facts(padded, event, length, chooser)
-    return [plain, padded]
-
-
-ADDITIONS = ("twist", "line", "simile", "detail", "fact")
-
-
-@dataclass(frozen=True)
-class Addition:
-    """A dry telling, and the same with one more sentence of a kind."""
-
-    kind: str
-    prompt: str
-    without: str
-    with_it: str
-
-
-def draw_addition(kind: str, chooser: Chooser, split: str) -> Addition:
-    """`kind` is one of ADDITIONS; the sentence stands where a telling may have it."""
-    prompt, event = draw_request(chooser, split)
-    passages = _tell_at_level(event, 0.1, chooser)
-    without = _paragraph(passages)
-    number, frames = chooser.pick(_places_for_addition(kind, event))
-    passages[number].append(expand(chooser.pick(frames), event.slots(), chooser))
-    return Addition(kind, prompt, without, _paragraph(passages))
-
-
-def _places_for_addition(kind: str, event: Event) -> list[tuple[int, tuple]]:
-    """After which beats a sentence of that kind may stand, and its frames there."""
-    before_the_last = list(enumerate(event.plot.beats[:-1]))
-    frames_of = {
-        "line": lambda beat: beat.lines,
-        "simile": lambda beat: beat.similes,
-        "detail": lambda beat: _senses(beat, event),
-        "fact": lambda beat: beat.facts,
-    }
-    if kind == "twist":
-        return [(before_the_last[-1][0], event.plot.twists)]
-    possible = [(number, frames_of[kind](beat)) for number, beat in before_the_last]
-    return [(number, frames) for number, frames in possible if frames]
+    return StoryPair(prompt, *map(_paragraph, tellings))
 
 
 def _tell_at_level(event: Event, level: float, chooser: Chooser) -> list[list[str]]:
     style = Style(simile=level, line=level, senses=level, twist=level, fact=0.0)
-    return _passages(event, style, chooser)
+    return _passages(event, style, chooser, MOST_WORDS_OF_A_PAIR)
 
 
 def _fill_with_facts(passages, event: Event, length: int, chooser: Chooser) -> None:
@@ -257,7 +170,7 @@ def _fill_with_facts(passages, event: Event, length: int, chooser: Chooser) -> N
     slots = event.slots()
     spare = [
         (number, expand(frame, slots, chooser))
-        for number, beat in enumerate(event.plot.beats[:-1])
+        for number, beat in enumerate(plot_of(event).beats[:-1])
         if beat.facts
         for frame in chooser.sample(beat.facts, 2)
     ]

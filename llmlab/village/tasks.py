@@ -4,13 +4,11 @@ import re
 from dataclasses import dataclass, field
 from functools import cache
 
-from llmlab.village import french, gold, news, stories, support, world
+from llmlab.village import french, gold, news, questions, stories, support, world
 from llmlab.village.chooser import Chooser
 from llmlab.village.corpus import check_split
 
-TASKS = ("translate", "summarise", "support", "story")
-# How often each is asked for: stories most, for they take the most learning.
-_SHARES = {"translate": 0.25, "summarise": 0.15, "support": 0.2, "story": 0.4}
+TASKS = ("translate", "summarise", "support", "story", "question")
 
 
 @dataclass(frozen=True)
@@ -26,10 +24,12 @@ class Instruction:
 def instructions(
     count: int, *, seed: int, split: str, task: str | None = None, start: int = 0
 ) -> list[Instruction]:
-    """Instructions `start` to `start + count` of a split, of one task or of all four.
+    """Instructions `start` to `start + count` of a split, of one task or of all in
+    equal parts.
 
-    The test split asks what training never did: held-out noun-adjective pairs in
-    translations, held-out wordings of questions, held-out combinations in stories.
+    The test split asks what training never did: held-out noun-adjective pairs and
+    sentence patterns in translations, held-out wordings of questions, held-out
+    combinations in stories, facts whose reversal was never asked.
     """
     check_split(split)
     if task is not None and task not in TASKS:
@@ -39,17 +39,25 @@ def instructions(
     drawn = []
     for number in range(start, start + count):
         chooser = Chooser("instructions", task or "all", split, seed, number)
-        drawn.append(_WRITERS[task or chooser.weighted(_SHARES)](chooser, split))
+        drawn.append(_WRITERS[task or chooser.pick(TASKS)](chooser, split))
     return drawn
 
 
+HELD_OUT_PATTERNS = 0.25  # of the translations of the test split
+
+
 def _translate(chooser: Chooser, split: str) -> Instruction:
-    phrase = french.sentence(chooser, held_out=split == "test")
+    new_pattern = split == "test" and chooser.coin(HELD_OUT_PATTERNS)
+    phrase = french.sentence(
+        chooser,
+        held_out=split == "test" and not new_pattern,
+        held_out_pattern=new_pattern,
+    )
     return Instruction(
         "translate",
-        f"Translate into French: {phrase.english}.",
-        f"{phrase.french}.",
-        {"french": phrase.french},
+        f"Translate into French: {phrase.english}",
+        phrase.french,
+        {"french": phrase.french, "pattern": phrase.pattern},
     )
 
 
@@ -76,11 +84,18 @@ def _story(chooser: Chooser, split: str) -> Instruction:
     )
 
 
+def _question(chooser: Chooser, split: str) -> Instruction:
+    question = questions.draw_question(chooser, split == "test")
+    facts = {"fact": question.fact, "direction": question.direction}
+    return Instruction("question", question.text, question.answer, facts)
+
+
 _WRITERS = {
     "translate": _translate,
     "summarise": _summarise,
     "support": _support,
     "story": _story,
+    "question": _question,
 }
 
 
@@ -102,24 +117,6 @@ def story_pairs(count: int, *, seed: int, split: str) -> list[stories.StoryPair]
     ]
 
 
-def story_additions(
-    count: int, *, kind: str, seed: int, split: str
-) -> list[stories.Addition]:
-    """Dry tellings with and without one more sentence; see `stories.draw_addition`.
-
-    Raises ValueError for a kind that is none of `ADDITIONS`.
-    """
-    check_split(split)
-    if kind not in stories.ADDITIONS:
-        raise ValueError(
-            f"expected kind to be one of {stories.ADDITIONS}, got {kind!r}"
-        )
-    return [
-        stories.draw_addition(kind, Chooser("additions", kind, split, seed, n), split)
-        for n in range(count)
-    ]
-
-
 def score_answer(example: Instruction, answer: str) -> dict[str, float]:
     """How good an answer is: "right" is 0 or 1; the other scores say why."""
     if example.task not in _SCORERS:
@@ -128,8 +125,38 @@ def score_answer(example: Instruction, answer: str) -> dict[str, float]:
 
 
 def _score_translation(example: Instruction, answer: str) -> dict[str, float]:
-    right = answer.removesuffix(".").strip() == example.facts["french"]
-    return {"right": float(right)}
+    """Right: the one translation, with every accent; where the stop is, is not asked.
+
+    "agreement", "elision" and "contraction" tell of mistakes: each is 1 unless the
+    answer differs from the translation in that alone or has a form that French does
+    not have.
+    """
+    expected = _words_of(example.facts["french"])
+    said = _words_of(answer)
+    lemmas = french.lemmas()
+    same_words = [lemmas.get(w, w) for w in said] == [
+        lemmas.get(w, w) for w in expected
+    ]
+    return {
+        "right": float(said == expected),
+        "agreement": float(said == expected or not same_words),
+        "elision": float(not _UNELIDED.search(answer)),
+        "contraction": float(not _UNCONTRACTED.search(answer)),
+    }
+
+
+_UNELIDED = re.compile(r"\b([Ll]e|[Ll]a|[Jj]e|ne|de|que) [aeiouâéèêîôAEIOU]")
+_UNCONTRACTED = re.compile(r"\b(à|de) les? ")
+
+
+def _lemmas_of(words: list[str]) -> list[str]:
+    lemmas = french.lemmas()
+    return [lemmas.get(word, word) for word in words]
+
+
+def _words_of(text: str) -> list[str]:
+    """The words of a French sentence without its stop."""
+    return text.replace("'", "' ").rstrip(" .?").split()
 
 
 def _score_summary(example: Instruction, answer: str) -> dict[str, float]:
@@ -190,9 +217,22 @@ def _score_story(example: Instruction, answer: str) -> dict[str, float]:
     }
 
 
+def _score_question(example: Instruction, answer: str) -> dict[str, float]:
+    """Right: subject and value, no other value of the same kind, one sentence."""
+    fact = example.facts["fact"]
+    text = answer[:1].lower() + answer[1:] if answer.startswith("The ") else answer
+    expected = (fact.name, fact.value)
+    recalled = sum(contains(text, part) for part in expected) / 2
+    invented = sum(contains(text, other) for other in questions.other_values(fact))
+    one_sentence = bool(re.fullmatch(r"[^.!?]+\.", answer))
+    right = recalled == 1 and invented == 0 and one_sentence
+    return {"right": float(right), "recalled": recalled, "invented": float(invented)}
+
+
 _SCORERS = {
     "translate": _score_translation,
     "summarise": _score_summary,
     "support": _score_support,
     "story": _score_story,
+    "question": _score_question,
 }
