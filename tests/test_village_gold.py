@@ -286,3 +286,24 @@ def test_damage_costs_more_the_more_there_is_of_it():
         ]
         scores.append(village.gold_score(PROMPT, " ".join(damaged)))
     assert scores == sorted(scores, reverse=True) and scores[-1] < 0.0
+
+
+@pytest.mark.parametrize("kind", village.ADDITIONS)
+def test_one_more_sentence_of_a_kind_is_worth_what_the_score_says(kind):
+    """The pairs from which a notebook reads off what a reward model pays for."""
+    added = village.story_additions(100, kind=kind, seed=0, split="test")
+    gains = []
+    for story in added:
+        assert story.kind == kind and len(story.with_it) > len(story.without)
+        before, after = (
+            village.gold_score(story.prompt, text)
+            for text in (story.without, story.with_it)
+        )
+        gains.append(after - before)
+    mean = sum(gains) / len(gains)
+    assert abs(mean) < 0.1 if kind == "fact" else mean > 0.5
+
+
+def test_an_unknown_kind_of_addition_is_refused():
+    with pytest.raises(ValueError, match="expected kind to be one of"):
+        village.story_additions(1, kind="joke", seed=0, split="test")

@@ -10,16 +10,19 @@ from llmlab.village.chooser import Chooser, every_derivation
 from llmlab.village.corpus import Document, Entropy, documents, entropy
 from llmlab.village.gold import gold_score
 from llmlab.village.probing import Completion, MinimalPair, Probes, probes
-from llmlab.village.stories import StoryPair
+from llmlab.village.stories import ADDITIONS, Addition, StoryPair
 from llmlab.village.tasks import (
     Instruction,
     instructions,
     score_answer,
+    story_additions,
     story_pairs,
     story_prompts,
 )
 
 __all__ = [
+    "ADDITIONS",
+    "Addition",
     "Chooser",
     "Completion",
     "Document",
@@ -35,6 +38,7 @@ __all__ = [
     "instructions",
     "probes",
     "score_answer",
+    "story_additions",
     "story_pairs",
     "story_prompts",
 ]

@@ -21,6 +21,8 @@ MOST_WORDS_OF_A_PAIR = 117  # which has neither title nor moral
 WORDS_OF_AN_ADDITION = 9  # about
 WORDS_OF_A_TWIST = 16
 SHORTEST_OF_A_PAIR = 75
+SHARE_OF_PADDED_PAIRS = 0.25
+MOST_PADDING = 50  # words
 
 
 @dataclass(frozen=True)
@@ -146,9 +148,24 @@ def _places_for(who: Person, thing: Thing, test: bool) -> tuple[Place, ...]:
 
 
 def draw_pair(chooser: Chooser, split: str) -> StoryPair:
-    """One event told twice, each time at a level of imagination of its own. The
-    shorter telling is filled up with plain facts, so that length says little."""
+    """One event told twice, as a rule at two levels of imagination. The shorter
+    telling is filled up with plain facts, so that length says little.
+
+    In lengths that are always equal, every image stands where the other telling has a
+    fact, and nobody could tell whether images are good or facts are bad. So one pair in
+    four is a single telling, with and without more facts.
+    """
     prompt, event = draw_request(chooser, split)
+    if chooser.coin(SHARE_OF_PADDED_PAIRS):
+        tellings = _with_and_without_padding(event, chooser)
+    else:
+        tellings = _two_of_equal_length(event, chooser)
+    if chooser.coin(0.5):
+        tellings.reverse()
+    return StoryPair(prompt, *map(_paragraph, tellings))
+
+
+def _two_of_equal_length(event: Event, chooser: Chooser) -> list[list[list[str]]]:
     tellings = [
         _tell_at_level(event, 0.85 * chooser.uniform(), chooser) for _ in range(2)
     ]
@@ -156,7 +173,54 @@ def draw_pair(chooser: Chooser, split: str) -> StoryPair:
     length = max(length, SHORTEST_OF_A_PAIR)
     for passages in tellings:
         _fill_with_facts(passages, event, length, chooser)
-    return StoryPair(prompt, *map(_paragraph, tellings))
+    return tellings
+
+
+def _with_and_without_padding(event: Event, chooser: Chooser) -> list[list[list[str]]]:
+    plain = _tell_at_level(event, 0.85 * chooser.uniform(), chooser)
+    padded = [list(passage) for passage in plain]
+    length = count_words(_paragraph(plain)) + MOST_PADDING * chooser.uniform()
+    _fill_with_facts(padded, event, length, chooser)
+    return [plain, padded]
+
+
+ADDITIONS = ("twist", "line", "simile", "detail", "fact")
+
+
+@dataclass(frozen=True)
+class Addition:
+    """A dry telling, and the same with one more sentence of a kind."""
+
+    kind: str
+    prompt: str
+    without: str
+    with_it: str
+
+
+def draw_addition(kind: str, chooser: Chooser, split: str) -> Addition:
+    """`kind` is one of ADDITIONS; the sentence stands where a telling may have it."""
+    prompt, event = draw_request(chooser, split)
+    passages = _tell_at_level(event, 0.1, chooser)
+    without = _paragraph(passages)
+    number, frames = chooser.pick(_places_for_addition(kind, event))
+    passages[number].append(expand(chooser.pick(frames), event.slots(), chooser))
+    return Addition(kind, prompt, without, _paragraph(passages))
+
+
+def _places_for_addition(kind: str, event: Event) -> list[tuple[int, tuple]]:
+    """After which beats a sentence of that kind may stand, and its frames there."""
+    plot = plot_of(event)
+    before_the_last = list(enumerate(plot.beats[:-1]))
+    frames_of = {
+        "line": lambda beat: beat.lines,
+        "simile": lambda beat: beat.similes,
+        "detail": lambda beat: beat.senses,
+        "fact": lambda beat: beat.facts,
+    }
+    if kind == "twist":
+        return [(before_the_last[-1][0], plot.twists)]
+    possible = [(number, frames_of[kind](beat)) for number, beat in before_the_last]
+    return [(number, frames) for number, frames in possible if frames]
 
 
 def _tell_at_level(event: Event, level: float, chooser: Chooser) -> list[list[str]]:

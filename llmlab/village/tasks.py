@@ -9,6 +9,14 @@ from llmlab.village.chooser import Chooser
 from llmlab.village.corpus import check_split
 
 TASKS = ("translate", "summarise", "support", "story", "question")
+# How often each is asked for: stories most, for they take the most learning.
+_SHARES = {
+    "translate": 0.22,
+    "summarise": 0.14,
+    "support": 0.18,
+    "story": 0.36,
+    "question": 0.1,
+}
 
 
 @dataclass(frozen=True)
@@ -24,8 +32,7 @@ class Instruction:
 def instructions(
     count: int, *, seed: int, split: str, task: str | None = None, start: int = 0
 ) -> list[Instruction]:
-    """Instructions `start` to `start + count` of a split, of one task or of all in
-    equal parts.
+    """Instructions `start` to `start + count` of a split, of one task or of all.
 
     The test split asks what training never did: held-out noun-adjective pairs and
     sentence patterns in translations, held-out wordings of questions, held-out
@@ -39,7 +46,7 @@ def instructions(
     drawn = []
     for number in range(start, start + count):
         chooser = Chooser("instructions", task or "all", split, seed, number)
-        drawn.append(_WRITERS[task or chooser.pick(TASKS)](chooser, split))
+        drawn.append(_WRITERS[task or chooser.weighted(_SHARES)](chooser, split))
     return drawn
 
 
@@ -114,6 +121,24 @@ def story_pairs(count: int, *, seed: int, split: str) -> list[stories.StoryPair]
     return [
         stories.draw_pair(Chooser("story_pairs", split, seed, number), split)
         for number in range(count)
+    ]
+
+
+def story_additions(
+    count: int, *, kind: str, seed: int, split: str
+) -> list[stories.Addition]:
+    """Dry tellings with and without one more sentence; see `stories.draw_addition`.
+
+    Raises ValueError for a kind that is none of `ADDITIONS`.
+    """
+    check_split(split)
+    if kind not in stories.ADDITIONS:
+        raise ValueError(
+            f"expected kind to be one of {stories.ADDITIONS}, got {kind!r}"
+        )
+    return [
+        stories.draw_addition(kind, Chooser("additions", kind, split, seed, n), split)
+        for n in range(count)
     ]
 
 
