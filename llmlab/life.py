@@ -361,7 +361,7 @@ def train_instruct(life: Life) -> Trained:
 def measure_answers(life: Life, model: GPT) -> dict[str, Share]:
     """Share of right answers to held-out prompts, by task."""
     shares = {}
-    for task in ("translate", "summarise", "support", "story"):
+    for task in village.TASKS:
         examples = village.instructions(
             life.scale.test_instructions, seed=life.seed, split="test", task=task
         )

@@ -161,6 +161,7 @@ def make_report(life: Life, records: list[dict]) -> dict:
             "summaries_right": metrics["instruct"]["summarise_right"],
             "support_right": metrics["instruct"]["support_right"],
             "stories_right": metrics["instruct"]["story_right"],
+            "questions_right": metrics["instruct"]["question_right"],
             "reward_accuracy": metrics["reward"]["reward_accuracy"],
             "reward_ceiling": metrics["reward"]["reward_ceiling"],
             **_policy_metrics("reinforce", metrics["reinforce"]),
@@ -188,7 +189,7 @@ def samples(life: Life) -> list[dict]:
     """The same prompts, answered by every stage: the first of each task, unselected."""
     prompts = [
         village.instructions(1, seed=life.seed, split="test", task=task)[0].prompt
-        for task in ("translate", "summarise", "support", "story")
+        for task in village.TASKS
     ]
     prompts.append("How can I reset my password?")
     prompts += life.story_prompts(2, "test")
