@@ -68,6 +68,7 @@ def load() -> Library:
     data = world.read_file(SHARED)
     slots = slot_names()
     lists = world.word_lists(data["words"], SHARED, slots)
+    lists["object"] = tuple(world.load().things)
     similes, senses, facts = (
         {
             key: world.frame_list(text, lists, slots, SHARED, f"[{part}] {key}")
