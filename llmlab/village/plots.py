@@ -37,7 +37,8 @@ class Beat:
 
 @dataclass(frozen=True, eq=False)
 class Plot:
-    """`deed` and `outcome` say in short what happens: frames without choices."""
+    """`deed`, its `cause` and the `outcome` say in short what happens: clauses in the
+    past tense, frames without choices."""
 
     name: str
     schema: Schema
@@ -45,6 +46,7 @@ class Plot:
     twists: tuple
     morals: tuple
     deed: Any
+    cause: Any
     outcome: Any
 
 
@@ -129,6 +131,7 @@ class _Reader:
             twists=self._frames(data, "twists"),
             morals=self._frames(data, "morals"),
             deed=self._frames(data, "deed")[0],
+            cause=self._frames(data, "cause")[0] if "cause" in data else None,
             outcome=self._frames(data, "outcome")[0],
         )
 
