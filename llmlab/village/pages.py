@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from llmlab.village import frames, world
+from llmlab.village import frames, plots, world
+from llmlab.village.calendar import calendar
 from llmlab.village.cast import (
     RELATIONS,
     Draw,
@@ -60,6 +61,15 @@ def shared() -> tuple[dict[str, tuple], Tables]:
     data = world.read_file(PHRASES)
     lists = read_lists(data.pop("words"), {}, PHRASES)
     return lists, {name: _read_rows(data, name, lists, PHRASES) for name in data}
+
+
+@cache
+def word_lists() -> dict[str, tuple]:
+    """The word lists of stories.toml, which all genres share, <day> and <object>."""
+    words = world.read_file(plots.SHARED)["words"]
+    lists = world.word_lists(words, plots.SHARED, plots.slot_names())
+    things = tuple(world.load().things)
+    return lists | {"day": calendar().days, "object": things}
 
 
 def any_of(name: str) -> Choice:
