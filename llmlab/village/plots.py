@@ -46,8 +46,8 @@ class Plot:
     twists: tuple
     morals: tuple
     deed: Any
-    cause: Any
     outcome: Any
+    cause: Any = None
 
 
 @dataclass(frozen=True)
