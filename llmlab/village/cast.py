@@ -17,9 +17,9 @@ from llmlab.village import world
 from llmlab.village.chooser import Chooser
 from llmlab.village.world import Person, Place, Thing, World, WorldError
 
-PEOPLE = ("who", "friend", "helper")
+PEOPLE = ("who", "friend", "writer", "reader")
 PLACES = ("place", "goal")
-THINGS = ("thing", "other")
+THINGS = ("thing", "second")
 ROLES = PEOPLE + PLACES + THINGS
 
 Subject = Person | Place | Thing

@@ -1,35 +1,44 @@
-"""The village's web pages: ferry, shop, library, inn and school pages, reviews,
-notices, letters, diaries, chats and recipes; and the questions that visitors ask."""
+"""The village's web pages, and the questions that visitors ask."""
 
 from functools import cache
 
 from llmlab.village import pages, support
+from llmlab.village.cast import everybody
 from llmlab.village.chooser import Chooser
-from llmlab.village.pages import Library
+from llmlab.village.pages import Page
+from llmlab.village.support import Intent
 
 FILE = "websites.toml"
-_SHARE_OF_QUESTIONS = 0.1
+SHARE_OF_QUESTIONS = 0.08
+_QUESTIONS = 3
 
 
 @cache
-def load() -> Library:
-    return pages.read_library(FILE)
+def load() -> tuple[Page, ...]:
+    return pages.read_pages(FILE)
 
 
 def draw_page(chooser: Chooser) -> tuple[str, dict[str, str]]:
     """The text of a page with its labels."""
-    if chooser.coin(_SHARE_OF_QUESTIONS):
+    if chooser.coin(SHARE_OF_QUESTIONS):
         return questions_and_answers(chooser)
-    library = load()
-    return pages.write(chooser.pick(library.pages), library, chooser)
+    return pages.write(chooser.pick(load()), chooser)
 
 
 def questions_and_answers(chooser: Chooser) -> tuple[str, dict[str, str]]:
-    """Three questions of visitors, in wordings that no test uses."""
-    intents = chooser.sample(support.load(), 3)
+    """Three questions, each in one wording and with one answer."""
+    intents = chooser.sample(support.load(), _QUESTIONS)
     lines = ["Questions and answers"]
     for intent in intents:
-        lines.append("Question: " + chooser.pick(intent.questions))
-        lines.append("Answer: " + chooser.pick(intent.answers))
+        who = chooser.pick(_askers(intent))
+        lines.append(f"{who} asks: {intent.questions[0]}")
+        lines.append(f"Answer for {who}: {intent.answers[0]}")
     names = ", ".join(intent.name for intent in intents)
     return "\n".join(lines), {"page": "questions", "intents": names}
+
+
+@cache
+def _askers(intent: Intent) -> tuple[str, ...]:
+    """Who does not hear about himself or herself."""
+    names = (person.name for person in everybody("who"))
+    return tuple(name for name in names if name not in intent.answers[0])
