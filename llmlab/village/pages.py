@@ -62,6 +62,9 @@ class Page:
     blocks: tuple[Block, ...]
     named: frozenset[str]  # people and places that the frames name themselves
 
+    def tells_events(self) -> bool:
+        return EVENT in self.draws or any(EVENT in part.draws for part in self.blocks)
+
 
 # ---- reading
 

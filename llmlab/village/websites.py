@@ -9,20 +9,26 @@ from llmlab.village.pages import Page
 from llmlab.village.support import Intent
 
 FILE = "websites.toml"
-SHARE_OF_QUESTIONS = 0.08
+SHARES = {"log": 0.45, "lists": 0.5, "questions": 0.05}
 _QUESTIONS = 3
 
 
 @cache
-def load() -> tuple[Page, ...]:
-    return pages.read_pages(FILE)
+def load() -> dict[str, tuple[Page, ...]]:
+    """The pages: those that tell of events ("log"), and the others ("lists")."""
+    found = pages.read_pages(FILE)
+    return {
+        "log": tuple(page for page in found if page.tells_events()),
+        "lists": tuple(page for page in found if not page.tells_events()),
+    }
 
 
 def draw_page(chooser: Chooser) -> tuple[str, dict[str, str]]:
     """The text of a page with its labels."""
-    if chooser.coin(SHARE_OF_QUESTIONS):
+    kind = chooser.weighted(SHARES)
+    if kind == "questions":
         return questions_and_answers(chooser)
-    return pages.write(chooser.pick(load()), chooser)
+    return pages.write(chooser.pick(load()[kind]), chooser)
 
 
 def questions_and_answers(chooser: Chooser) -> tuple[str, dict[str, str]]:
@@ -32,7 +38,7 @@ def questions_and_answers(chooser: Chooser) -> tuple[str, dict[str, str]]:
     for intent in intents:
         who = chooser.pick(_askers(intent))
         lines.append(f"{who} asks: {intent.questions[0]}")
-        lines.append(f"Answer for {who}: {intent.answers[0]}")
+        lines.append(f"We answer {who}: {intent.answers[0]}")
     names = ", ".join(intent.name for intent in intents)
     return "\n".join(lines), {"page": "questions", "intents": names}
 
