@@ -69,8 +69,7 @@ def load() -> Library:
     """The plots, read once; raises WorldError at the first mistake."""
     data = world.read_file(SHARED)
     slots = slot_names()
-    lists = world.word_lists(data["words"], SHARED, slots)
-    lists["object"] = tuple(world.load().things)
+    lists = word_lists()
     similes, senses, facts = (
         {
             key: world.frame_list(text, lists, slots, SHARED, f"[{part}] {key}")
@@ -83,6 +82,13 @@ def load() -> Library:
         plot = _Reader(f"{FOLDER}/{path.name}", library, lists, slots).plot()
         library.plots[plot.name] = plot
     return library
+
+
+def word_lists() -> dict[str, tuple]:
+    """The word lists that all stories share; <object> is the name of any thing."""
+    words = world.read_file(SHARED)["words"]
+    lists = world.word_lists(words, SHARED, slot_names())
+    return lists | {"object": tuple(world.load().things)}
 
 
 @cache
