@@ -34,11 +34,13 @@ from llmlab.village.simulation import Event, State
 from llmlab.village.world import WorldError
 
 _REPEATED = re.compile(r"(\d+) x (.+):\n")
+_LIKE_REPEATED = re.compile(r"\d+ *x ")
 
 EVENT = "event"
 NEW_LINE = " / "
 # What a page must tell of an event: the rest is told by the deed and the outcome.
 _TOLD_OF_EVENTS = ("deed", "outcome", "place", "day", "time", "weather")
+_ROLES_OF = {EVENT: plots.ROLES}
 _CALENDAR = {
     "day": ("day",),
     "time": ("time", "hour"),
@@ -71,11 +73,8 @@ class Page:
 
 @cache
 def word_lists() -> dict[str, tuple]:
-    """The word lists of stories.toml, which all genres share, <day> and <object>."""
-    words = world.read_file(plots.SHARED)["words"]
-    lists = world.word_lists(words, plots.SHARED, plots.slot_names())
-    things = tuple(world.load().things)
-    return lists | {"day": calendar().days, "object": things}
+    """The word lists of stories.toml, which all genres share, and <day>."""
+    return plots.word_lists() | {"day": calendar().days}
 
 
 def block(text: str, lists: dict, slots: Iterable[str], file: str, where: str) -> Any:
@@ -103,7 +102,14 @@ def _read_page(entry: dict, file: str) -> Page:
 
 def _read_block(text: str, draws: tuple[str, ...], page: str, file: str) -> Block:
     repeated = _REPEATED.match(text)
+    if _LIKE_REPEATED.match(text) and not repeated:
+        line = text.splitlines()[0]
+        raise WorldError(
+            f"{world.at_line(file, line)}: page {page}: expected a line such as "
+            f"'4 x place, who:', found {line!r}"
+        )
     own = _read_draws(repeated[2], page, file) if repeated else ()
+    _check_roles((*draws, *own), page, file)
     slots = [slot for draw in (*draws, *own) for slot in _slots_of(draw)]
     text = text[repeated.end() :] if repeated else text
     frame = block(text, word_lists(), slots, file, f"page {page}")
@@ -128,6 +134,18 @@ def _slots_of(draw: str) -> tuple[str, ...]:
     if draw == EVENT:
         return (*plots.slot_names(), "deed", "cause", "outcome", "line")
     return _CALENDAR.get(draw) or every_slot((draw,))
+
+
+def _check_roles(draws: tuple[str, ...], page: str, file: str) -> None:
+    """A block that draws a role of its page again would tell of two at once."""
+    roles = [role for draw in draws for role in _ROLES_OF.get(draw, (draw,))]
+    for role in roles:
+        if roles.count(role) > 1:
+            line = world.at_line(file, f'name = "{page}"')
+            raise WorldError(
+                f"{line}: page {page}: {role!r} is drawn twice; an event draws "
+                f"{', '.join(plots.ROLES)} itself"
+            )
 
 
 def _check_told(draws: tuple[str, ...], told: list, page: str, file: str) -> None:
