@@ -130,10 +130,13 @@ def test_genres_have_their_shares_of_the_words(train):
 
 def test_text_is_clean(train):
     for document in train:
-        assert not re.search(r"[{}\[\]<>|]|  | [.,;:!?]|\bNone\b", document.text)
+        assert not re.search(r"[{}\[\]<>|]|  | [.,]|\bNone\b", document.text)
+        if document.genre == "bilingual":  # French has a space before ? and !
+            continue
+        assert not re.search(" [;:!?]", document.text), document.text
         articles = re.sub(r"\b[Aa]n (hour|honest)", "a", document.text)
         wrong = re.search(r"\b[Aa] [aeiou]|\b[Aa]n [^aeiou]", articles)
-        assert document.genre == "bilingual" or not wrong, (wrong, document.text)
+        assert not wrong, (wrong, document.text)
 
 
 def test_pronouns_agree_with_the_only_person_of_a_text():
@@ -148,7 +151,7 @@ def test_entropy_is_a_mean_with_its_standard_error(train):
     bits = [d.bits for d in village.documents(500, seed=7, split="train")]
     assert found.bits == pytest.approx(sum(bits) / 500)
     assert 0 < found.standard_error < 0.05 * found.bits
-    assert 0.6 <= found.bits / found.words <= 1.1
+    assert 1.2 <= found.bits / found.words <= 1.6
 
 
 def test_no_two_derivations_of_a_beat_give_the_same_text():
