@@ -170,10 +170,20 @@ def homeless_facts(text: str, genre: str) -> list[str]:
                 continue
             if len(fact.split()) > 1 and stands_in(fact, text) and not names & named:
                 found.append(f"{key} {fact!r}, but none of {sorted(names)}")
-    for spot, names in _spots().items():
-        if genre == "books" and stands_in(spot, text) and not names & there:
-            found.append(f"spot {spot!r}, but none of {sorted(names)}")
-    return found
+    return found + (homeless_spots(text, there) if genre == "books" else [])
+
+
+def homeless_spots(text: str, there: set[str]) -> list[str]:
+    """Spots of places where the story is not. One may work "on the ladder" anywhere if
+    a ladder is what the story is about."""
+    title = text.partition("\n")[0]
+    return [
+        f"spot {spot!r}, but none of {sorted(names)}"
+        for spot, names in _spots().items()
+        if stands_in(spot, text)
+        and not names & there
+        and not title.endswith(f" {spot.split()[-1]}")
+    ]
 
 
 @cache
@@ -438,8 +448,9 @@ def texts_of(value):
 
 @cache
 def lexicon() -> frozenset[str]:
-    """Every word of the data files, in small letters."""
-    words = set()
+    """Every word of the data files, in small letters, and the pronouns that code
+    puts in."""
+    words = HE | SHE
     for path in sorted(FOLDER.glob("**/*.toml")):
         for text in texts_of(read(str(path.relative_to(FOLDER)))):
             words.update(re.findall(r"\w+", text.lower()))
