@@ -137,7 +137,7 @@ class _Reader:
             twists=self._frames(data, "twists"),
             morals=self._frames(data, "morals"),
             deed=self._frames(data, "deed")[0],
-            cause=self._frames(data, "cause")[0] if "cause" in data else None,
+            cause=self._frames(data, "cause")[0],
             outcome=self._frames(data, "outcome")[0],
         )
 
