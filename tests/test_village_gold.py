@@ -246,18 +246,17 @@ class AtLevels(Chooser):
 
 
 def test_gold_prefers_the_imaginative_telling_of_matched_pairs():
-    pairs = [
-        stories.draw_pair(AtLevels((0.1, 0.7), "levels", number), "train")
-        for number in range(2000)
-    ]
-    preferred = [
-        village.gold_score(pair.prompt, pair.second)
-        > village.gold_score(pair.prompt, pair.first)
-        for pair in pairs
-    ]
-    lengths = [
-        [len(text.split()) for text in (pair.first, pair.second)] for pair in pairs
-    ]
+    preferred, lengths = [], []
+    for number in range(2000):
+        chooser = AtLevels((0.1, 0.7), "levels", number)
+        prompt, event = stories.draw_request(chooser, "train")
+        dry, rich = map(
+            stories._paragraph, stories._two_of_equal_length(event, chooser)
+        )
+        lengths.append((len(dry.split()), len(rich.split())))
+        preferred.append(
+            village.gold_score(prompt, rich) > village.gold_score(prompt, dry)
+        )
     dry, rich = map(statistics.mean, zip(*lengths, strict=True))
     assert abs(dry - rich) < 2.0
     assert statistics.mean(preferred) >= 0.98

@@ -2,6 +2,7 @@
 
 import random
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -107,10 +108,10 @@ def test_the_pairs_of_words_are_those_of_all_sentences():
 # ---- stories
 
 
-def an_event() -> Event:
+def an_event(plot: str = "lost") -> Event:
     village = world.load()
     return Event(
-        plots.load().plots["lost"].schema,
+        plots.load().plots[plot].schema,
         village.people["Tilda"],
         village.people["Otto"],
         village.things["lantern"],
@@ -162,16 +163,16 @@ def test_a_sentence_is_what_the_teller_meant():
                 assert (meaning.beat, meaning.frame) == (beat_number, number)
 
 
-# What is changed in a story about Tilda, Otto, a lantern and the mill.
+# What is changed in stories about Tilda, Otto, a lantern and the mill.
 CHANGES = {
     "who": ("Tilda", "Wilma"),
     "friend": ("Otto", "Bruno"),
     "thing": ("lantern", "kettle"),
     "material": ("brass lantern", "silver lantern"),
-    "colour": ("yellow lantern", "green lantern"),
+    "colour": ("was yellow", "was green"),
     "place": ("the mill", "the inn"),
-    "species": ("The fox", "The raven"),
-    "trade": ("The ferry captain", "The baker"),
+    "species": ("Tilda, a fox", "Tilda, a raven"),
+    "trade": ("Otto was the ferry captain", "Otto was the baker"),
     "spot": ("behind the corn sacks", "between two dictionaries"),
     "like": ("plum jam", "old songs"),
     "wish": ("see the end of every road", "read every book twice"),
@@ -180,16 +181,20 @@ CHANGES = {
     "kin": ("Lars", "Agnes"),
     "owner": ("Bruno had the finest", "Agnes had the finest"),
     "mark": ("four white sails", "ninety steps"),
-    "weather": ("rain drummed on the roofs", "icicles hung over the doors"),
-    "pronoun": (" his ", " her "),
+    "weather": ("drummed on the roofs", "lay on every roof"),
+    "pronoun": ("and she", "and he"),
 }
 
 
 @pytest.fixture(scope="module")
 def many_tellings() -> list[str]:
-    """Tellings of one event that between them say nearly everything of it."""
+    """Tellings of one cast that between them say nearly everything of it."""
+    wordy = replace(FULL, fact=0.7)
     return [
-        stories.tell(an_event(), FULL, Chooser("many", number)) for number in range(400)
+        stories.tell(an_event(plot), wordy, Chooser("many", plot, number))
+        for plot, known in plots.load().plots.items()
+        if known.schema.fits(world.load().things["lantern"])
+        for number in range(80)
     ]
 
 
@@ -201,13 +206,12 @@ def test_a_wrong_word_is_found_wherever_it_stands(what, many_tellings):
     for text in many_tellings:
         # Only what the story says after it has told its day and weather.
         first, _, rest = text.partition(". ")
-        if old in rest:
+        if old in rest and tried < 200:
             tried += 1
             story = reading.read_story(prompt, f"{first}. {rest.replace(old, new, 1)}")
             found += any(s.contradictions or not s.meaning for s in story.sentences)
-    assert tried == 0 or found >= 0.9 * tried, (tried, found)
-    if what in ("who", "friend", "thing", "place", "species", "trade", "spot"):
-        assert tried > 20
+    assert tried >= 5, f"{old!r} is hardly ever said now: change something else"
+    assert found >= 0.9 * tried, (tried, found)
 
 
 def test_the_reader_says_what_is_wrong():

@@ -13,7 +13,6 @@ from functools import cache
 
 from llmlab.village import world
 from llmlab.village.corpus import Document
-from llmlab.village.world import Person
 
 FILE = "probes.toml"
 _SENTENCE_END = re.compile(r"(?<=[.!?]) (?=[A-Z])|\n")
@@ -176,7 +175,7 @@ def _agreement() -> Rule:
 def _tense() -> Rule:
     start = r"^(?:Last|One|On) [^,:\"]*?"
     return _swap_rule(
-        rf"{start}\b(?:{_people()}) ({_one_of(words().present_of)})\b",
+        rf"{start}(?<! and )\b(?:{_people()}) ({_one_of(words().present_of)})\b",
         words().present_of,
     )
 
@@ -268,42 +267,51 @@ def _preposition() -> Rule:
     return _swap_rule(rf"\b((?:at|to) the) (?:{places})\b", turned)
 
 
-_OTHER_PRONOUN = {"He": "She", "She": "He", "he": "she", "she": "he"}
+_OTHER_PRONOUN = {"He": "She", "She": "He"}
 _OTHER_POSSESSIVE = {"his": "her", "her": "his", "himself": "herself"}
 _OTHER_POSSESSIVE["herself"] = "himself"
 
 
-def _only_person(text: str) -> Person | None:
-    """The person that a text names first, if it names no other."""
-    names = re.findall(rf"\b({_people()})\b", text)
-    if len(set(names)) != 1 or not text.startswith(names[0]):
-        return None
-    return world.load().people[names[0]]
+def _only_gender(text: str) -> str:
+    """The gender of the people whom a text names, if all have one and no other
+    creature is spoken of; otherwise nothing."""
+    people = world.load().people
+    named = [people[name] for name in re.findall(rf"\b({_people()})\b", text)]
+    genders = {person.gender for person in named}
+    own = {word for person in named for word in (person.species, person.trade)}
+    if len(genders) != 1 or set(_roles_pattern().findall(text)) - own:
+        return ""
+    return genders.pop()
+
+
+_GENDER_OF = {"he": "male", "his": "male", "himself": "male"}
+_GENDER_OF |= {"she": "female", "her": "female", "herself": "female"}
 
 
 def _gender(pattern: str, table: dict[str, str]) -> Rule:
-    """Exchanges a pronoun of the only person of a text."""
+    """Exchanges a pronoun before which everybody is of its gender."""
     swap = _swap_rule(pattern, table)
     compiled = re.compile(pattern)
 
     def rule(text: str) -> Spoiled:
-        person = _only_person(text)
         match = compiled.search(text)
-        if not person or not match or _roles_pattern().search(text):
+        if not match:
             return None
-        forms = {person.pronoun(case) for case in ("he", "his")}
-        forms.add("herself" if person.gender == "female" else "himself")
-        return swap(text) if match[1].lower() in forms else None
+        gender = _only_gender(text[: match.start()])
+        return swap(text) if gender == _GENDER_OF[match[1].lower()] else None
 
     return rule
 
 
 def _pronoun_gender() -> Rule:
-    return _gender(rf"\b({_one_of(_OTHER_PRONOUN)})\b \w+", _OTHER_PRONOUN)
+    """Of the person whom the sentence before is about."""
+    return _gender(r"(?<=[.?!] )(He|She)\b \w+", _OTHER_PRONOUN)
 
 
 def _possessive_gender() -> Rule:
-    pattern = rf"\b({_one_of(_OTHER_POSSESSIVE)})\b[ .,;]\w*"
+    no_noun = "as|to|for|and|in|on|at|with|by|from|so|that|when|how|what|a|the"
+    own = rf"(?:his|her)(?= (?!(?:{no_noun})\b)[a-z])"
+    pattern = rf"\b(himself|herself|{own})\b\W\w*"
     return _gender(pattern, _OTHER_POSSESSIVE)
 
 
