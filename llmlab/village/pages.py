@@ -271,7 +271,7 @@ def event_slots(event: Event) -> dict[str, Any]:
 def _told(plot: Plot) -> dict[str, Any]:
     lines = tuple(line for beat in plot.beats for line in beat.lines)
     told = {"deed": plot.deed, "outcome": plot.outcome, "line": Choice(lines)}
-    return world.with_capitals(told | {"cause": plot.cause or "nobody knew why"})
+    return world.with_capitals(told | {"cause": plot.cause})
 
 
 # ---- still used by the gazette and the encyclopaedia; to go
