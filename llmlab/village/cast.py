@@ -1,11 +1,9 @@
-"""The cast of a page: who is drawn, in which relation, and the slots that they fill.
+"""The cast of an entry: who is drawn, in which relation, and the slots they fill.
 
     "who"                         anybody
     "friend: kin of who"          who stands in a relation to a role drawn before
-    "place: indoors"              one of a kind
-    "weather"                     a row of the table of that name
 
-Nobody plays two roles, and nobody whom the page names anyway plays one.
+Nobody plays two roles. (Pages draw by `llmlab.village.pages`, into the same slots.)
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -58,28 +56,12 @@ def _home(village: World, person: Person) -> list[Place]:
     return [village.places[person.home]]
 
 
-def _elsewhere(village: World, person: Person) -> list[Place]:
-    return [place for place in village.places.values() if place.name != person.home]
-
-
 def _kin(village: World, person: Person) -> list[Person]:
     return [village.people[person.kin]]
 
 
-def _visitor(village: World, person: Person) -> list[Person]:
-    return [other for other in village.people.values() if other.home != person.home]
-
-
 def _property(village: World, person: Person) -> list[Thing]:
     return [thing for thing in village.things.values() if thing.owner == person.name]
-
-
-def _belonging(village: World, person: Person) -> list[Thing]:
-    return [thing for thing in _durable(village) if thing.owner == person.name]
-
-
-def _lack(village: World, person: Person) -> list[Thing]:
-    return [thing for thing in _durable(village) if thing.owner != person.name]
 
 
 def _shelf(village: World, thing: Thing) -> list[Place]:
@@ -98,19 +80,10 @@ def _stock(village: World, place: Place) -> list[Thing]:
     return [thing for thing in _durable(village) if thing.kept == place.name]
 
 
-def _indoors(village: World, _) -> list[Place]:
-    return [place for place in village.places.values() if place.indoors]
-
-
 RELATIONS = {
-    "indoors": Relation((), _indoors),  # of nobody: any place with a roof
     "home": Relation(PEOPLE, _home, certain=True),
-    "elsewhere": Relation(PEOPLE, _elsewhere),  # any place but the home
     "kin": Relation(PEOPLE, _kin, certain=True),
-    "visitor": Relation(PEOPLE, _visitor),  # one who lives elsewhere
     "property": Relation(PEOPLE, _property),  # a thing of theirs
-    "belonging": Relation(PEOPLE, _belonging),  # a thing of theirs, no food
-    "lack": Relation(PEOPLE, _lack),  # a thing that is not theirs, no food
     "shelf": Relation(THINGS, _shelf, certain=True),
     "owner": Relation(THINGS, _owner, certain=True),
     "neighbour": Relation(PLACES, _neighbour, certain=True),
@@ -130,7 +103,7 @@ def everybody(role: str) -> tuple[Subject, ...]:
 
 
 @cache
-def related(relation: str, subject: Subject | None) -> tuple[Subject, ...]:
+def related(relation: str, subject: Subject) -> tuple[Subject, ...]:
     """All who stand in the relation to the subject."""
     return tuple(RELATIONS[relation].among(world.load(), subject))
 
@@ -214,8 +187,7 @@ def _read_draw(text: str, tables: Tables, file: str, where: str) -> Draw:
         )
     if source and not _is_relation(relation, of):
         known = ", ".join(
-            f"'{name} of {known.roles[0]}'" if known.roles else f"'{name}'"
-            for name, known in RELATIONS.items()
+            f"'{name} of {known.roles[0]}'" for name, known in RELATIONS.items()
         )
         raise WorldError(
             f"{line}: {where}: expected {text!r} to end with a relation, one of {known}"
@@ -224,53 +196,31 @@ def _read_draw(text: str, tables: Tables, file: str, where: str) -> Draw:
 
 
 def _is_relation(relation: str, of: str) -> bool:
-    if relation not in RELATIONS:
-        return False
-    roles = RELATIONS[relation].roles
-    return of in roles if roles else not of
-
-
-def slots_of(draw: Draw, tables: Tables) -> tuple[str, ...]:
-    """The slots that a draw fills."""
-    if draw.role in tables:
-        return tuple(f"{draw.role}.{column}" for column in tables[draw.role][0])
-    return every_slot((draw.role,))
-
-
-def named_in(text: str) -> frozenset[str]:
-    """Who and which places a page names itself: Otto on all pages of the ferry."""
-    village = world.load()
-    words = frozenset(text.replace(",", " ").replace(".", " ").split())
-    people = {name for name in village.people if name in words}
-    return frozenset(people | {n for n in village.places if f"the {n}" in text})
+    return relation in RELATIONS and of in RELATIONS[relation].roles
 
 
 def draw_cast(
-    draws: Sequence[Draw],
-    tables: Tables,
-    chooser: Chooser,
-    named: frozenset[str] = frozenset(),
+    draws: Sequence[Draw], tables: Tables, chooser: Chooser
 ) -> tuple[dict[str, Subject], dict[str, Any]]:
-    """The cast of a page by role, and the slots that it fills. Those who are `named`
-    stay out of the draws, unless a relation leaves no choice."""
+    """The cast of an entry by role, and the slots that it fills."""
     cast: dict[str, Subject] = {}
     slots: dict[str, Any] = {}
     for draw in draws:
         if draw.role in tables:
             slots |= row_slots(draw.role, chooser.pick(tables[draw.role]))
             continue
-        subject = chooser.pick(_options(draw, cast, named))
+        subject = chooser.pick(_options(draw, cast))
         cast[draw.role] = subject
         slots |= subject_slots(subject, draw.role)
     return cast, slots
 
 
-def _options(draw: Draw, cast: dict[str, Subject], named: frozenset[str]) -> list:
+def _options(draw: Draw, cast: dict[str, Subject]) -> list:
     if not draw.relation:
         options = everybody(draw.role)
     else:
-        options = related(draw.relation, cast.get(draw.of))
+        options = related(draw.relation, cast[draw.of])
         if RELATIONS[draw.relation].certain:
             return list(options)
-    taken = {subject.name for subject in cast.values()} | named
+    taken = {subject.name for subject in cast.values()}
     return [option for option in options if option.name not in taken]
