@@ -9,9 +9,7 @@ choice: states are told in the present only, "they" and "you" never occur.
 from dataclasses import dataclass, replace
 
 from llmlab.village import world
-from llmlab.village.chooser import Chooser
 from llmlab.village.french_lexicon import Adjective, Noun, Verb, load
-from llmlab.village.french_scene import GENDERS, Entry, Scene
 from llmlab.village.world import Person
 
 # Before these elision takes place. An h is mute in the words of this list; names with
@@ -90,7 +88,7 @@ def genitive(english: str, plural: bool) -> str:
 def noun_phrase(
     noun: Noun, adjective: Adjective | None, determiner: str, plural: bool
 ) -> Nominal:
-    """`determiner`: the, a, some, a possessive, a number, or "" for none."""
+    """`determiner`: the, a, a possessive, a number, or "" for none."""
     english = noun.english[plural]
     french = noun.french[plural]
     if adjective is not None:
@@ -138,8 +136,9 @@ def _with_determiner(determiner: str, phrase: str, gender: str, plural: bool) ->
             return f"{several} {phrase}"
         before_vowel = phrase[0] in _VOWELS
         return f"{masculine if gender == 'm' or before_vowel else feminine} {phrase}"
-    words = {"a": "un" if gender == "m" else "une", "some": "des"}
-    return f"{words.get(determiner) or load().numbers[determiner]} {phrase}"
+    if determiner == "a":
+        return f"{'un' if gender == 'm' else 'une'} {phrase}"
+    return f"{load().numbers[determiner]} {phrase}"
 
 
 def name(person: Person) -> Nominal:
@@ -152,79 +151,21 @@ def name(person: Person) -> Nominal:
     )
 
 
-def both(scene: Scene) -> Nominal:
-    """Tilda and Bruno: a woman and a man, so that the adjective is masculine."""
-    woman, man = (scene.person(gender).name for gender in GENDERS)
-    return Nominal(f"{woman} and {man}", f"{woman} et {man}", "m", _THEY, "their")
+def both(first: Person, second: Person) -> Nominal:
+    """Tilda and Bruno"""
+    return Nominal(
+        f"{first.name} and {second.name}",
+        f"{first.name} et {second.name}",
+        "m",
+        _THEY,
+        "their",
+    )
 
 
-def pronoun(gender: str) -> Nominal:
-    if gender == "female":
-        return Nominal("she", "elle", "f", owner="her")
-    return Nominal("he", "il", "m", owner="his")
-
-
+SHE = Nominal("she", "elle", "f", owner="her")
+HE = Nominal("he", "il", "m", owner="his")
 I = Nominal("I", "je", "m", _I, "my")  # noqa: E741
 WE = Nominal("we", "nous", "m", _WE)
-
-
-def adjective_or_none(
-    entry: Entry, chooser: Chooser, likely: float
-) -> Adjective | None:
-    return entry.adjective if chooser.coin(likely) else None
-
-
-def the(entry: Entry, chooser: Chooser, likely: float) -> Nominal:
-    adjective = adjective_or_none(entry, chooser, likely)
-    return noun_phrase(entry.noun, adjective, "the", chooser.coin(0.2))
-
-
-def the_place(scene: Scene, chooser: Chooser, likely: float) -> Nominal:
-    """The place of the scene, in the singular: there is one of each."""
-    adjective = adjective_or_none(scene.place, chooser, likely)
-    return noun_phrase(scene.place.noun, adjective, "the", False)
-
-
-SUBJECTS = {"name": 0.35, "noun": 0.25, "pronoun": 0.15, "I": 0.15, "we": 0.1}
-WITHOUT_WE = {kind: share for kind, share in SUBJECTS.items() if kind != "we"}
-
-
-def draw_subject(
-    scene: Scene, chooser: Chooser, likely: float, kinds: dict = SUBJECTS
-) -> Nominal:
-    kind = chooser.weighted(kinds)
-    if kind == "noun":
-        return the(scene.living, chooser, likely)
-    if kind == "I":
-        return I
-    if kind == "we":
-        return WE
-    gender = chooser.pick(GENDERS)
-    return name(scene.person(gender)) if kind == "name" else pronoun(gender)
-
-
-def object_of(
-    entry: Entry, owner: str, negative: bool, scene: Scene, chooser: Chooser
-) -> Nominal:
-    """What a verb acts on. `owner` is the possessive of the subject, if it has one;
-    people are nobody's, for "his girl" would be his daughter."""
-    adjective = adjective_or_none(entry, chooser, scene.described)
-    plural = chooser.coin(0.3)
-    weights = {"the": 0.55, "a": 0.0 if plural else 0.3}
-    if owner and entry.noun.kind != "person":
-        weights[owner] = 0.25
-    if plural and not negative:
-        weights["number"] = 0.2
-        if adjective is None or not adjective.before:
-            weights["some"] = 0.15
-    determiner = chooser.weighted(weights)
-    if determiner == "number":
-        determiner = chooser.pick(tuple(load().numbers))
-    found = noun_phrase(entry.noun, adjective, determiner, plural)
-    if negative and determiner == "a":
-        bare = noun_phrase(entry.noun, adjective, "", plural)
-        found = replace(found, french=contract("de", bare.french))
-    return found
 
 
 # ---- verbs
@@ -261,22 +202,26 @@ def be(subject: Nominal, negative: bool) -> Phrase:
     return Phrase(f"{subject.english} {english}", _with_subject(subject, spoken))
 
 
-def where_is(found: Nominal) -> Phrase:
-    english, french = _BE[found.form]
-    return Phrase(f"where {english} {found.english}?", f"où {french} {found.french} ?")
-
-
-def does_it(subject: Nominal, verb: Verb, found: Nominal) -> Phrase:
-    asked = elide("est-ce que", f"{subject.french} {verb.present[subject.form]}")
-    do = "does" if subject.form == _HE else "do"
-    return Phrase(
-        f"{do} {subject.english} {verb.english[0]} {found.english}?",
-        f"{asked} {found.french} ?",
-    )
-
-
 def add(start: Phrase, english: str, french: str) -> Phrase:
     return Phrase(f"{start.english} {english}", f"{start.french} {french}")
+
+
+def without_any(noun: Noun, adjective: Adjective | None, plural: bool) -> Nominal:
+    """What is denied: "a hat" is "de chapeau" after "ne pas"."""
+    found = noun_phrase(noun, adjective, "a", plural)
+    bare = noun_phrase(noun, adjective, "", plural)
+    return replace(found, french=contract("de", bare.french))
+
+
+def owned(owner: Nominal, noun: Noun, adjective, plural: bool) -> Nominal:
+    """the king's red boat"""
+    bare = noun_phrase(noun, adjective, "", plural)
+    french = noun_phrase(noun, adjective, "the", plural).french
+    return replace(
+        bare,
+        english=f"{genitive(owner.english, owner.plural)} {bare.english}",
+        french=f"{french} {contract('de', owner.french)}",
+    )
 
 
 def predicate(start: Phrase, subject: Nominal, adjective: Adjective) -> Phrase:
@@ -288,14 +233,3 @@ def written(text: str) -> str:
     """With its capital and stop."""
     stop = "" if text.endswith(("?", "!", ".")) else "."
     return text[0].upper() + text[1:] + stop
-
-
-def add_spot(
-    start: Phrase, scene: Scene, chooser: Chooser, likely: float, short: bool = False
-) -> Phrase:
-    """`short`: with the first preposition of the place, which is one word."""
-    where = scene.place.noun.where
-    english = where[0] if short else chooser.pick(where)
-    french = load().prepositions[english]
-    place = the_place(scene, chooser, likely)
-    return add(start, f"{english} {place.english}", contract(french, place.french))

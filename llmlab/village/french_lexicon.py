@@ -5,11 +5,10 @@ from functools import cache
 from zlib import crc32
 
 from llmlab.village import world
-from llmlab.village.frames import slot_names
 
 FILE = "french.toml"
 KINDS = ("person", "animal", "food", "thing", "place")
-PAGE_SLOTS = ("who", "friend", "thing", "place", "there")
+PAGE_SLOTS = ("who", "friend", "place", "day")
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +47,7 @@ class Lexicon:
     giving: tuple[Verb, ...]
     prepositions: dict[str, str]
     numbers: dict[str, str]
-    phrases: dict[str, tuple[tuple[str, str], ...]]  # greetings, farewells, remarks
-    frames: dict[str, tuple[tuple[object, frozenset[str]], ...]]  # with their slots
+    titles: dict[str, object]  # a frame for each kind of page
 
 
 @cache
@@ -67,27 +65,15 @@ def load() -> Lexicon:
         giving=tuple(_read_verb(row) for row in _rows(data, "giving", 9)),
         prepositions=prepositions,
         numbers=dict(_rows(data, "numbers", 2)),
-        phrases={
-            name: tuple(map(tuple, _rows(data, name, 2)))
-            for name in ("greetings", "farewells", "remarks")
-        },
-        frames=_read_frames(data),
+        titles=_read_titles(data),
     )
 
 
-def _read_frames(data: dict) -> dict[str, tuple]:
-    someone = next(iter(world.load().people.values()))
-    slots = (
-        *world.person_slots(someone, "who"),
-        *world.person_slots(someone, "friend"),
-        *PAGE_SLOTS,
-    )
+def _read_titles(data: dict) -> dict[str, object]:
+    titles = world.field(data, "page", dict, FILE, "[page]")
     return {
-        name: tuple(
-            (frame, slot_names(frame))
-            for frame in world.frame_list(text, {}, slots, FILE, f"[page] {name}")
-        )
-        for name, text in world.field(data, "page", dict, FILE, "[page]").items()
+        name: world.frame_list(text, {}, PAGE_SLOTS, FILE, f"[page] {name}")[0]
+        for name, text in titles.items()
     }
 
 
@@ -102,9 +88,10 @@ def _rows(data: dict, table: str, columns: int, filled: int = 0) -> list[list[st
         if filled:
             row += [""] * (columns - len(row))
         if len(row) != columns or not all(row[: filled or columns]):
+            empty = _empty_cell(row, filled or columns, table)
             raise world.WorldError(
                 f"{world.at_line(FILE, line)}: {table}: {line!r}: expected {columns} "
-                "columns divided by |"
+                f"columns divided by |{empty}"
             )
         rows.append(row)
     names = [row[0] for row in rows]
@@ -115,6 +102,21 @@ def _rows(data: dict, table: str, columns: int, filled: int = 0) -> list[list[st
             "have two translations; delete one"
         )
     return rows
+
+
+def _empty_cell(row: list[str], filled: int, table: str) -> str:
+    names = _COLUMNS.get(table, ())
+    for name, cell in zip(names, row[:filled], strict=False):
+        if not cell:
+            return f"; {row[0]}: expected the {name}, found nothing"
+    return ""
+
+
+_COLUMNS = {
+    "nouns": ("English", "plural", "gender", "French", "French plural", "kind"),
+    "adjectives": ("English", "masculine", "feminine", "masculine plural")
+    + ("feminine plural", "place"),
+}
 
 
 def _at(entry: str) -> str:
@@ -131,7 +133,7 @@ def _read_noun(row: list[str], prepositions: dict[str, str]) -> Noun:
     if gender not in ("m", "f"):
         raise world.WorldError(
             f"{_at(singular)}: nouns: {singular}: expected gender m or f, found "
-            f"{gender!r}"
+            f"{gender!r}; is a column missing?"
         )
     _kinds(kind, "nouns", singular)
     places = _split(where)
@@ -218,14 +220,18 @@ def nouns_of(kinds: tuple[str, ...], held_out: bool) -> tuple[Noun, ...]:
 
 
 @cache
-def verbs_for(kind: str, past: bool) -> tuple[Verb, ...]:
-    """The verbs whose object can be of a kind, in the past only those that act."""
-    return tuple(
-        verb for verb in load().verbs if kind in verb.kinds and (verb.past or not past)
-    )
+def verbs(past: bool) -> tuple[Verb, ...]:
+    """The verbs with one object; in the past only those that act."""
+    return tuple(verb for verb in load().verbs if verb.past or not past)
 
 
 @cache
-def furniture() -> tuple[Noun, ...]:
-    """The things under, on, in or behind which something can be."""
-    return tuple(n for n in load().nouns if n.kind == "thing" and n.where)
+def comparable(noun: Noun, held_out: bool) -> tuple[Adjective, ...]:
+    """The adjectives of a noun that the phrase book compares."""
+    return tuple(a for a in adjectives_for(noun, held_out) if a.comparative)
+
+
+@cache
+def spots() -> tuple[Noun, ...]:
+    """Under, on, in, at or with what something can be."""
+    return tuple(noun for noun in load().nouns if noun.where)
