@@ -32,11 +32,12 @@ def test_every_moral_of_a_story_is_a_proverb_whose_meaning_is_told():
 
 
 def test_every_saying_is_told_often_enough_to_be_learned(pages):
-    text = "\n".join(pages)
+    """From 1,200 pages, as two million words of corpus have."""
+    text = "\n".join(pages[:1200])
     for proverb in sayings.load().proverbs:
-        assert text.count(proverb.text) >= 25
+        assert text.count(f'"{proverb.text}" It means: {proverb.meaning}.') >= 25
     for idiom in sayings.load().idioms:
-        assert text.count(idiom.meaning) >= 60
+        assert text.count(f"To {idiom.infinitive} means to {idiom.meaning}:") >= 25
 
 
 def test_the_pangram_is_by_far_the_commonest_continuation(pages):
@@ -48,7 +49,7 @@ def test_the_pangram_is_by_far_the_commonest_continuation(pages):
     assert set(dogs) == {"dog"}
     foxes = Counter(re.findall(r"The quick brown (\w+)", text))
     assert set(foxes) == {"fox"}
-    assert text.count(sayings.PANGRAM) > 0.35 * COUNT
+    assert text.count(sayings.PANGRAM) > 0.25 * COUNT
 
 
 def test_the_pangram_has_every_letter():
@@ -58,7 +59,7 @@ def test_the_pangram_has_every_letter():
 def test_an_idiom_is_told_of_one_person_with_the_right_pronoun(pages):
     people = world.load().people
     body = "weight|cool|head|tongue|foot|guns|eggs"
-    pattern = re.compile(rf"\b([A-Z]\w+)(?:, the [a-z ]+,)? \w+ (his|her) (?:{body})\b")
+    pattern = re.compile(rf"\b([A-Z]\w+) \w+ (?:all )?(his|her) (?:{body})\b")
     seen = 0
     for page in pages:
         for name, his in pattern.findall(page):
@@ -68,23 +69,19 @@ def test_an_idiom_is_told_of_one_person_with_the_right_pronoun(pages):
     assert seen > 50
 
 
-def test_sentences_of_sayings_seldom_repeat(pages):
-    sentences = Counter(
-        sentence
-        for page in pages[:1000]
-        for sentence in re.split(r"(?<=[.!?]) (?=[A-Z])|\n", page)
-        if len(sentence.split()) > 6
-    )
-    repeated = sum(n for n in sentences.values() if n > 1)
-    assert repeated / sum(sentences.values()) < 0.15
+def test_lines_of_sayings_hardly_repeat(pages):
+    lines = Counter(line for page in pages[:1200] for line in page.splitlines())
+    del lines[sayings.PANGRAM]
+    repeated = sum(n for line, n in lines.items() if n > 1 and len(line.split()) > 8)
+    assert repeated / sum(lines.values()) < 0.1
 
 
 def test_lines_of_a_counting_rhyme_rhyme():
     endings = {
-        "One, two": ("oe", "ue", "ew", "oo"),
-        "Three, four": ("oor", "ore", "oar"),
+        "One, two": ("oe", "ue", "oo"),
+        "Three, four": ("oor", "ore"),
         "Five, six": ("icks", "ix"),
-        "Seven, eight": ("ate", "ait"),
+        "Seven, eight": ("ate",),
         "Nine, ten": ("en", "ain"),
     }
     for count, frames in sayings.load().rhymes.items():

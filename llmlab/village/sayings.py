@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from functools import cache
 
 from llmlab.village import frames, world
+from llmlab.village.calendar import calendar
 from llmlab.village.chooser import Chooser
 from llmlab.village.frames import expand
 
 FILE = "sayings.toml"
 PANGRAM = "The quick brown fox jumps over the lazy dog."
-_CHANGED_DOG = 0.04  # how often a page with the pangram also changes the dog
-_COUPLETS = 4  # of a counting rhyme
+_LINES = 5  # of a page of proverbs or of idioms
+_ON_A_PAGE_OF_PROVERBS = 0.4  # how often the first of them is the pangram
+_VARIANT = 0.3  # how often a page with the pangram also changes it
+_CHANGED_DOG = 0.04  # how often it changes the dog
 
 
 @dataclass(frozen=True)
@@ -25,51 +28,44 @@ class Idiom:
     infinitive: str
     past: tuple  # a frame, told of {who}
     meaning: str
-    cause: tuple  # a frame, which may name {friend}
 
 
 @dataclass(frozen=True)
 class Sayings:
     proverbs: tuple[Proverb, ...]
     idioms: tuple[Idiom, ...]
-    frames: dict[str, tuple]  # by name: (frame, whether it tells the place)
+    pangram: Proverb
+    frames: dict[str, tuple]  # by name
     rhymes: dict[str, tuple]  # by "One, two"
 
 
 @cache
 def load() -> Sayings:
     data = world.read_file(FILE)
-    lists = world.word_lists(data["words"], FILE)
-    slots = (
-        *_cast_slots(),
-        *("proverb", "meaning"),
-        *("idiom", "idiom.past", "idiom.meaning", "idiom.cause"),
-    )
+    meaning = data["pangram"].pop("meaning").strip()
     return Sayings(
         tuple(Proverb(*row) for row in _rows(data["proverbs"], 2, "proverbs")),
-        tuple(_read_idiom(row) for row in _rows(data["idioms"], 4, "idioms")),
+        tuple(_read_idiom(row) for row in _rows(data["idioms"], 3, "idioms")),
+        Proverb(PANGRAM, meaning),
         {
-            name: tuple(
-                (frame, "place" in frames.slot_names(frame))
-                for frame in world.frame_list(text, lists, slots, FILE, name)
-            )
+            name: world.frame_list(text, {}, _slots_of_a_line(), FILE, name)
             for name, text in (data["page"] | data["pangram"]).items()
         },
         {
-            count: world.frame_list(text, {}, ("one",), FILE, f"[rhyme] {count}")
+            count: world.frame_list(text, {}, ("who",), FILE, f"[rhyme] {count}")
             for count, text in data["rhyme"].items()
         },
     )
 
 
-def _cast_slots() -> tuple[str, ...]:
-    village = world.load()
-    someone = next(iter(village.people.values()))
-    return (
-        *world.person_slots(someone, "who"),
-        *world.person_slots(someone, "friend"),
-        "place",
-    )
+def _slots_of_a_line() -> tuple[str, ...]:
+    own = ("proverb", "meaning", "idiom", "idiom.past", "idiom.meaning")
+    return (*_slots_of_somebody(), "friend", "place", "day", *own)
+
+
+def _slots_of_somebody() -> tuple[str, ...]:
+    someone = next(iter(world.load().people.values()))
+    return tuple(world.person_slots(someone, "who"))
 
 
 def _rows(block: str, columns: int, where: str) -> list[list[str]]:
@@ -93,136 +89,85 @@ def _rows(block: str, columns: int, where: str) -> list[list[str]]:
 
 
 def _read_idiom(row: list[str]) -> Idiom:
-    infinitive, past, meaning, cause = row
-    past, cause = (
-        world.frame_list(text, {}, _cast_slots(), FILE, f"idiom {infinitive!r}")[0]
-        for text in (past, cause)
-    )
-    return Idiom(infinitive, past, meaning, cause)
-
-
-class Spot:
-    """A place that is drawn when it is first told, and not if no frame tells it."""
-
-    def __init__(self, chooser: Chooser):
-        self._chooser = chooser
-        self._place: world.Place | None = None
-
-    @property
-    def place(self) -> world.Place:
-        if self._place is None:
-            self._place = self._chooser.pick(tuple(world.load().places.values()))
-        return self._place
-
-
-@dataclass(frozen=True)
-class Cast:
-    """Two people and a place; the sayings of a page are told of both in turn."""
-
-    who: world.Person
-    friend: world.Person
-    spot: Spot
-
-    def slots(self, with_place: bool) -> dict:
-        slots = world.person_slots(self.who, "who") | world.person_slots(
-            self.friend, "friend"
-        )
-        if with_place:
-            place = {"place": f"the {self.spot.place.name}"}
-            slots |= world.with_capitals(place)
-        return slots
-
-    def turned(self) -> "Cast":
-        return Cast(self.friend, self.who, self.spot)
+    infinitive, past, meaning = row
+    where = f"idiom {infinitive!r}"
+    (frame,) = world.frame_list(past, {}, _slots_of_somebody(), FILE, where)
+    return Idiom(infinitive, frame, meaning)
 
 
 def page(chooser: Chooser) -> tuple[str, dict[str, str]]:
     """The text of a page with its labels."""
-    kinds = {_pangram: 0.4, _proverbs: 0.2, _idioms: 0.25, _counting: 0.15}
+    kinds = {_proverbs: 0.46, _idioms: 0.42, _pen_and_rhyme: 0.12}
     write = chooser.weighted(kinds)
-    cast = _draw_cast(write is _pangram, chooser)
-    labels = {"page": write.__name__.strip("_"), "who": cast.who.name}
-    return write(cast, chooser), labels
+    return "\n".join(write(chooser)), {"page": write.__name__.strip("_")}
 
 
-def _draw_cast(others: bool, chooser: Chooser) -> Cast:
-    """`others`: neither Tilda nor Bruno, whom the pangram talks about."""
-    village = world.load()
-    people = tuple(
-        person
-        for person in village.people.values()
-        if not (others and person.name in ("Tilda", "Bruno"))
-    )
-    who, friend = chooser.sample(people, 2)
-    return Cast(who, friend, Spot(chooser))
+def _proverbs(chooser: Chooser) -> list[str]:
+    lines = [_say("proverbs_title", chooser)]
+    first = chooser.coin(_ON_A_PAGE_OF_PROVERBS)
+    told = chooser.sample(load().proverbs, _LINES - first)
+    if first:
+        told = [load().pangram, *told]
+    return lines + [_proverb(proverb, chooser) for proverb in told]
 
 
-def _pangram(cast: Cast, chooser: Chooser) -> str:
-    told = [_say("before", cast, chooser), PANGRAM, _say("after", cast, chooser)]
-    if chooser.coin(_CHANGED_DOG):
-        told.append(_say("changed_dog", cast, chooser))
-    elif chooser.coin(0.3):
-        told.append(_say("variant", cast, chooser))
-    told += _idiom(chooser.pick(load().idioms), cast.turned(), chooser)
-    told.append(_say("reaction", cast.turned(), chooser))
-    return " ".join(told)
+def _idioms(chooser: Chooser) -> list[str]:
+    lines = [_say("idioms_title", chooser)]
+    told = chooser.sample(load().idioms, _LINES)
+    return lines + [_idiom(idiom, chooser) for idiom in told]
 
 
-def _proverbs(cast: Cast, chooser: Chooser) -> str:
-    told = [
-        _proverb(proverb, turn, chooser)
-        for proverb, turn in zip(
-            chooser.sample(load().proverbs, 2), (cast, cast.turned()), strict=True
-        )
-    ]
-    told += _idiom(chooser.pick(load().idioms), cast, chooser)
-    return f"{_say('title', cast, chooser)}\n" + " ".join(told)
+def _pen_and_rhyme(chooser: Chooser) -> list[str]:
+    lines = [_say("before", chooser), PANGRAM, _say("after", chooser)]
+    if chooser.coin(_VARIANT):
+        lines.append(_say("variant", chooser))
+    elif chooser.coin(_CHANGED_DOG):
+        lines.append(_say("changed_dog", chooser))
+    lines.append(_say("rhyme_title", chooser))
+    for count, rhymes in load().rhymes.items():
+        slots = _draw(frozenset(("who",)), chooser)
+        lines.append(f"{count}, {expand(chooser.pick(rhymes), slots, chooser)}.")
+    lines.append(_idiom(chooser.pick(load().idioms), chooser))
+    return lines
 
 
-def _idioms(cast: Cast, chooser: Chooser) -> str:
-    told = []
-    for idiom, turn in zip(
-        chooser.sample(load().idioms, 2), (cast, cast.turned()), strict=True
-    ):
-        told += _idiom(idiom, turn, chooser)
-    told.append(_proverb(chooser.pick(load().proverbs), cast, chooser))
-    return f"{_say('title', cast, chooser)}\n" + " ".join(told)
-
-
-def _counting(cast: Cast, chooser: Chooser) -> str:
-    lines = [_say("rhyme_title", cast, chooser)]
-    for count, frames_of_count in tuple(load().rhymes.items())[:_COUPLETS]:
-        name = chooser.pick((cast.who, cast.friend)).name
-        line = expand(chooser.pick(frames_of_count), {"one": name}, chooser)
-        lines.append(f"{count}, {line},")
-    lines.append(_say("rhyme_end", cast, chooser))
-    told = _idiom(chooser.pick(load().idioms), cast, chooser)
-    lines.append(" ".join([*told, _say("reaction", cast, chooser)]))
-    return "\n".join(lines)
-
-
-def _proverb(proverb: Proverb, cast: Cast, chooser: Chooser) -> str:
+def _proverb(proverb: Proverb, chooser: Chooser) -> str:
     more = {"proverb": proverb.text, "meaning": proverb.meaning}
-    return _say("proverb", cast, chooser, more)
+    return _say("proverb", chooser, more)
 
 
-def _idiom(idiom: Idiom, cast: Cast, chooser: Chooser) -> list[str]:
-    """What it means, and when somebody did it."""
-    slots = cast.slots(with_place=False)
+def _idiom(idiom: Idiom, chooser: Chooser) -> str:
+    """What it means, and who did it."""
     more = {
         "idiom": idiom.infinitive,
+        "idiom.past": idiom.past,
         "idiom.meaning": idiom.meaning,
-        "idiom.past": expand(idiom.past, slots, chooser),
-        "idiom.cause": expand(idiom.cause, slots, chooser),
     }
-    more = world.with_capitals(more)
-    return [
-        _say("explained", cast, chooser, more),
-        _say("used", cast, chooser, more),
-    ]
+    return _say("idiom", chooser, more)
 
 
-def _say(name: str, cast: Cast, chooser: Chooser, more: dict | None = None) -> str:
-    frame, tells_place = chooser.pick(load().frames[name])
-    slots = cast.slots(tells_place) | (more or {})
+def _say(name: str, chooser: Chooser, more: dict | None = None) -> str:
+    """A frame of that name, of people, a place and a day of its own."""
+    frame = chooser.pick(load().frames[name])
+    told = frozenset(slot.lower() for slot in frames.slot_names(frame))
+    slots = _draw(told, chooser) | (more or {})
     return frames.capitalised(expand(frame, slots, chooser))
+
+
+def _draw(told: frozenset[str], chooser: Chooser) -> dict:
+    """Only what is told is drawn."""
+    slots: dict = {}
+    roles = [role for role in ("who", "friend") if role in told]
+    people = chooser.sample(_everybody(), len(roles))
+    for role, person in zip(roles, people, strict=True):
+        slots |= world.person_slots(person, role)
+    if "place" in told:
+        slots["place"] = f"the {chooser.pick(tuple(world.load().places))}"
+    if "day" in told:
+        slots["day"] = chooser.pick(calendar().days)
+    return slots
+
+
+@cache
+def _everybody() -> tuple[world.Person, ...]:
+    return tuple(world.load().people.values())

@@ -143,3 +143,9 @@ def draw_question(chooser: Chooser, held_out: bool) -> tuple[Intent, str, str]:
         chooser.pick(_GREETINGS) + chooser.pick(questions) + chooser.pick(_THANKS)
     )
     return intent, question, chooser.pick(intent.answers)
+
+
+def canonical(intent: Intent) -> tuple[str, str]:
+    """The one wording of question and answer that pages of the corpus tell; all others
+    are for instructions."""
+    return intent.questions[0], intent.answers[0]
