@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from llmlab import village
-from llmlab.village import corpus, frames, plots, sayings, world
+from llmlab.village import corpus, frames, sayings, world
 from llmlab.village.chooser import Chooser, every_derivation
 
 COUNT = 3000
@@ -152,20 +152,6 @@ def test_entropy_is_a_mean_with_its_standard_error(train):
     assert found.bits == pytest.approx(sum(bits) / 500)
     assert 0 < found.standard_error < 0.05 * found.bits
     assert 1.2 <= found.bits / found.words <= 1.6
-
-
-def test_no_two_derivations_of_a_beat_give_the_same_text():
-    for plot in plots.load().plots.values():
-        for beat in plot.beats:
-            for choices in (
-                beat.says,
-                beat.similes,
-                beat.lines,
-                beat.facts,
-                plot.twists,
-            ):
-                texts = [t for frame in choices for t in frames.every_text(frame)]
-                assert len(texts) == len(set(texts))
 
 
 def test_the_pangram_is_told_often_enough_to_be_learned(train):

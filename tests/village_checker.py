@@ -465,26 +465,14 @@ def unknown_words(text: str) -> list[str]:
 
 
 def english_of(text: str, genre: str) -> str:
-    """The text without its French: "French. – English." on one line."""
+    """The text without its French: after the title a lesson has lines of "English. –
+    French.", or French alone."""
     if genre != "bilingual":
         return text
-    lines = []
-    for line in text.split("\n"):
-        parts = line.split(" – ")
-        lines.append(" ".join(part for part in parts if not is_french(part)))
-    return "\n".join(line for line in lines if line)
-
-
-def is_french(text: str) -> bool:
-    words = set(re.findall(r"\w+", text.lower()))
-    french = (
-        "le la les un une des du au aux est sont et je tu il elle nous vous ils "
-        "elles ne pas de d l j n qu c dans sur sous avec près mon ma mes ton ta tes "
-        "son sa ses notre bonjour salut bonsoir au revoir merci nuit cela suffit deux "
-        "trois quatre cinq sept huit neuf dix onze douze oui non dit voit quel quelle "
-        "dommage vraiment"
-    ).split()
-    return bool(words & set(french)) or bool(re.search("[àâçéèêëîïôûùœ]", text))
+    title, *lines = text.split("\n")
+    return "\n".join(
+        [title, *(line.split(" – ")[0] for line in lines if " – " in line)]
+    )
 
 
 def contradictions(text: str, genre: str) -> list[str]:

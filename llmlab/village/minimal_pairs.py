@@ -267,7 +267,7 @@ def _preposition() -> Rule:
     return _swap_rule(rf"\b((?:at|to) the) (?:{places})\b", turned)
 
 
-_OTHER_PRONOUN = {"He": "She", "She": "He"}
+_OTHER_PRONOUN = {"he": "she", "she": "he"}
 _OTHER_POSSESSIVE = {"his": "her", "her": "his", "himself": "herself"}
 _OTHER_POSSESSIVE["herself"] = "himself"
 
@@ -304,8 +304,7 @@ def _gender(pattern: str, table: dict[str, str]) -> Rule:
 
 
 def _pronoun_gender() -> Rule:
-    """Of the person whom the sentence before is about."""
-    return _gender(r"(?<=[.?!] )(He|She)\b \w+", _OTHER_PRONOUN)
+    return _gender(r"(?<!^)\b(he|she)\b \w+", _OTHER_PRONOUN)
 
 
 def _possessive_gender() -> Rule:
@@ -333,17 +332,20 @@ def _case() -> Rule:
 
 
 def _question_order(text: str) -> Spoiled:
-    match = re.search(r"^(Where|What) (is|are|does) ([^?]+?)( [a-z]+)?\?$", text)
-    if match and not match[4]:
-        return match[0], f"{match[1]} {match[3]} {match[2]}?"
-    match = re.search(r"^(Where) (is|are) ([^?,]+)\?$", text)
-    if match:
-        return match[0], f"{match[1]} {match[3]} {match[2]}?"
-    match = re.search(r"^(Does) (\w+|the \w+) ([^?]+)\?$", text)
-    if match:
-        start = match[2][0].upper() + match[2][1:]
-        return match[0], f"{start} does {match[3]}?"
-    return None
+    """The verb stays behind the subject: "Where I can buy eggs?"."""
+    match = _question_pattern().search(text)
+    if not match:
+        return None
+    _, asks, verb, subject, rest = match.groups()
+    return match[0], f"{text[: match.start(2)]}{asks} {subject} {verb}{rest}"
+
+
+@cache
+def _question_pattern() -> re.Pattern:
+    asks = "Where|When|How|Why|What|How much|How old|How often|Which [a-z]+"
+    verbs = "is|are|was|were|can|do|does|did|will|shall|must"
+    subject = rf"I|you|we|one|that|{_people()}|(?:the|my|your) [a-z]+(?: [a-z]+)?"
+    return re.compile(rf"(^|: )({asks}) ({verbs}) ({subject})\b((?: [^,?]+)?\?)$")
 
 
 def _relative(text: str) -> Spoiled:
@@ -357,7 +359,7 @@ def _rules() -> dict[str, tuple[Rule, int]]:
     return {
         "a or an": (_a_or_an, 0),
         "verb agreement": (_agreement(), 0),
-        "gender of the pronoun": (_pronoun_gender(), 1),
+        "gender of the pronoun": (_pronoun_gender(), 0),
         "gender of the possessive": (_possessive_gender(), 0),
         "adjective before noun": (_adjective_order, 0),
         "noun after a or an": (_number_of_the_noun, 0),
