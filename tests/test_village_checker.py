@@ -1,5 +1,6 @@
 """Whole documents of every genre, read by an independent checker."""
 
+import random
 from collections import Counter
 
 import pytest
@@ -52,12 +53,52 @@ WRONG = {
     "Agnes, the aunt of Lars, sang.": "bond",
     "Tilda came home. He laughed.": "he",
     "People say that Tilda has the finest lantern.": "owner",
+    "Bruno lent a silver lantern to Otto.": "made",
+    "Bruno was afraid of closed doors, and Otto knew it.": "fear",
+    "Otto wanted to see the end of every road.": "wish",
+    "Bruno talked of plum jam.": "like",
+    "Bruno, a fox with a drum, came.": "species",
+    "Bruno took the kettle home to the mill.": "home",
+    "Bruno used the kettle to see in the dark.": "use",
+    '"Come, Otto," said Tilda, and he laughed.': "he",
 }
 
 
 @pytest.mark.parametrize("text", WRONG)
 def test_a_contradiction_is_seen(text):
     assert village_checker.contradictions(text, "articles")
+
+
+def changed_facts(document, generator):
+    """The document with a fact of somebody or something in it exchanged for that of
+    another, with the kind of fact."""
+    text = village_checker.english_of(document.text, document.genre)
+    for table, keys in (
+        (village_checker.people(), ("wish", "habit", "fear", "trade")),
+        (village_checker.things(), ("made", "use")),
+    ):
+        for name, entry in table.items():
+            for key in keys if village_checker.stands_in(name, text) else ():
+                old = f"{entry[key]} {name}" if key == "made" else entry[key]
+                others = sorted({other[key] for other in table.values()})
+                new = generator.choice([other for other in others if other not in text])
+                new = f"{new} {name}" if key == "made" else new
+                if village_checker.stands_in(old, text):
+                    yield key, document.text.replace(old, new)
+
+
+def test_a_changed_fact_is_seen_wherever_it_stands(documents):
+    generator = random.Random(0)
+    tried, seen = Counter(), Counter()
+    for document in documents[:600]:
+        if document.genre not in ("books", "websites"):
+            continue
+        for kind, text in changed_facts(document, generator):
+            tried[kind] += 1
+            seen[kind] += bool(village_checker.contradictions(text, document.genre))
+    assert min(tried.values()) >= 5, tried
+    for kind, count in tried.items():
+        assert seen[kind] >= 0.8 * count, (kind, seen[kind], count)
 
 
 STORY = (

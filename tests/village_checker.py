@@ -83,7 +83,10 @@ WHO_IS = (
 )
 OF_PEOPLE = [
     *(
-        (rf"NAME,? (?:the|our|your|a|an) {noun}(?= and|[,.;:\"!?]|$| of the)", key)
+        (
+            rf"NAME,? (?:the|our|your|a|an) {noun}(?= and| with|[,.;:\"!?]|$| of the)",
+            key,
+        )
         for noun, key in WHO_IS
     ),
     *(
@@ -91,6 +94,8 @@ OF_PEOPLE = [
         for noun, key in WHO_IS
     ),
     (r"NAME works as (?:the|a|an) TRADE", "trade"),
+    (r"NAME(?: is|,) (?:known as|called) the EPITHET", "epithet"),
+    (r"NAME keeps the (?:[a-z ]+?) at the PLACE", "home"),
     (r"NAME (?:lives|lived|is at home|has a room) at the PLACE", "home"),
     (r"NAME(?:,| who) lives? at the PLACE", "home"),
     (r"NAME would never move away from the PLACE", "home"),
@@ -123,7 +128,7 @@ TURNED_ROUND = [
 
 def wrong_facts(text: str, genre: str) -> list[str]:
     """Sentences that say of somebody or something what is not so."""
-    found = []
+    found = wrong_materials(text) if genre != "bilingual" else []
     rules_of = [(OF_PEOPLE, people()), (OF_PLACES, places())]
     if genre != "bilingual":  # whose chairs are of any colour
         rules_of.append((OF_THINGS, things()))
@@ -157,20 +162,57 @@ def wrong_facts(text: str, genre: str) -> list[str]:
     return found
 
 
+def wrong_materials(text: str) -> list[str]:
+    """Things that are made of something else. Of food there is more than one kind."""
+    return [
+        f"made: {made} {thing}"
+        for made, thing in re.findall(pattern("MADE THING"), text)
+        if things()[thing]["made"] != made and "eaten" not in things()[thing]["marks"]
+    ]
+
+
 def homeless_facts(text: str, genre: str) -> list[str]:
-    """Facts of somebody or some place that the document does not speak of."""
-    named = set(re.findall(pattern("NAME"), text))
-    there = set(re.findall(pattern("the PLACE"), text))
-    # What somebody likes may be spoken of elsewhere for itself.
-    keys = ("like", "wish", "habit") if genre == "books" else ("wish", "habit")
+    """Facts of somebody, some place or some thing that the document does not name."""
     found = []
-    for key in keys:
-        for fact, names in _owners_of(key).items():
-            if any(fact in thing["use"] for thing in things().values()):
-                continue
-            if len(fact.split()) > 1 and stands_in(fact, text) and not names & named:
+    for key, facts in _owners().items():
+        if genre == "sayings" and key == "epithet":
+            continue  # the pangram is a saying
+        for fact, names in facts.items():
+            if stands_in(fact, text) and not any(stands_in(n, text) for n in names):
                 found.append(f"{key} {fact!r}, but none of {sorted(names)}")
+    homes = {people()[name]["home"] for name in re.findall(pattern("NAME"), text)}
+    for place in re.findall(pattern("home (?:to|at) the PLACE"), text):
+        if place not in homes:
+            found.append(f"nobody is at home at the {place}")
+    there = set(re.findall(pattern("the PLACE"), text))
     return found + (homeless_spots(text, there) if genre == "books" else [])
+
+
+@cache
+def _owners() -> dict[str, dict[str, set[str]]]:
+    """By kind of fact and fact whose it is. A fact that is part of another one, or that
+    several kinds have, says nothing."""
+    kinds = {
+        **{key: (people(), key) for key in ("like", "wish", "habit", "fear")},
+        **{key: (people(), key) for key in ("epithet",)},
+        "mark": (places(), "mark"),
+        "what it is used for": (things(), "use"),
+    }
+    owners: dict[str, dict[str, set[str]]] = {}
+    for kind, (table, key) in kinds.items():
+        for name, entry in table.items():
+            owners.setdefault(kind, {}).setdefault(entry[key], set()).add(name)
+    every = [fact for facts in owners.values() for fact in facts]
+    every += [place["use"] for place in places().values()]
+    return {
+        kind: {
+            fact: names
+            for fact, names in facts.items()
+            if len(fact.split()) > 1
+            and sum(stands_in(fact, other) for other in every) == 1
+        }
+        for kind, facts in owners.items()
+    }
 
 
 def homeless_spots(text: str, there: set[str]) -> list[str]:
@@ -184,14 +226,6 @@ def homeless_spots(text: str, there: set[str]) -> list[str]:
         and not names & there
         and not title.endswith(f" {spot.split()[-1]}")
     ]
-
-
-@cache
-def _owners_of(key: str) -> dict[str, set[str]]:
-    owners: dict[str, set[str]] = {}
-    for name, person in people().items():
-        owners.setdefault(person[key], set()).add(name)
-    return owners
 
 
 @cache
@@ -217,12 +251,17 @@ OF_OTHERS = re.compile(
 )
 
 
+# Who is called in a quotation is not whom the sentence is about.
+QUOTED = re.compile(r"\"[^\"\n]+\"")
+
+
 def wrong_pronouns(text: str) -> list[str]:
     """He and she that can mean nobody: neither whom its sentence names first or last
     nor, for him and her, anybody who was named before."""
     found = []
     before: set[str] = set()
-    for sentence in re.split(r"(?<=[.!?]) |\n", OF_OTHERS.sub("", text)):
+    text = QUOTED.sub("...", OF_OTHERS.sub("", text))
+    for sentence in re.split(r"(?<=[.!?]) |\n", text):
         here: list[str] = []
         for match in _people_and_pronouns().finditer(sentence):
             token, small = match[0], match[0].lower()
