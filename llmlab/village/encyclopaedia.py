@@ -12,6 +12,7 @@ from llmlab.village.cast import (
     Draw,
     draw_cast,
     every_slot,
+    everybody,
     read_draws,
     subject_slots,
 )
@@ -26,11 +27,13 @@ _SUBJECTS = {"person": "who", "place": "place", "thing": "thing"}
 
 @dataclass(frozen=True)
 class Telling:
-    """`count` of the facts about the subject in `role`, in any order."""
+    """`count` of the facts about the subject in `role`, in any order; or all of them
+    about each of `others` further subjects."""
 
     role: str
     count: int
     facts: tuple[str, ...]
+    others: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Encyclopaedia:
 @cache
 def load() -> Encyclopaedia:
     data = world.read_file(FILE)
-    lists = pages.read_lists(data["words"], pages.shared()[0], FILE)
+    lists = pages.word_lists()
     facts = {
         subject: _read_blocks(data[subject], (role,), lists, subject)
         for subject, role in _SUBJECTS.items()
@@ -86,7 +89,7 @@ def _wordings(
 def _read_entry(entry: dict, facts: dict, links: dict) -> Entry:
     name = world.field(entry, "name", str, FILE, "[[entry]]")
     where = f"entry {name}"
-    drawn = world.field(entry, "draws", list, FILE, where)
+    drawn = world.field(entry, "draws", list, FILE, where) if "draws" in entry else []
     draws = tuple(read_draws(drawn, {}, FILE, where))
     roles = {draw.role for draw in draws}
     tellings = []
@@ -94,7 +97,7 @@ def _read_entry(entry: dict, facts: dict, links: dict) -> Entry:
         telling = _read_telling(text)
         known = links if telling.role == "link" else facts[_subject(telling.role)]
         unknown = [fact for fact in telling.facts if fact not in known]
-        if unknown or telling.role not in (*roles, "link"):
+        if unknown or not (telling.others or telling.role in (*roles, "link")):
             raise WorldError(
                 f"{world.at_line(FILE, text)}: {where}: {text!r}: expected a role that "
                 f"is drawn, or 'link', and some of {', '.join(known)}"
@@ -104,8 +107,13 @@ def _read_entry(entry: dict, facts: dict, links: dict) -> Entry:
 
 
 def _read_telling(text: str) -> Telling:
-    """ "who: 2 of trade home like", or "who: intro" for one of one."""
+    """ "who: 2 of trade home like", "who: intro" for one of one, "4 x who: like fear"
+    for both of four."""
     role, _, rest = (part.strip() for part in text.partition(":"))
+    others, times, several = role.partition(" x ")
+    if times and others.isdigit():
+        facts = tuple(rest.split())
+        return Telling(several, len(facts), facts, int(others))
     count, of, several = rest.partition(" of ")
     if of and count.isdigit():
         return Telling(role, int(count), tuple(several.split()))
@@ -125,10 +133,27 @@ def page(chooser: Chooser) -> tuple[str, dict[str, str]]:
     cast, slots = draw_cast(entry.draws, {}, chooser)
     sentences = []
     for telling in entry.told:
+        if telling.others:
+            sentences += _tell_of_others(library, telling, chooser)
+            continue
         for fact in chooser.sample(telling.facts, telling.count):
             sentences.append(_tell(library, telling.role, fact, cast, slots, chooser))
     labels = {role: subject.name for role, subject in cast.items()}
     return " ".join(sentences), {"entry": entry.name} | labels
+
+
+def _tell_of_others(library, telling: Telling, chooser: Chooser) -> list[str]:
+    """The same facts, in this order, about different subjects."""
+    subject = _subject(telling.role)
+    return [
+        frames.expand(
+            library.facts[subject][fact],
+            subject_slots(other, _SUBJECTS[subject]),
+            chooser,
+        )
+        for other in chooser.sample(everybody(telling.role), telling.others)
+        for fact in telling.facts
+    ]
 
 
 def _tell(library, role: str, fact: str, cast: dict, slots: dict, chooser) -> str:

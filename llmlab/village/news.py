@@ -1,105 +1,68 @@
 """The gazette: who did what, where, and how it ended; and the one-sentence summary."""
 
+import re
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
-from llmlab.village import frames, pages, world
-from llmlab.village.cast import every_slot, everybody, subject_slots
+from llmlab.village import frames, pages, plots, simulation, world
 from llmlab.village.chooser import Chooser
-from llmlab.village.frames import Choice, every_text
-from llmlab.village.world import Person, Place, WorldError
+from llmlab.village.simulation import Event
+from llmlab.village.world import WorldError
 
 FILE = "news.toml"
 
-_PARTS = ("lead", "cause", "what", "scene", "hitch", "outcome", "quote", "after")
-_NEEDED = {"lead", "what", "scene", "outcome"}
-_ROOFS = {"indoors": (True,), "outdoors": (False,), "anywhere": (True, False)}
-
-
-@dataclass(frozen=True)
-class EventKind:
-    """`cause`, `hitch` and `quote` are frames; `places` are where it can happen."""
-
-    name: str
-    what: tuple[str, ...]
-    outcome: tuple[str, ...]
-    cause: object
-    hitch: object
-    quote: object
-    places: tuple[Place, ...]
+_PARTS = ("lead", "deed", "scene", "cause", "quote", "outcome", "person", "thing")
+_PARTS += ("after",)
+_NEEDED = {"lead", "deed", "scene", "outcome"}
 
 
 @dataclass(frozen=True)
 class Gazette:
     """All that news.toml says."""
 
-    parts: dict[str, object]  # frames
+    parts: dict[str, Any]  # frames
     orders: tuple[tuple[str, ...], ...]
-    kinds: tuple[EventKind, ...]
 
 
 @dataclass(frozen=True)
 class News:
-    """One event, and the order in which it is told. The slots of a summary are who,
-    what, place and outcome; the witness, who is there if the order has a quote, must
-    not get into it."""
+    """An event, and the order in which its parts are told."""
 
-    kind: EventKind
+    event: Event
     order: tuple[str, ...]
-    who: Person
-    what: str
-    place: Place
-    outcome: str
-    witness: Person | None
-    day: str
 
-    def slots(self) -> dict:
-        # A new dictionary: those of the subjects are kept and shared.
-        slots = subject_slots(self.who, "who") | subject_slots(self.place, "place")
-        if self.witness:
-            slots |= subject_slots(self.witness, "friend")
-        return slots | {
-            "what": self.what,
-            "outcome": self.outcome,
-            "day": self.day,
-            "earlier": _other_days(self.day),
-            "Day": self.day,
-            "event.quote": self.kind.quote,
-            "weather.past": _any_weather(),
-        }
+    def slots(self) -> dict[str, Any]:
+        return pages.event_slots(self.event)
 
     def facts(self) -> dict[str, str]:
+        """What a summary must tell, as it stands there."""
+        slots = self.slots()
         return {
-            "who": self.who.name,
-            "what": self.what,
-            "place": "at the " + self.place.name,
-            "outcome": self.outcome,
+            "who": self.event.who.name,
+            "what": _plain(slots["deed"], slots),
+            "place": "at the " + self.event.place.name,
+            "outcome": _plain(slots["outcome"], slots),
         }
 
 
-@cache
-def _other_days(day: str) -> Choice:
-    return Choice(tuple(other for other in pages.any_of("day").options if other != day))
-
-
-@cache
-def _any_weather() -> Choice:
-    return Choice(tuple(row["past"] for row in pages.shared()[1]["weather"]))
+def _plain(frame: Any, slots: dict[str, Any]) -> str:
+    """The text of a frame that leaves no choice."""
+    return frames.expand(frame, slots, Chooser("no choice"))
 
 
 @cache
 def load() -> Gazette:
-    """The gazette's frames and kinds of event, checked."""
+    """The gazette's frames, checked."""
     data = world.read_file(FILE)
-    lists = pages.read_lists(data["words"], pages.shared()[0], FILE)
-    cast = every_slot(("who", "friend", "place"))
-    slots = (*cast, "what", "outcome", "day", "event.quote", "weather.past", "summary")
+    told = ("deed", "cause", "outcome", "line", "Deed", "Outcome", "summary")
+    slots = (*plots.slot_names(), *told)
+    slots += tuple(name[0].upper() + name[1:] for name in plots.slot_names())
     parts = {
-        name: pages.block(text, lists, slots, FILE, f"[article] {name}")
+        name: pages.block(text, pages.word_lists(), slots, FILE, f"[article] {name}")
         for name, text in data["article"].items()
     }
-    kinds = tuple(_read_kind(entry, lists) for entry in data["event"])
-    return Gazette(parts, _read_orders(data["orders"]["parts"]), kinds)
+    return Gazette(parts, _read_orders(data["orders"]["parts"]))
 
 
 def _read_orders(text: str) -> tuple[tuple[str, ...], ...]:
@@ -114,73 +77,15 @@ def _read_orders(text: str) -> tuple[tuple[str, ...], ...]:
     return orders
 
 
-def _read_kind(entry: dict, lists: dict) -> EventKind:
-    name = world.field(entry, "name", str, FILE, "[[event]]")
-
-    def read(key: str, slots=(), words=None):
-        where = f"event {name}, {key}"
-        text = world.field(entry, key, str, FILE, where)
-        return pages.block(text, words or {}, slots, FILE, where)
-
-    return EventKind(
-        name=name,
-        what=every_text(read("what")),
-        outcome=every_text(read("outcome")),
-        cause=read("cause", (*every_slot(("who",)), "earlier"), lists),
-        hitch=read("hitch", every_slot(("who",)), lists),
-        quote=read("quote", (), lists),
-        places=_places(world.field(entry, "where", str, FILE, f"event {name}"), name),
-    )
-
-
-def _places(where: str, name: str) -> tuple[Place, ...]:
-    places = world.load().places
-    if where in _ROOFS:
-        return tuple(p for p in places.values() if p.indoors in _ROOFS[where])
-    names = [part.strip() for part in where.split(",")]
-    if not set(names) <= set(places):
-        raise WorldError(
-            f"{world.at_line(FILE, where)}: event {name}: expected 'where' to be one "
-            f"of {', '.join(_ROOFS)} or the names of places, found {where!r}"
-        )
-    return tuple(places[name] for name in names)
-
-
-@cache
-def phrases() -> tuple[frozenset[str], frozenset[str]]:
-    """Every `what` and every `outcome` that the gazette knows."""
-    kinds = load().kinds
-    return (
-        frozenset(what for kind in kinds for what in kind.what),
-        frozenset(outcome for kind in kinds for outcome in kind.outcome),
-    )
-
-
 def draw_news(chooser: Chooser) -> News:
-    gazette = load()
-    people = everybody("who")
-    kind = chooser.pick(gazette.kinds)
-    order = chooser.pick(gazette.orders)
-    who = chooser.pick(people)
-    witness = None
-    if "quote" in order:
-        witness = chooser.pick([person for person in people if person is not who])
-    return News(
-        kind=kind,
-        order=order,
-        who=who,
-        what=chooser.pick(kind.what),
-        place=chooser.pick(kind.places),
-        outcome=chooser.pick(kind.outcome),
-        witness=witness,
-        day=frames.expand(pages.any_of("day"), {}, chooser),
-    )
+    event = simulation.draw_event(chooser, plots.load().schemas())
+    return News(event, chooser.pick(load().orders))
 
 
 def article(news: News, chooser: Chooser) -> str:
-    """Six sentences or so; the lead does not tell the news."""
-    parts = load().parts | {"cause": news.kind.cause, "hitch": news.kind.hitch}
-    return pages.tell([parts[name] for name in news.order], news.slots(), chooser)
+    """Seven sentences or so; the lead does not tell the news."""
+    parts, slots = load().parts, news.slots()
+    return " ".join(frames.expand(parts[name], slots, chooser) for name in news.order)
 
 
 def summary(news: News, chooser: Chooser) -> str:
@@ -192,3 +97,28 @@ def in_short(news: News, chooser: Chooser) -> str:
     """The summary as it stands under an article of the gazette."""
     slots = {"summary": summary(news, chooser)}
     return frames.expand(load().parts["short"], slots, chooser)
+
+
+@cache
+def clauses() -> dict[str, tuple[re.Pattern, ...]]:
+    """For every plot, what any telling of its deed and its outcome looks like."""
+    return {
+        name: (_pattern(plot.deed), _pattern(plot.outcome))
+        for name, plot in plots.load().plots.items()
+    }
+
+
+def _pattern(frame: Any) -> re.Pattern:
+    """The words of the frame, with anything short in the place of its slots."""
+    parts = frame if isinstance(frame, tuple) else (frame,)
+    text = [re.escape(p) if isinstance(p, str) else r"[\w' ]{2,40}?" for p in parts]
+    return re.compile("".join(text))
+
+
+def plots_told(text: str) -> frozenset[str]:
+    """The plots whose deed or outcome the text tells, of whomever."""
+    return frozenset(
+        name
+        for name, patterns in clauses().items()
+        if any(pattern.search(text) for pattern in patterns)
+    )
