@@ -37,7 +37,7 @@ class Style:
 
 
 BOOK = Style(simile=0.45, line=0.55, senses=0.4, twist=0.45, fact=0.08)
-DRY = Style(simile=0.1, line=0.15, senses=0.1, twist=0.18, fact=0.15)
+DRY = Style(simile=0.18, line=0.18, senses=0.18, twist=0.2, fact=0.2)
 
 
 def draw_event(chooser: Chooser, **given) -> Event:
