@@ -91,7 +91,7 @@ class Scale:
     reward_steps: int = 150
 
     story_prompts: int = 2_000
-    story_tokens: int = 140
+    story_tokens: int = 160
     story_temperature: float = 0.7  # at which stories are written, in all of phase 3
     rollout: int = 64
     reinforce_steps: int = 10
