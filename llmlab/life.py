@@ -83,6 +83,7 @@ class Scale:
     rows_per_batch: int = 5
     instruct_steps: int = 950
     test_instructions: int = 150  # for each task
+    answer_tokens: int = 96  # the longest answer to anything but a story
 
     comparisons: int = 3_000
     sampled_comparisons: int = 300  # of them, between the model's own stories
@@ -117,6 +118,7 @@ SCALES = {
         rows_per_batch=4,
         instruct_steps=5,
         test_instructions=4,
+        answer_tokens=16,
         comparisons=40,
         sampled_comparisons=6,
         test_comparisons=20,
@@ -185,6 +187,11 @@ class Life:
     def card(self, stage: str) -> Card:
         """Where that stage's checkpoint comes from."""
         return read_card(self.checkpoint(stage))
+
+    def longest_answer(self, task: str) -> int:
+        """How many tokens an answer may have: stories are long, but few of the others,
+        and their prompts may be."""
+        return self.scale.story_tokens if task == "story" else self.scale.answer_tokens
 
     def new_model(self, **changes) -> GPT:
         scale = self.scale
@@ -370,7 +377,7 @@ def measure_answers(life: Life, model: GPT) -> dict[str, Share]:
             life.tokenizer,
             examples,
             village.score_answer,
-            max_new_tokens=life.scale.story_tokens,
+            max_new_tokens=life.longest_answer(task),
         )
     return shares
 
