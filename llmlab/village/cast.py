@@ -21,13 +21,11 @@ THINGS = ("thing", "second")
 ROLES = PEOPLE + PLACES + THINGS
 
 Subject = Person | Place | Thing
-Row = dict[str, Any]  # the columns of one row of a table, each a frame
-Tables = dict[str, tuple[Row, ...]]
 
 
 @dataclass(frozen=True)
 class Draw:
-    """One member of the cast: anybody, a relation of another role, or a row."""
+    """One member of the cast: anybody, or who stands in a relation to another role."""
 
     role: str
     relation: str = ""
@@ -143,11 +141,6 @@ def _renamed(slots: dict[str, Any], usual: str, role: str) -> dict[str, Any]:
     }
 
 
-def row_slots(table: str, row: Row) -> dict[str, Any]:
-    """{weather.past}, ... of a row."""
-    return world.with_capitals({f"{table}.{column}": row[column] for column in row})
-
-
 @cache
 def every_slot(roles: tuple[str, ...] = ROLES) -> tuple[str, ...]:
     """Each slot that a cast of these roles fills, in small letters."""
@@ -162,11 +155,11 @@ def every_slot(roles: tuple[str, ...] = ROLES) -> tuple[str, ...]:
 # ---- reading and making draws
 
 
-def read_draws(texts: list[str], tables: Tables, file: str, where: str) -> list[Draw]:
+def read_draws(texts: list[str], file: str, where: str) -> list[Draw]:
     """The draws of a page, each relation to a role that is drawn before."""
     draws: list[Draw] = []
     for text in texts:
-        draw = _read_draw(text, tables, file, where)
+        draw = _read_draw(text, file, where)
         if draw.of and draw.of not in {earlier.role for earlier in draws}:
             raise WorldError(
                 f"{world.at_line(file, text)}: {where}: {text!r} needs {draw.of!r} to "
@@ -176,14 +169,14 @@ def read_draws(texts: list[str], tables: Tables, file: str, where: str) -> list[
     return draws
 
 
-def _read_draw(text: str, tables: Tables, file: str, where: str) -> Draw:
+def _read_draw(text: str, file: str, where: str) -> Draw:
     role, _, source = (part.strip() for part in text.partition(":"))
     relation, _, of = (part.strip() for part in source.partition(" of "))
     line = world.at_line(file, text)
-    if role not in ROLES and role not in tables:
+    if role not in ROLES:
         raise WorldError(
-            f"{line}: {where}: expected 'draws' to hold some of {', '.join(ROLES)} or "
-            f"a table ({', '.join(sorted(tables)) or 'none here'}), found {role!r}"
+            f"{line}: {where}: expected 'draws' to hold some of {', '.join(ROLES)}, "
+            f"found {role!r}"
         )
     if source and not _is_relation(relation, of):
         known = ", ".join(
@@ -200,15 +193,12 @@ def _is_relation(relation: str, of: str) -> bool:
 
 
 def draw_cast(
-    draws: Sequence[Draw], tables: Tables, chooser: Chooser
+    draws: Sequence[Draw], chooser: Chooser
 ) -> tuple[dict[str, Subject], dict[str, Any]]:
     """The cast of an entry by role, and the slots that it fills."""
     cast: dict[str, Subject] = {}
     slots: dict[str, Any] = {}
     for draw in draws:
-        if draw.role in tables:
-            slots |= row_slots(draw.role, chooser.pick(tables[draw.role]))
-            continue
         subject = chooser.pick(_options(draw, cast))
         cast[draw.role] = subject
         slots |= subject_slots(subject, draw.role)

@@ -67,7 +67,7 @@ class Place:
     name: str
     near: str  # the name of another place
     mark: str  # "four white sails"
-    use: str  # "grind their corn"
+    use: str  # "grind corn"
     indoors: bool
     spots: tuple  # "behind the corn sacks"
     smells: tuple  # "fresh flour"
