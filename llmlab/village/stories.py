@@ -23,6 +23,7 @@ WORDS_OF_A_TWIST = 16
 SHORTEST_OF_A_PAIR = 75
 SHARE_OF_PADDED_PAIRS = 0.25
 MOST_PADDING = 50  # words
+SHARE_OF_CUT_PAIRS = 0.15
 
 
 @dataclass(frozen=True)
@@ -153,11 +154,15 @@ def draw_pair(chooser: Chooser, split: str) -> StoryPair:
 
     In lengths that are always equal, every image stands where the other telling has a
     fact, and nobody could tell whether images are good or facts are bad. So one pair in
-    four is a single telling, with and without more facts.
+    four is a single telling, with and without more facts. And where every story has
+    its end, nobody can tell that an end is needed: some pairs are one telling, whole
+    and cut short.
     """
     prompt, event = draw_request(chooser, split)
     if chooser.coin(SHARE_OF_PADDED_PAIRS):
         tellings = _with_and_without_padding(event, chooser)
+    elif chooser.coin(SHARE_OF_CUT_PAIRS / (1 - SHARE_OF_PADDED_PAIRS)):
+        tellings = _whole_and_cut_short(event, chooser)
     else:
         tellings = _two_of_equal_length(event, chooser)
     if chooser.coin(0.5):
@@ -182,6 +187,11 @@ def _with_and_without_padding(event: Event, chooser: Chooser) -> list[list[list[
     length = count_words(_paragraph(plain)) + MOST_PADDING * chooser.uniform()
     _fill_with_facts(padded, event, length, chooser)
     return [plain, padded]
+
+
+def _whole_and_cut_short(event: Event, chooser: Chooser) -> list[list[list[str]]]:
+    whole = _tell_at_level(event, 0.85 * chooser.uniform(), chooser)
+    return [whole, whole[: chooser.pick((-1, -2))]]
 
 
 ADDITIONS = ("twist", "line", "simile", "detail", "fact")
