@@ -81,7 +81,7 @@ class Scale:
 
     instructions: int = 24_000
     rows_per_batch: int = 5
-    instruct_steps: int = 950
+    instruct_steps: int = 1100
     test_instructions: int = 150  # for each task
     answer_tokens: int = 96  # the longest answer to anything but a story
 
