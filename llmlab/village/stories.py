@@ -21,9 +21,9 @@ MOST_WORDS_OF_A_PAIR = 122  # which has neither title nor moral
 WORDS_OF_AN_ADDITION = 11  # about
 WORDS_OF_A_TWIST = 16
 SHORTEST_OF_A_PAIR = 75
-SHARE_OF_PADDED_PAIRS = 0.25
+SHARE_OF_PADDED_PAIRS = 0.15
 MOST_PADDING = 50  # words
-SHARE_OF_CUT_PAIRS = 0.15
+SHARE_OF_CUT_PAIRS = 0.1
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def draw_pair(chooser: Chooser, split: str) -> StoryPair:
 
     In lengths that are always equal, every image stands where the other telling has a
     fact, and nobody could tell whether images are good or facts are bad. So one pair in
-    four is a single telling, with and without more facts. And where every story has
+    six is a single telling, with and without more facts. And where every story has
     its end, nobody can tell that an end is needed: some pairs are one telling, whole
     and cut short.
     """
@@ -190,8 +190,11 @@ def _with_and_without_padding(event: Event, chooser: Chooser) -> list[list[list[
 
 
 def _whole_and_cut_short(event: Event, chooser: Chooser) -> list[list[list[str]]]:
+    """What is cut is filled up with facts, so that length does not give it away."""
     whole = _tell_at_level(event, 0.85 * chooser.uniform(), chooser)
-    return [whole, whole[: chooser.pick((-1, -2))]]
+    cut = [list(passage) for passage in whole[: chooser.pick((-1, -2))]]
+    _fill_with_facts(cut, event, count_words(_paragraph(whole)), chooser)
+    return [whole, cut]
 
 
 ADDITIONS = ("twist", "line", "simile", "detail", "fact")
@@ -239,12 +242,13 @@ def _tell_at_level(event: Event, level: float, chooser: Chooser) -> list[list[st
 
 
 def _fill_with_facts(passages, event: Event, length: int, chooser: Chooser) -> None:
-    """Adds facts, at most two to a beat, until the next would lead further from the
-    length."""
+    """Adds facts, at most two to a beat that was told, until the next would lead
+    further from the length."""
     slots = event.slots()
+    told = plot_of(event).beats[:-1][: len(passages)]
     spare = [
         (number, expand(frame, slots, chooser))
-        for number, beat in enumerate(plot_of(event).beats[:-1])
+        for number, beat in enumerate(told)
         if beat.facts
         for frame in chooser.sample(beat.facts, 2)
     ]
