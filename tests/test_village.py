@@ -94,7 +94,7 @@ FIRST_GENRES = [
     "books",
     "books",
     "books",
-    "articles",
+    "books",
 ]
 
 

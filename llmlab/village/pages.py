@@ -176,7 +176,7 @@ def write(page: Page, chooser: Chooser) -> tuple[str, dict[str, str]]:
     drawing = Drawing(chooser, set(page.named))
     slots = drawing.draw(page.draws)
     labels = {"page": page.name}
-    labels |= {role: slots[role] for role in (*ROLES, "deed") if role in slots}
+    labels |= {role: slots[role] for role in ROLES if role in slots}
     lines = [
         frames.expand(block.frame, slots | drawing.draw(block.draws), chooser)
         for block in page.blocks
