@@ -66,7 +66,7 @@ from llmlab.training import Metrics, adamw, muon_and_adamw, train
 class Scale:
     """How much of everything: sizes of the data and numbers of updates."""
 
-    vocab_size: int = 2048
+    vocab_size: int = 2560
     layers: int = 4
     width: int = 128
     context: int = 256
@@ -81,8 +81,9 @@ class Scale:
 
     instructions: int = 24_000
     rows_per_batch: int = 5
-    instruct_steps: int = 950
+    instruct_steps: int = 1100
     test_instructions: int = 150  # for each task
+    answer_tokens: int = 96  # the longest answer to anything but a story
 
     comparisons: int = 3_000
     sampled_comparisons: int = 300  # of them, between the model's own stories
@@ -91,7 +92,7 @@ class Scale:
     reward_steps: int = 150
 
     story_prompts: int = 2_000
-    story_tokens: int = 140
+    story_tokens: int = 160
     story_temperature: float = 0.7  # at which stories are written, in all of phase 3
     rollout: int = 64
     reinforce_steps: int = 10
@@ -117,6 +118,7 @@ SCALES = {
         rows_per_batch=4,
         instruct_steps=5,
         test_instructions=4,
+        answer_tokens=16,
         comparisons=40,
         sampled_comparisons=6,
         test_comparisons=20,
@@ -185,6 +187,11 @@ class Life:
     def card(self, stage: str) -> Card:
         """Where that stage's checkpoint comes from."""
         return read_card(self.checkpoint(stage))
+
+    def longest_answer(self, task: str) -> int:
+        """How many tokens an answer may have: stories are long, but few of the others,
+        and their prompts may be."""
+        return self.scale.story_tokens if task == "story" else self.scale.answer_tokens
 
     def new_model(self, **changes) -> GPT:
         scale = self.scale
@@ -361,7 +368,7 @@ def train_instruct(life: Life) -> Trained:
 def measure_answers(life: Life, model: GPT) -> dict[str, Share]:
     """Share of right answers to held-out prompts, by task."""
     shares = {}
-    for task in ("translate", "summarise", "support", "story"):
+    for task in village.TASKS:
         examples = village.instructions(
             life.scale.test_instructions, seed=life.seed, split="test", task=task
         )
@@ -370,7 +377,7 @@ def measure_answers(life: Life, model: GPT) -> dict[str, Share]:
             life.tokenizer,
             examples,
             village.score_answer,
-            max_new_tokens=life.scale.story_tokens,
+            max_new_tokens=life.longest_answer(task),
         )
     return shares
 

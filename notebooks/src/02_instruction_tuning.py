@@ -200,10 +200,11 @@ print(f"{len(examples):,} examples, {tokens:,} tokens, {learned:,} learned")
 print("as counted by hand:", learned == by_hand)
 
 # %% [markdown]
-# Four kinds of questions are mixed: translations, summaries, the help desk, stories.
+# Five kinds of questions are mixed: translations, summaries, the help desk, stories,
+# and questions about the village.
 
 # %%
-for task in ("translate", "summarise", "support", "story"):
+for task in village.TASKS:
     pair = next(pair for pair in training_set if pair.task == task)
     print(f"[{task}]\n{pair.prompt}\n-> {pair.answer}\n")
 
@@ -407,6 +408,7 @@ TASKS = {
     "support": "help desk",
     "summarise": "summaries",
     "story": "stories",
+    "question": "questions",
 }
 
 
