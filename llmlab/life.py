@@ -77,11 +77,11 @@ class Scale:
     tokens_per_batch: int = 1024
     mask_share: float = 0.4  # see train_masked
     masked_steps: int = 420
-    base_steps: int = 2000
+    base_steps: int = 1800
 
     instructions: int = 24_000
     rows_per_batch: int = 5
-    instruct_steps: int = 1100
+    instruct_steps: int = 1000
     test_instructions: int = 150  # for each task
     answer_tokens: int = 96  # the longest answer to anything but a story
 

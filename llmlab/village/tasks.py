@@ -12,10 +12,10 @@ TASKS = ("translate", "summarise", "support", "story", "question")
 # How often each is asked for: stories most, for they take the most learning.
 _SHARES = {
     "translate": 0.28,
-    "summarise": 0.1,
-    "support": 0.26,
+    "summarise": 0.09,
+    "support": 0.25,
     "story": 0.28,
-    "question": 0.08,
+    "question": 0.1,
 }
 
 
