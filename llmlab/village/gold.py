@@ -43,7 +43,7 @@ class Reading:
     out_of_place: int  # sentences of the plot that do not belong where they stand
     foreign: int  # sentences of other plots
     strange: int  # sentences that the grammar does not know
-    missing: int  # of people, thing and place asked for
+    missing: int  # of people, thing, place and plot asked for
     broken: int  # contradictions of who, what, where, when, and of facts
     miswritten: int  # unknown names, capitals where none belong, names without
     repeated: int  # sentences said before
@@ -77,7 +77,7 @@ def read(prompt: str, story: str) -> Reading:
         out_of_place=out_of_order + misplaced,
         foreign=sum(_is_foreign(sentence, found.plot) for sentence in sentences),
         strange=sum(sentence.meaning is None for sentence in sentences),
-        missing=_missing(prompt, story),
+        missing=_missing(prompt, story) + _another_plot(prompt, found.plot),
         broken=sum(s.broken for s in sentences) + _wrong_articles(story),
         miswritten=_miswritten(story, sentences),
         repeated=len(said) - len(set(said)),
@@ -195,6 +195,10 @@ def _missing(prompt: str, story: str) -> int:
         for kind, values in asked.items()
         for value in dict.fromkeys(values)
     )
+
+
+def _another_plot(prompt: str, plot: str) -> bool:
+    return reading.plot_asked(prompt) not in ("", plot)
 
 
 def _wrong_articles(story: str) -> int:

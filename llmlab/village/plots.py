@@ -37,10 +37,12 @@ class Beat:
 
 @dataclass(frozen=True, eq=False)
 class Plot:
-    """`deed`, its `cause` and the `outcome` say in short what happens: clauses in the
-    past tense, frames without choices."""
+    """`label` is what a story is asked for by, such as "a quarrel". `deed`, its `cause`
+    and the `outcome` say in short what happens: clauses in the past tense, frames
+    without choices."""
 
     name: str
+    label: str
     schema: Schema
     beats: tuple[Beat, ...]
     twists: tuple
@@ -132,6 +134,7 @@ class _Reader:
         self._check_that_all_roles_are_told(beats)
         return Plot(
             name=name,
+            label=self._label(data),
             schema=self._schema(name, data, entries),
             beats=beats,
             twists=self._frames(data, "twists"),
@@ -140,6 +143,18 @@ class _Reader:
             cause=self._frames(data, "cause")[0],
             outcome=self._frames(data, "outcome")[0],
         )
+
+    def _label(self, data: dict) -> str:
+        label = world.field(data, "label", str, self.file, "a plot")
+        taken = {plot.label for plot in self.library.plots.values()}
+        things = {world.with_article(thing) for thing in world.load().things}
+        if label in taken | things:
+            place = world.at_line(self.file, f'label = "{label}"')
+            raise WorldError(
+                f"{place}: a story asked for by {label!r} could be about a thing or "
+                "another plot of that name; choose a label of its own"
+            )
+        return label
 
     def _frames(self, entry: dict, key: str) -> tuple:
         where = entry["name"]

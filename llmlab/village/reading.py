@@ -281,6 +281,16 @@ def subject_of(prompt: str, story: str) -> Subject:
     )
 
 
+def plot_asked(prompt: str) -> str:
+    """The plot whose label the prompt names, or ""."""
+    words = tokenize(prompt)
+    for plot in plots.load().plots.values():
+        label = tokenize(plot.label)
+        if any(words[at : at + len(label)] == label for at in range(len(words))):
+            return plot.name
+    return ""
+
+
 @lru_cache(maxsize=1 << 12)
 def _expected(subject: Subject) -> dict[str, frozenset[str]]:
     """The texts that are right in each slot of a story about the subject."""

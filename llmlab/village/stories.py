@@ -135,8 +135,9 @@ def draw_request(chooser: Chooser, split: str) -> tuple[str, Event]:
 
 def request(event: Event) -> str:
     return (
-        f"Write a story about {event.who.name} and {event.friend.name}, "
-        f"{world.with_article(event.thing.name)} and the {event.place.name}."
+        f"Write a story about {plot_of(event).label}, with {event.who.name} and "
+        f"{event.friend.name}, {world.with_article(event.thing.name)} and the "
+        f"{event.place.name}."
     )
 
 
