@@ -86,17 +86,17 @@ class Scale:
     answer_tokens: int = 96  # the longest answer to anything but a story
 
     comparisons: int = 3_000
-    sampled_comparisons: int = 300  # of them, between the model's own stories
+    sampled_comparisons: int = 200  # of them, between the model's own stories
     test_comparisons: int = 500
     comparisons_per_batch: int = 16
-    reward_steps: int = 150
+    reward_steps: int = 187  # one epoch
 
     story_prompts: int = 2_000
     story_tokens: int = 160
     story_temperature: float = 0.7  # at which stories are written, in all of phase 3
     rollout: int = 64
     reinforce_steps: int = 10
-    ppo_steps: int = 18
+    ppo_steps: int = 26
     test_stories: int = 200
 
 
@@ -398,7 +398,7 @@ def measure_answers(life: Life, model: GPT) -> dict[str, Share]:
 
 
 def annotators(life: Life) -> list[Annotator]:
-    """Twenty simulated people who agree with the gold score on 78 pairs in 100."""
+    """Twenty simulated people who agree with the gold score on 80 pairs in 100."""
     pairs = village.story_pairs(300, seed=life.seed, split="train")
     differences = [
         village.gold_score(pair.prompt, pair.first)
@@ -406,7 +406,7 @@ def annotators(life: Life) -> list[Annotator]:
         for pair in pairs
     ]
     generator = torch.Generator().manual_seed(life.seed)
-    return simulated_crowd(20, differences, generator)
+    return simulated_crowd(20, differences, generator, agreement=0.8)
 
 
 def comparisons(life: Life, instruct: GPT, split: str) -> list[Comparison]:
@@ -548,7 +548,7 @@ def train_ppo(life: Life) -> Trained:
     policy, reward_model = life.load("instruct"), life.load("reward")
     reference = frozen_copy(policy)
     value_model = ValueModel(reward_model)
-    kl_controller = KLController(beta=0.07)
+    kl_controller = KLController(beta=0.05)
     policy_optimizers = adamw(policy, 8e-4, eps=1e-5)
     value_optimizers = adamw(value_model, 1e-3, eps=1e-5)
     step = make_ppo_step(
@@ -564,7 +564,7 @@ def train_ppo(life: Life) -> Trained:
         batch=scale.rollout,
         max_new_tokens=scale.story_tokens,
         temperature=scale.story_temperature,
-        epochs=2,
+        epochs=1,
         minibatches=4,
         unfinished_score=-2.0,
     )

@@ -121,6 +121,8 @@ AT_ITS_ENTRY = [
         'needs = ["thing is red"',
         "lost.*thing is red.*does not hold",
     ),
+    ("plots/lost.toml", 'label = "a loss"', 'label = "a ghost"', "label of its own"),
+    ("plots/lost.toml", 'label = "a loss"', 'label = "a lamp"', "about a thing"),
     ("plots/lost.toml", r'mood = "\w+"', 'mood = "green"', "mood.*green"),
     ("plots/lost.toml", r'senses = "\w+"', 'senses = "taste"', "senses.*taste"),
     ("sayings.toml", r"spill the beans \|", "spill the beans", "idioms.*3 columns"),

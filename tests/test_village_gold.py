@@ -215,6 +215,15 @@ def test_any_text_at_all_can_be_scored(text):
     assert gold.LOWEST <= village.gold_score(text, DRY) <= gold.HIGHEST
 
 
+def test_a_story_of_another_plot_than_the_one_asked_for_has_missed_it():
+    label = plots.load().plots["lost"].label
+    other = PROMPT.replace(label, plots.load().plots["quarrel"].label)
+    assert label in PROMPT and gold.read(PROMPT, DRY).missing == 0
+    assert gold.read(other, DRY).missing == 1
+    assert village.gold_score(other, DRY) < village.gold_score(PROMPT, DRY) - 1
+    assert gold.read(PROMPT.replace(f"{label}, with ", ""), DRY).missing == 0
+
+
 def test_the_score_depends_on_the_text_alone():
     fresh = village.gold_score(PROMPT, DRY)
     gold.read.cache_clear()

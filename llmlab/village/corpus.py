@@ -7,7 +7,7 @@ from math import sqrt
 from llmlab.village import encyclopaedia, french, news, sayings, stories, websites
 from llmlab.village.chooser import Chooser
 
-MOST_WORDS_WITHOUT_MORAL = 116
+MOST_WORDS_WITHOUT_MORAL = 120
 MORAL = 0.4  # how often a book that is short enough ends with one
 
 SPLITS = ("train", "validation", "test")
@@ -56,7 +56,8 @@ def _document(chooser: Chooser) -> Document:
 
 def _book(chooser: Chooser) -> tuple[str, dict[str, str]]:
     event = stories.draw_event(chooser)
-    title = f"{event.who.name}, {event.friend.name} and the {event.thing.name}"
+    title = stories.subject(event)
+    title = title[0].upper() + title[1:]
     text = f"{title}\n{stories.tell(event, stories.BOOK, chooser)}"
     if stories.count_words(text) <= MOST_WORDS_WITHOUT_MORAL and chooser.coin(MORAL):
         text += " " + stories.moral(event, chooser)

@@ -27,7 +27,7 @@ _WORTH = {
 }
 _MOST_OF_A_BEAT = {"fact": 2}  # additions of a kind; of all others one
 _MOST_UNKNOWN_PAIRS = 0.02  # share of them that a well-formed story may have
-_USUAL_REPETITION = 0.06  # share of 4-grams that a good story may say again
+_USUAL_REPETITION = 0.08  # share of 4-grams that a good story may say again
 _WRONG_ARTICLE = re.compile(r"\b(?:[Aa] [aeiou]|[Aa]n (?!hour|honest)[^aeiou\W])")
 _WORD = re.compile(r"\w+")
 

@@ -16,7 +16,7 @@ from llmlab.village.plots import Plot
 from llmlab.village.simulation import Event
 from llmlab.village.world import Person, Place, Thing
 
-MOST_WORDS = 105  # a telling is not added to if that would make it longer
+MOST_WORDS = 100  # a telling is not added to if that would make it longer
 MOST_WORDS_OF_A_PAIR = 122  # which has neither title nor moral
 WORDS_OF_AN_ADDITION = 11  # about
 WORDS_OF_A_TWIST = 16
@@ -134,10 +134,15 @@ def draw_request(chooser: Chooser, split: str) -> tuple[str, Event]:
 
 
 def request(event: Event) -> str:
+    """How a story of the event is asked for."""
+    return f"Write a story about {subject(event)}."
+
+
+def subject(event: Event) -> str:
+    """What a story of the event is about, as titles and requests say it."""
     return (
-        f"Write a story about {plot_of(event).label}, with {event.who.name} and "
-        f"{event.friend.name}, {world.with_article(event.thing.name)} and the "
-        f"{event.place.name}."
+        f"{plot_of(event).label}, with {event.who.name} and {event.friend.name}, "
+        f"{world.with_article(event.thing.name)} and the {event.place.name}"
     )
 
 
