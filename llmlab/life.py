@@ -76,8 +76,8 @@ class Scale:
     validation_documents: int = 500
     tokens_per_batch: int = 1024
     mask_share: float = 0.4  # see train_masked
-    masked_steps: int = 400
-    base_steps: int = 1900
+    masked_steps: int = 340
+    base_steps: int = 1800
 
     instructions: int = 24_000
     rows_per_batch: int = 5
@@ -89,14 +89,14 @@ class Scale:
     sampled_comparisons: int = 200  # of them, between the model's own stories
     test_comparisons: int = 500
     comparisons_per_batch: int = 16
-    reward_steps: int = 187  # one epoch
+    reward_steps: int = 165
 
     story_prompts: int = 2_000
     story_tokens: int = 160
     story_temperature: float = 0.7  # at which stories are written, in all of phase 3
     rollout: int = 64
-    reinforce_steps: int = 10
-    ppo_steps: int = 26
+    reinforce_steps: int = 8
+    ppo_steps: int = 22
     test_stories: int = 200
 
 
@@ -549,7 +549,7 @@ def train_ppo(life: Life) -> Trained:
     reference = frozen_copy(policy)
     value_model = ValueModel(reward_model)
     kl_controller = KLController(beta=0.05)
-    policy_optimizers = adamw(policy, 8e-4, eps=1e-5)
+    policy_optimizers = adamw(policy, 4e-4, eps=1e-5)
     value_optimizers = adamw(value_model, 1e-3, eps=1e-5)
     step = make_ppo_step(
         policy,
@@ -564,7 +564,7 @@ def train_ppo(life: Life) -> Trained:
         batch=scale.rollout,
         max_new_tokens=scale.story_tokens,
         temperature=scale.story_temperature,
-        epochs=1,
+        epochs=2,
         minibatches=4,
         unfinished_score=-2.0,
     )

@@ -86,10 +86,10 @@ _WRITERS = {
 # (books .45, articles .2, websites .2, bilingual .1, sayings .05) divided by the
 # usual length of a document.
 GENRES = {
-    "books": 0.42,
+    "books": 0.41,
     "articles": 0.18,
     "websites": 0.20,
-    "bilingual": 0.14,
+    "bilingual": 0.15,
     "sayings": 0.06,
 }
 

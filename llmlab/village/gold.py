@@ -101,19 +101,14 @@ def _is_beat(sentence: Sentence, plot: str) -> bool:
     return meaning is not None and meaning.kind == "beat" and meaning.plot == plot
 
 
-def _told_beats(story: Story) -> tuple[float, int]:
+def _told_beats(story: Story) -> tuple[int, int]:
     """How many beats of the plot are told in order, and how many sentences tell one
-    again or too early. A beat that contradicts the story is told only by half."""
+    again or too early."""
     if not story.plot:
-        return 0.0, 0
-    beats = [s for s in story.sentences if _is_beat(s, story.plot)]
-    longest = [0.0] * (_beats(story.plot) + 1)  # by the number of the last beat, from 1
-    for sentence in beats:
-        number = sentence.meaning.beat + 1
-        value = 0.5 if sentence.broken else 1.0
-        longest[number] = max(longest[number], value + max(longest[:number]))
-    in_order = _longest_rise([sentence.meaning.beat for sentence in beats])
-    return max(longest), len(beats) - in_order
+        return 0, 0
+    told = [s.meaning.beat for s in story.sentences if _is_beat(s, story.plot)]
+    in_order = _longest_rise(told)
+    return in_order, len(told) - in_order
 
 
 def _longest_rise(numbers: list[int]) -> int:
@@ -145,7 +140,7 @@ def _additions(story: Story) -> tuple[dict[str, int], int]:
         most = _MOST_OF_A_BEAT.get(meaning.kind, 1)
         if _belongs(meaning, story.plot, beat) and here.count(meaning.kind) < most:
             here.append(meaning.kind)
-            if meaning.kind in counts and not sentence.broken:
+            if meaning.kind in counts:
                 counts[meaning.kind] += 1
         else:
             misplaced += 1
