@@ -50,7 +50,7 @@ def quiz(chooser: Chooser) -> tuple[str, dict[str, str]]:
     lines = ["School page: our quiz"]
     for _ in range(_QUESTIONS):
         asked = questions.draw_question(chooser, held_out=False)
-        told = f"{asked.text} {asked.answer}"
+        told = f"Pascal {asked.text} {asked.answer}"
         pupils = [w.name for w in everybody("who") if w.name not in told]
         who = chooser.pick(pupils)
         lines += [f"Pascal asks {who}: {asked.text}", f"{who} answers: {asked.answer}"]

@@ -471,6 +471,38 @@ for task in ("summarise", "story"):
     claim(f"{TASKS[task]}: interval above one half", low > 0.5, measured=low)
 
 # %% [markdown]
+# ### The weakest row
+#
+# Questions about the village are answered worst. Half of those in the test ask
+# *forwards*, for something that training asked too, in a new wording: "What is the
+# wish of Otto?" The other half ask *backwards* for facts that training asked for
+# forwards only: "Whose wish is it to …?" **Predict:** which half is harder?
+
+# %%
+asked = village.instructions(300, seed=0, split="test", task="question")
+halves = {}
+for direction in ("forward", "reverse"):
+    chosen = [q for q in asked if q.facts["direction"] == direction]
+    (halves[direction],) = answers_right(
+        instruct,
+        tokenizer,
+        chosen,
+        village.score_answer,
+        max_new_tokens=course.longest_answer("question"),
+    ).values()
+claim(
+    "Backwards it is right less than half as often as forwards",
+    halves["reverse"].rate < halves["forward"].rate / 2,
+    measured=halves["reverse"].rate / halves["forward"].rate,
+)
+
+# %% [markdown]
+# To us, *Otto lives at the harbour* and *at the harbour lives Otto* are one fact. To
+# the model they are two habits: after *Otto lives at* say this, after *who lives at
+# the harbour* say that. A habit learned in one direction does not run in the other
+# (Berglund et al. 2023 call it the reversal curse), and large models have it too.
+
+# %% [markdown]
 # ## 7 · Talk to it
 #
 # First the question from the beginning, then some that it was never asked.

@@ -309,8 +309,8 @@ for name, told in examples.items():
 # become mostly the second. In the last pair the images are equal and the labels are
 # coins, so whoever dislikes facts is often wrong. One pair in seven is now like that, a
 # single telling with and without more facts. One in ten is a telling with and without
-# its end: in earlier comparisons every story had one, and the policy found that it could
-# be left out.
+# its end: in earlier comparisons every story had one, and the policy found that it
+# could be left out.
 
 # %% [markdown]
 # ### Does it know when it does not know?
