@@ -170,9 +170,7 @@ def pack(lengths: Sequence[int], capacity: int) -> list[list[int]]:
     rows_by_room: list[list[int]] = [[] for _ in range(capacity + 1)]
     for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
         length = lengths[index]
-        room = next(
-            (r for r in range(length, capacity + 1) if rows_by_room[r]), None
-        )
+        room = next((r for r in range(length, capacity + 1) if rows_by_room[r]), None)
         if room is None:
             rows.append([])
             row, room = len(rows) - 1, capacity

@@ -43,6 +43,10 @@ class GPTConfig:
     token_shift : add to each token's vector a learned share of the one before it (as
         in RWKV, Peng et al. 2023), so that one head can look for "the name that came
         after `and`"; without it that takes two layers.
+    token_values : add to the values of every head a learned share of the token's own
+        vector (as value residual learning does with the first layer's values, Zhou et
+        al. 2024), so that what a head looks at it can also repeat: a name is copied
+        long before the blocks have learned to carry it.
     bias : whether linear layers and norms have biases.
     tied : whether the embedding table serves as the output layer too (Press and Wolf
         2017). It saves parameters; two tables learn faster.
@@ -59,6 +63,7 @@ class GPTConfig:
     activation: str = "squared_relu"
     qk_norm: bool = True
     token_shift: bool = True
+    token_values: bool = True
     bias: bool = False
     tied: bool = False
 
@@ -98,6 +103,7 @@ class GPTConfig:
             activation="gelu",
             qk_norm=False,
             token_shift=False,
+            token_values=False,
             bias=True,
             tied=True,
         )
@@ -229,8 +235,11 @@ class SelfAttention(nn.Module):
             config.width, 3 * config.width, bias=config.bias
         )
         self.output = nn.Linear(config.width, config.width, bias=config.bias)
+        self.token_share = (
+            nn.Parameter(torch.empty(config.width)) if config.token_values else None
+        )
 
-    def forward(self, x, rotation, mask, cache, layer) -> Tensor:
+    def forward(self, x, token_vectors, rotation, mask, cache, layer) -> Tensor:
         queries, keys, values = rearrange(
             self.query_key_value(x),
             "batch time (three heads d_head) -> three batch heads time d_head",
@@ -242,6 +251,12 @@ class SelfAttention(nn.Module):
         if self.config.qk_norm:
             queries = F.rms_norm(queries, (self.config.d_head,))
             keys = F.rms_norm(keys, (self.config.d_head,))
+        if self.token_share is not None:
+            values = values + rearrange(
+                self.token_share * token_vectors,
+                "batch time (heads d_head) -> batch heads time d_head",
+                heads=self.config.heads,
+            )
         if cache is not None:
             keys, values = cache.extend(layer, keys, values)
         gathered = attention(queries, keys, values, mask, self.config.causal)
@@ -278,8 +293,10 @@ class Block(nn.Module):
         self.feed_forward_norm = Norm(config)
         self.feed_forward = FeedForward(config)
 
-    def forward(self, x, rotation, mask, cache, layer) -> Tensor:
-        x = x + self.attention(self.attention_norm(x), rotation, mask, cache, layer)
+    def forward(self, x, token_vectors, rotation, mask, cache, layer) -> Tensor:
+        x = x + self.attention(
+            self.attention_norm(x), token_vectors, rotation, mask, cache, layer
+        )
         return x + self.feed_forward(self.feed_forward_norm(x))
 
 
@@ -325,6 +342,8 @@ class GPT(nn.Module):
         for name, parameter in self.named_parameters():
             if name.endswith("bias") or name == "token_shift":
                 parameter.zero_()
+            elif name.endswith("token_share"):
+                parameter.fill_(4.0)
             elif name.endswith("gain"):
                 parameter.fill_(1.0)
             elif name.endswith("output.weight") and modern:
@@ -393,8 +412,9 @@ class GPT(nn.Module):
             rotation = self._rotation(positions)
         if self.token_shift is not None:
             x = x + self.token_shift * self._previous(x, segment_ids, cache)
+        token_vectors = x
         for layer, block in enumerate(self.blocks):
-            x = block(x, rotation, mask, cache, layer)
+            x = block(x, token_vectors, rotation, mask, cache, layer)
         if cache is not None:
             cache.time += tokens.shape[1]
         return self.final_norm(x)

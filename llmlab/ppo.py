@@ -343,9 +343,7 @@ def make_ppo_step(
         )
         metrics["beta"] = beta
         metrics["explained_variance"] = explained_variance(values, returns, mask)
-        experience = Experience(
-            rollout.batch, log_probs, values, advantages, returns
-        )
+        experience = Experience(rollout.batch, log_probs, values, advantages, returns)
         return experience, metrics
 
     def learn(experience: Experience, generator: torch.Generator) -> Metrics:

@@ -38,9 +38,7 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
 
     logits : (batch, time, vocab); targets : (batch, time), IGNORE where not trained.
     """
-    return F.cross_entropy(
-        logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORE
-    )
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORE)
 
 
 def causal_loss(model: GPT, batch: Batch) -> Tensor:

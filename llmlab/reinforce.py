@@ -114,9 +114,7 @@ def roll_out(
     batch = Batch(
         batch.tokens.to(device), batch.targets.to(device), batch.segment_ids.to(device)
     )
-    return Rollout(
-        prompts, responses, batch, generation.finished.clone(), temperature
-    )
+    return Rollout(prompts, responses, batch, generation.finished.clone(), temperature)
 
 
 def draw_prompts(
@@ -322,9 +320,7 @@ def make_reinforce_step(
                 reference_logits, targets, temperature
             )
             scores = score_responses(reward_function, rollout, unfinished_score)
-            rewards = token_rewards(
-                scores, log_probs, reference_log_probs, mask, beta
-            )
+            rewards = token_rewards(scores, log_probs, reference_log_probs, mask, beta)
             returns = rewards.sum(dim=1)
             if baseline == "leave_one_out":
                 expected = leave_one_out(returns, samples_per_prompt)

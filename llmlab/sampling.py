@@ -72,9 +72,7 @@ def generate(
     _check_settings(max_new_tokens, temperature, top_k, top_p)
     _check_prompts(prompts, max_new_tokens, model.config.context)
     device = model.embedding.weight.device
-    tokens, segment_ids = pad_sequences(
-        prompts, pad_id=Tokenizer.pad_id, side="left"
-    )
+    tokens, segment_ids = pad_sequences(prompts, pad_id=Tokenizer.pad_id, side="left")
     tokens, segment_ids = tokens.to(device), segment_ids.to(device)
     batch, prompt_time = tokens.shape
     cache = Cache(model.config, batch, prompt_time + max_new_tokens, device)

@@ -161,6 +161,7 @@ def make_report(life: Life, records: list[dict]) -> dict:
             "summaries_right": metrics["instruct"]["summarise_right"],
             "support_right": metrics["instruct"]["support_right"],
             "stories_right": metrics["instruct"]["story_right"],
+            "questions_right": metrics["instruct"]["question_right"],
             "reward_accuracy": metrics["reward"]["reward_accuracy"],
             "reward_ceiling": metrics["reward"]["reward_ceiling"],
             **_policy_metrics("reinforce", metrics["reinforce"]),
@@ -186,26 +187,31 @@ def _policy_metrics(name: str, metrics: dict) -> dict:
 
 def samples(life: Life) -> list[dict]:
     """The same prompts, answered by every stage: the first of each task, unselected."""
-    prompts = [
-        village.instructions(1, seed=life.seed, split="test", task=task)[0].prompt
-        for task in ("translate", "summarise", "support", "story")
-    ]
-    prompts.append("How can I reset my password?")
-    prompts += life.story_prompts(2, "test")
-    answers: list[dict[str, str]] = [{} for _ in prompts]
+    asked = {task: _first_prompts(life, task, 1) for task in village.TASKS}
+    asked["support"].append("How can I reset my password?")
+    asked["story"] += life.story_prompts(2, "test")
+    samples = []
+    for task, prompts in asked.items():
+        for prompt in prompts:
+            samples.append({"prompt": prompt, "task": task, "answers": {}})
     for stage in WRITERS:
         model = life.load(stage)
-        for row, prompt in enumerate(prompts):
-            generator = torch.Generator().manual_seed(life.seed)
-            answers[row][stage] = _respond(life, model, stage, prompt, generator)
-    return [
-        {"prompt": prompt, "answers": said}
-        for prompt, said in zip(prompts, answers, strict=True)
-    ]
+        for sample in samples:
+            longest = life.longest_answer(sample["task"])
+            sample["answers"][stage] = _respond(
+                life, model, stage, sample["prompt"], longest
+            )
+    return samples
 
 
-def _respond(life: Life, model: GPT, stage: str, prompt: str, generator) -> str:
-    settings = dict(max_new_tokens=life.scale.story_tokens, generator=generator)
+def _first_prompts(life: Life, task: str, count: int) -> list[str]:
+    examples = village.instructions(count, seed=life.seed, split="test", task=task)
+    return [example.prompt for example in examples]
+
+
+def _respond(life: Life, model: GPT, stage: str, prompt: str, longest: int) -> str:
+    generator = torch.Generator().manual_seed(life.seed)
+    settings = dict(max_new_tokens=longest, generator=generator)
     if stage == "base":  # it knows no questions, only texts that go on
         text = complete(model, life.tokenizer, prompt, **settings)
         return text.removeprefix(prompt).strip()

@@ -249,14 +249,20 @@ def orthogonalise(matrices: Tensor, iterations: int = 5) -> Tensor:
     x = matrices.mT if tall else matrices  # the squares are then smaller
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     gram = x @ x.mT
-    identity = torch.eye(gram.shape[-1], dtype=x.dtype, device=x.device)
-    product = identity
-    for _ in range(iterations):
-        factor = 3.4445 * identity - 4.7750 * gram + 2.0315 * gram @ gram
-        product = factor @ product
+    product = factor = _quintic_factor(gram)
+    for _ in range(iterations - 1):
         gram = factor @ gram @ factor
+        factor = _quintic_factor(gram)
+        product = factor @ product
     x = product @ x
     return x.mT if tall else x
+
+
+def _quintic_factor(gram: Tensor) -> Tensor:
+    """a + b G + c G², in as few passes over memory as possible."""
+    factor = (gram @ gram).mul_(2.0315).sub_(gram, alpha=4.7750)
+    factor.diagonal(dim1=-2, dim2=-1).add_(3.4445)
+    return factor
 
 
 def adamw(

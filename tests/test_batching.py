@@ -25,8 +25,10 @@ def test_a_token_that_is_only_read_is_never_a_target():
 
 
 def test_packing_keeps_every_token_and_every_target():
-    sequences = [list(range(10 * n, 10 * n + length)) for n, length in
-                 enumerate([2, 9, 5, 3, 7, 7, 4], start=1)]
+    sequences = [
+        list(range(10 * n, 10 * n + length))
+        for n, length in enumerate([2, 9, 5, 3, 7, 7, 4], start=1)
+    ]
     rows = pack([len(sequence) - 1 for sequence in sequences], 10)
     packed, plain = packed_batch(sequences, rows), next_token_batch(sequences)
     for batch in (packed, plain):

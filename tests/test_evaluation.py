@@ -37,8 +37,13 @@ def parrot(tokenizer):
         [1, *tokenizer.encode(text), 2] for text in ("the cat sits", "a dog runs")
     ]
     step = pretraining_step(
-        model, documents * 8, tokenizer, optimizers,
-        steps=80, tokens_per_batch=256, seed=0,
+        model,
+        documents * 8,
+        tokenizer,
+        optimizers,
+        steps=80,
+        tokens_per_batch=256,
+        seed=0,
     )
     train(step, steps=80, modules={"m": model}, optimizers=optimizers, seed=0)
     return model

@@ -7,6 +7,7 @@ from llmlab.gpt import (
     GPT,
     Cache,
     GPTConfig,
+    SelfAttention,
     attention,
     load_gpt2_weights,
     only_right_padded,
@@ -56,6 +57,26 @@ def test_attention_is_the_textbook_loop(causal):
                 for weight, s in zip(weights, seen, strict=True):
                     expected[b, h, t] += weight * values[b, h, s]
     torch.testing.assert_close(attention(queries, keys, values, None, causal), expected)
+
+
+@pytest.mark.parametrize("token_values", [True, False])
+def test_values_carry_the_token_itself(token_values):
+    """With all three projections at zero, attention is even and the values are nothing
+    but the learned share of the tokens' own vectors: each output is their mean."""
+    config = GPTConfig(**SMALL, token_values=token_values)
+    layer = SelfAttention(config).double()
+    share = torch.linspace(-1, 2, config.width, dtype=torch.float64)
+    with torch.no_grad():
+        layer.query_key_value.weight.zero_()
+        layer.output.weight.copy_(torch.eye(config.width))
+        if token_values:
+            layer.token_share.copy_(share)
+    x, token_vectors = torch.randn(2, 1, 6, config.width, dtype=torch.float64)
+    found = layer(x, token_vectors, None, None, None, 0)
+    for time in range(6):
+        mean = token_vectors[0, : time + 1].mean(dim=0)
+        expected = share * mean if token_values else torch.zeros_like(mean)
+        torch.testing.assert_close(found[0, time], expected)
 
 
 def test_the_future_never_changes_the_past(model):

@@ -70,7 +70,9 @@ def test_packed_examples_have_the_loss_of_unpacked_ones(tokenizer):
         render_example(tokenizer, "ab" * n, "cd" * (5 - n)) for n in range(1, 5)
     ]
     [packed] = packed_batches(
-        examples, row_length=40, rows_per_batch=8,
+        examples,
+        row_length=40,
+        rows_per_batch=8,
         generator=torch.Generator().manual_seed(0),
     )
     plain = next_token_batch(*zip(*examples, strict=True))
@@ -85,7 +87,9 @@ def test_packed_examples_have_the_loss_of_unpacked_ones(tokenizer):
 def test_every_example_is_learned_once_an_epoch(tokenizer):
     examples = [render_example(tokenizer, "ab" * n, f"{n}") for n in range(1, 20)]
     batches = packed_batches(
-        examples, row_length=64, rows_per_batch=2,
+        examples,
+        row_length=64,
+        rows_per_batch=2,
         generator=torch.Generator().manual_seed(0),
     )
     learned = sum(int(batch.target_mask.sum()) for batch in batches)
@@ -99,8 +103,13 @@ def test_a_model_learns_to_answer_and_to_stop(tokenizer):
     examples = [render_example(tokenizer, *pair) for pair in pairs.items()] * 6
     optimizers = muon_and_adamw(model)
     step = instruction_step(
-        model, examples, optimizers,
-        steps=60, row_length=64, rows_per_batch=8, seed=0,
+        model,
+        examples,
+        optimizers,
+        steps=60,
+        row_length=64,
+        rows_per_batch=8,
+        seed=0,
     )
     train(step, steps=60, modules={"model": model}, optimizers=optimizers, seed=0)
     said = answer(model, tokenizer, list(pairs), max_new_tokens=20, top_k=1)

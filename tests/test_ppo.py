@@ -372,9 +372,7 @@ def test_with_true_values_any_lambda_is_unbiased_and_a_small_one_is_quiet():
 def test_with_wrong_values_only_lambda_one_is_unbiased():
     table = torch.randn(WORLD.state_count, generator=generator(8), dtype=torch.float64)
     wrong = table[WORLD.states]  # a function of the state, and nothing but wrong
-    errors = [
-        gradient_error_and_noise(wrong, lam)[0] for lam in (0.0, 0.5, 0.95, 1.0)
-    ]
+    errors = [gradient_error_and_noise(wrong, lam)[0] for lam in (0.0, 0.5, 0.95, 1.0)]
     assert errors == sorted(errors, reverse=True)
     assert errors[2] > 1e-3 and errors[3] < 1e-12
 
@@ -451,9 +449,7 @@ def test_the_policy_loss_is_the_mean_over_real_tokens_and_ignores_padding():
     loss = clipped_policy_loss(new, old, advantages, mask)
     assert loss.item() == pytest.approx(total / mask.sum().item(), abs=1e-12)
     junk = torch.where(mask, advantages, 1e6)
-    wider = [
-        nn.functional.pad(tensor, (0, 6)) for tensor in (new, old, junk, mask)
-    ]
+    wider = [nn.functional.pad(tensor, (0, 6)) for tensor in (new, old, junk, mask)]
     assert clipped_policy_loss(*wider).item() == pytest.approx(loss.item(), abs=1e-12)
 
 

@@ -93,9 +93,9 @@ def test_probability_has_the_closed_form():
 
 
 def test_equal_stories_show_the_position_bias_and_nothing_else():
-    assert Annotator("A", taste=3, noise=0.1).probability_first(
-        2, 2
-    ) == pytest.approx(0.55)
+    assert Annotator("A", taste=3, noise=0.1).probability_first(2, 2) == pytest.approx(
+        0.55
+    )
 
 
 def test_extreme_differences_leave_only_carelessness():

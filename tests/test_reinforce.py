@@ -307,9 +307,7 @@ def test_the_score_is_paid_on_the_last_response_token():
     expected[1, 4] += 7
     expected[2, 0] += 9
     torch.testing.assert_close(rewards, expected)
-    torch.testing.assert_close(
-        rewards.sum(dim=1), scores - 0.1 * difference.sum(dim=1)
-    )
+    torch.testing.assert_close(rewards.sum(dim=1), scores - 0.1 * difference.sum(dim=1))
     # The sick version pays on the last column: rows that stopped early get nothing.
     sick = -0.1 * difference
     sick[:, -1] += scores
@@ -470,9 +468,7 @@ def test_more_padding_changes_no_metric():
         logits = policy(rollout.batch.tokens, segment_ids=rollout.batch.segment_ids)
         log_probs = token_log_probs(logits, rollout.batch.targets)
         entropies = entropy(logits)
-        return rollout_metrics(
-            rollout, scores, log_probs, log_probs + 0.1, entropies
-        )
+        return rollout_metrics(rollout, scores, log_probs, log_probs + 0.1, entropies)
 
     wide = type(rollout)(rollout.prompts, rollout.responses, padded, rollout.finished)
     assert metrics(wide) == pytest.approx(metrics(rollout), rel=1e-5)

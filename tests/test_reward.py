@@ -200,9 +200,7 @@ def test_training_finds_what_people_prefer_and_goes_on_to_the_same_bits(tmp_path
             with pytest.raises(RuntimeError):
                 train(failing, **settings)
             return run_again(settings)
-        train(
-            step, steps=50, modules={"reward": model}, optimizers=optimizers, seed=0
-        )
+        train(step, steps=50, modules={"reward": model}, optimizers=optimizers, seed=0)
         return model
 
     def run_again(settings):

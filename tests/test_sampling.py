@@ -90,8 +90,10 @@ def test_top_k_keeps_k_even_among_ties():
 
 def test_top_p_keeps_the_smallest_set_that_reaches_p():
     logits = torch.tensor([[0.5, 0.3, 0.15, 0.05]]).log()
-    kept = {p: torch.isfinite(shape_logits(logits, top_p=p)).sum().item()
-            for p in (0.1, 0.5001, 0.79, 0.81, 0.99, 1.0)}
+    kept = {
+        p: torch.isfinite(shape_logits(logits, top_p=p)).sum().item()
+        for p in (0.1, 0.5001, 0.79, 0.81, 0.99, 1.0)
+    }
     assert kept == {0.1: 1, 0.5001: 2, 0.79: 2, 0.81: 3, 0.99: 4, 1.0: 4}
 
 

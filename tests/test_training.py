@@ -40,8 +40,13 @@ def small_run(state_path=None, steps=6, seed=0, on_step=None, **settings):
     model = GPT(CONFIG, seed=seed)
     optimizers = muon_and_adamw(model)
     update = pretraining_step(
-        model, sequences, tokenizer, optimizers,
-        steps=steps, tokens_per_batch=160, seed=seed,
+        model,
+        sequences,
+        tokenizer,
+        optimizers,
+        steps=steps,
+        tokens_per_batch=160,
+        seed=seed,
     )
 
     def step(index, generator):
@@ -50,8 +55,13 @@ def small_run(state_path=None, steps=6, seed=0, on_step=None, **settings):
         return update(index, generator)
 
     history = train(
-        step, steps=steps, modules={"model": model}, optimizers=optimizers,
-        seed=seed, state_path=state_path, **settings,
+        step,
+        steps=steps,
+        modules={"model": model},
+        optimizers=optimizers,
+        seed=seed,
+        state_path=state_path,
+        **settings,
     )
     return model, history
 
@@ -62,8 +72,13 @@ def test_a_model_learns_what_it_is_shown():
     optimizers = muon_and_adamw(model)
     sequence = [1, 10, 20, 30, 40, 50, 60, 2]
     step = pretraining_step(
-        model, [sequence] * 8, tokenizer, optimizers,
-        steps=150, tokens_per_batch=64, seed=0,
+        model,
+        [sequence] * 8,
+        tokenizer,
+        optimizers,
+        steps=150,
+        tokens_per_batch=64,
+        seed=0,
     )
     history = train(
         step, steps=150, modules={"model": model}, optimizers=optimizers, seed=0

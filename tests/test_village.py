@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from llmlab import village
-from llmlab.village import corpus, frames, french, plots, sayings, world
+from llmlab.village import corpus, frames, sayings, world
 from llmlab.village.chooser import Chooser, every_derivation
 
 COUNT = 3000
@@ -94,7 +94,7 @@ FIRST_GENRES = [
     "books",
     "books",
     "books",
-    "articles",
+    "books",
 ]
 
 
@@ -130,10 +130,13 @@ def test_genres_have_their_shares_of_the_words(train):
 
 def test_text_is_clean(train):
     for document in train:
-        assert not re.search(r"[{}\[\]<>|]|  | [.,;:!?]|\bNone\b", document.text)
+        assert not re.search(r"[{}\[\]<>|]|  | [.,]|\bNone\b", document.text)
+        if document.genre == "bilingual":  # French has a space before ? and !
+            continue
+        assert not re.search(" [;:!?]", document.text), document.text
         articles = re.sub(r"\b[Aa]n (hour|honest)", "a", document.text)
         wrong = re.search(r"\b[Aa] [aeiou]|\b[Aa]n [^aeiou]", articles)
-        assert document.genre == "bilingual" or not wrong, (wrong, document.text)
+        assert not wrong, (wrong, document.text)
 
 
 def test_pronouns_agree_with_the_only_person_of_a_text():
@@ -148,26 +151,7 @@ def test_entropy_is_a_mean_with_its_standard_error(train):
     bits = [d.bits for d in village.documents(500, seed=7, split="train")]
     assert found.bits == pytest.approx(sum(bits) / 500)
     assert 0 < found.standard_error < 0.05 * found.bits
-    assert 0.6 <= found.bits / found.words <= 1.1
-
-
-def test_no_two_derivations_of_a_beat_give_the_same_text():
-    for plot in plots.load().plots.values():
-        for beat in plot.beats:
-            for choices in (
-                beat.says,
-                beat.similes,
-                beat.lines,
-                beat.facts,
-                plot.twists,
-            ):
-                texts = [t for frame in choices for t in frames.every_text(frame)]
-                assert len(texts) == len(set(texts))
-
-
-def test_the_morals_of_the_stories_are_the_proverbs():
-    morals = [moral for plot in plots.load().plots.values() for moral in plot.morals]
-    assert sorted(morals) == sorted(proverb.text for proverb in sayings.load().proverbs)
+    assert 1.2 <= found.bits / found.words <= 1.6
 
 
 def test_the_pangram_is_told_often_enough_to_be_learned(train):
@@ -186,71 +170,3 @@ def test_the_pangram_is_told_often_enough_to_be_learned(train):
 def test_a_wrong_request_is_refused(arguments):
     with pytest.raises(ValueError, match="expected|must be"):
         list(village.documents(arguments.pop("count"), **arguments))
-
-
-# ---- French
-
-
-@pytest.mark.parametrize(
-    "english, french_text",
-    [
-        (("boat", "red", "the", False), "le bateau rouge"),
-        (("boat", "red", "two", True), "deux bateaux rouges"),
-        (("tree", "old", "a", False), "un vieil arbre"),
-        (("friend", "beautiful", "the", False), "le bel ami"),
-        (("star", "white", "the", False), "l'étoile blanche"),
-        (("star", "old", "the", False), "la vieille étoile"),
-        (("tree", "grey", "the", False), "l'arbre gris"),
-        (("horse", "small", "the", True), "les petits chevaux"),
-        (("key", "lost", "three", True), "trois clés perdues"),
-    ],
-)
-def test_french_agrees_in_gender_and_number_and_elides(english, french_text):
-    name, adjective, determiner, plural = english
-    noun = next(n for n in french.load().nouns if n.english[0] == name)
-    word = next(a for a in french.load().adjectives if a.english == adjective)
-    assert french._build(noun, word, determiner, plural).french == french_text
-
-
-def test_french_verbs_elide_and_negate():
-    sentences = {
-        french.sentence(Chooser("french", number)).french for number in range(4000)
-    }
-    assert any(text.startswith("j'aime ") for text in sentences)
-    assert any("n'aime pas" in text for text in sentences)
-    assert any(" ne voit pas " in text for text in sentences)
-    for text in sentences:
-        assert not re.search(r"\b(le|la|je|ne) [aeéèêiîouh]", text), text
-
-
-def test_held_out_combinations_never_stand_in_the_phrase_book(train):
-    lexicon = french.load()
-    held_out = {
-        french._build(noun, adjective, "the", plural).english.removeprefix("the ")
-        for noun in lexicon.nouns
-        for adjective in french.adjectives_for(noun, held_out=True)
-        for plural in (False, True)
-    }
-    assert 30 < len(held_out)
-    for document in train:
-        if document.genre == "bilingual":
-            english = " ".join(
-                line.split(" – ")[0] for line in document.text.splitlines()
-            )
-            assert not any(f" {pair} " in f" {english} " for pair in held_out)
-
-
-# ---- probes
-
-
-def test_probes_differ_in_what_they_ask_about():
-    found = village.probes(seed=0)
-    for pair in found.minimal_pairs:
-        assert pair.good != pair.bad
-        assert abs(len(pair.good.split()) - len(pair.bad.split())) <= 1
-    for probe in found.completions:
-        assert probe.answer not in probe.distractors
-        assert len(set(probe.distractors)) == 3
-    kinds = Counter(probe.kind for probe in found.completions)
-    assert set(kinds) == {"idiom", "proverb", "fact"} and min(kinds.values()) >= 20
-    assert village.probes(seed=0) == found

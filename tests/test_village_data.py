@@ -1,5 +1,6 @@
 """A mistake in data/village is named with its file and entry when it is loaded."""
 
+import re
 import shutil
 
 import pytest
@@ -8,8 +9,10 @@ from llmlab.village import (
     encyclopaedia,
     frames,
     french,
+    minimal_pairs,
     news,
     plots,
+    questions,
     sayings,
     support,
     websites,
@@ -28,6 +31,8 @@ FILES = {
     "sayings.toml": sayings.load,
     "french.toml": french.load,
     "support.toml": support.load,
+    "questions.toml": questions.load,
+    "probes.toml": minimal_pairs.words,
 }
 
 
@@ -42,14 +47,20 @@ def copy(tmp_path, monkeypatch):
 
 def load(file):
     """Reads a file of the copy, past the cache of what was read before."""
-    return FILES[file].__wrapped__()
+    read = plots.load if file.startswith("plots/") else FILES[file]
+    return read.__wrapped__()
 
 
 def spoil(folder, file, old, new):
+    """Replaces the first place that the pattern `old` fits; says in which line."""
     path = folder / file
     text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    place = re.search(old, text, re.MULTILINE)
+    assert place, f"{file} has nothing like {old!r}: the test must spoil something else"
+    path.write_text(
+        text[: place.start()] + place.expand(new) + text[place.end() :], "utf-8"
+    )
+    return text.count("\n", 0, place.end()) + 1
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -57,51 +68,87 @@ def test_the_data_as_it_is_can_be_loaded(copy, file):
     assert load(file)
 
 
-@pytest.mark.parametrize(
-    "file, old, new, message",
-    [
-        ("people.toml", 'gender = "female"', 'gender = "fox"', "Tilda.*gender"),
-        ("people.toml", 'home = "bridge"', 'home = "moon"', "Tilda.*home.*moon"),
-        ("people.toml", 'like = "plum jam"', 'like = ""', "Tilda.*like"),
-        ("people.toml", '"quick brown fox"', '"quick cat"', "Tilda.*epithet"),
-        ("people.toml", 'name = "Bruno"', 'name = "Tilda"', "Tilda.*twice"),
-        ("places.toml", 'near = "lighthouse"', 'near = "moon"', "harbour.*near"),
-        ("things.toml", "lantern   | brass", "lantern brass", "four columns"),
-        (
-            "stories.toml",
-            "with {thing.made}",
-            "with {thing.colour}",
-            "lost.*thing.colour",
-        ),
-        ("stories.toml", "<when>", "<often>", "lost.*word list <often>"),
-        ("stories.toml", "[walked|went|ran]", "[walked|went|ran", "lost.*never closed"),
-        ("stories.toml", "[walked|went|ran]", "[walked|went|went]", "lost.*same"),
-        (
-            "stories.toml",
-            'needs = ["thing is lost"]',
-            'needs = ["thing is red"]',
-            "lost.*thing is red.*does not hold",
-        ),
-        ("stories.toml", 'mood = "sad"', 'mood = "green"', "lost.*mood.*green"),
-        ("news.toml", "{outcome}.", "{result}.", "result"),
-        (
-            "encyclopaedia.toml",
-            "{Who} is known as the {who.epithet}.\n",
-            "",
-            "5 wordings",
-        ),
-        ("websites.toml", 'draws = ["who", "place"]', 'draws = ["cat"]', "ferry.*cat"),
-        ("websites.toml", '"thing", "who"]', '"thing", "who", "place"]', "shop.*place"),
-        ("sayings.toml", "spill the beans |", "spill the beans", "idioms.*3 columns"),
-        ("french.toml", "| m | bateau ", "| x | bateau ", "boat.*gender"),
-        ("french.toml", "fox\ndog", "fox\nunicorn", "unicorn"),
-        ("support.toml", "ask Otto at the harbour", "ask Otto", "password.*harbour"),
-        ("support.toml", "ask Otto", "ask Otto or Fern", "password.*Fern"),
-    ],
-)
+def test_every_file_is_loaded_by_one_of_these_tests():
+    files = {path.name for path in world.FOLDER.glob("*.toml")}
+    assert files == {*FILES, "calendar.toml"}
+
+
+# The line of the message is that of the mistake.
+AT_ITS_LINE = [
+    # a lexicon entry without a plural
+    ("french.toml", r"^king +\| kings +\|", "king | |", "king: expected the plural"),
+    ("french.toml", r"^king +\| kings +\|", "king |", "king.*a column missing"),
+    # an unknown slot in a frame
+    ("plots/lost.toml", r"^says = '''\n<when>", r"\g<0> {age}", "unknown slot.*age"),
+    ("stories.toml", r"\{friend\} <adverb>", r"{freind} <adverb>", "freind"),
+    ("sayings.toml", r"\{who\.his\} eggs", "{who.her} eggs", "who.her"),
+    ("questions.toml", r"Where does \{who\} live", "Where is {whom}", "home.*whom"),
+    # a fact that contradicts another
+    ("people.toml", '"quick brown fox"', '"quick cat"', "Tilda.*epithet"),
+    ("people.toml", 'home = "bridge"', 'home = "moon"', "Tilda.*home.*moon"),
+    ("places.toml", 'near = "lighthouse"', 'near = "moon"', "harbour.*near"),
+    ("things.toml", r"lighthouse +\| Bruno", "moon | Bruno", "lantern.*kept.*moon"),
+    ("things.toml", r"lighthouse +\| Bruno", "lighthouse | Nemo", "lantern.*Nemo"),
+    # a character without a pronoun
+    ("people.toml", 'gender = "female"', 'gender = "fox"', "Tilda.*gender"),
+    # what else may go wrong in a line
+    ("things.toml", r"lantern +\| brass", "lantern brass", "seven columns"),
+    ("plots/lost.toml", "^<when>", "<often>", "open, says.*word list <often>"),
+    ("stories.toml", r"\[laughed\|", "[laughed|laughed|", "same"),
+    ("french.toml", r"\| m \| bateau ", "| x | bateau ", "boat.*gender"),
+]
+
+
+@pytest.mark.parametrize("file, old, new, message", AT_ITS_LINE)
+def test_a_mistake_is_named_with_file_and_line(copy, file, old, new, message):
+    line = spoil(copy, file, old, new)
+    with pytest.raises(WorldError, match=rf"(?s){file}, line {line}: .*{message}"):
+        load(file)
+
+
+# The line is that of the entry, or of the first that says so.
+AT_ITS_ENTRY = [
+    # a fact that contradicts another, told by somebody else
+    ("people.toml", 'kin = "Bruno"', 'kin = "Otto"', "Tilda.*Otto.*expected Otto"),
+    ("people.toml", 'bond = "best friend"', 'bond = "aunt"', "Tilda.*Bruno.*aunt"),
+    # a character without a pronoun
+    ("people.toml", 'gender = "female"\n', "", "Tilda.*gender.*not empty"),
+    ("people.toml", 'like = "plum jam"', 'like = ""', "Tilda.*like"),
+    ("people.toml", 'name = "Bruno"', 'name = "Tilda"', "Tilda.*twice"),
+    (
+        "plots/lost.toml",
+        r'needs = \["[^"]*"',
+        'needs = ["thing is red"',
+        "lost.*thing is red.*does not hold",
+    ),
+    ("plots/lost.toml", 'label = "a loss"', 'label = "a ghost"', "label of its own"),
+    ("plots/lost.toml", 'label = "a loss"', 'label = "a lamp"', "about a thing"),
+    ("plots/lost.toml", r'mood = "\w+"', 'mood = "green"', "mood.*green"),
+    ("plots/lost.toml", r'senses = "\w+"', 'senses = "taste"', "senses.*taste"),
+    ("sayings.toml", r"spill the beans \|", "spill the beans", "idioms.*3 columns"),
+    ("sayings.toml", "^Two heads are", "Many hands make light work. | x\\n", "twice"),
+    ("french.toml", r"^queen +\|", "king |", "king.*twice"),
+    ("french.toml", r"\| thing  \| in, behind", "| thing  | upon", "boat.*upon"),
+    ("french.toml", r"\| after  \|", "| beside |", "red.*before or after"),
+    ("french.toml", r"\| person, animal", "| ghost", "ghost"),
+    ("support.toml", r"ask \{Otto\} at \{Otto.home\}", "ask {Otto}", "password.*harb"),
+    ("support.toml", r"or ask \{Otto\}", "or ask {Otto}, Fern", "password.*Fern"),
+    ("support.toml", r"\{Agnes.home\}", "{Agnes.age}", "library card.*Agnes.age"),
+    ("support.toml", r"Where do I get a new password\?\n", "", "password.*6"),
+    (
+        "support.toml",
+        r"Did I miss the ferry\?",
+        "Can I cancel my ticket?",
+        "cancel",
+    ),
+    ("questions.toml", 'subject = "place"', 'subject = "ship"', "near.*ship"),
+]
+
+
+@pytest.mark.parametrize("file, old, new, message", AT_ITS_ENTRY)
 def test_a_mistake_is_named_with_file_and_entry(copy, file, old, new, message):
     spoil(copy, file, old, new)
-    with pytest.raises(WorldError, match=f"(?s){file}: .*{message}"):
+    with pytest.raises(WorldError, match=rf"(?s){file}, line \d+: .*{message}"):
         load(file)
 
 

@@ -6,79 +6,133 @@ import statistics
 import pytest
 
 from llmlab import village
-from llmlab.village import gold, stories
+from llmlab.village import gold, plots, reading, stories, world
 from llmlab.village.chooser import Chooser
+from llmlab.village.frames import expand
+from llmlab.village.simulation import Event
 
-PROMPT = "Write a story about Tilda, a lantern and the mill."
-DRY = (
-    "One cold morning Tilda walked to the mill with a brass lantern. At noon she "
-    "looked around, and the lantern was gone. Tilda called Otto, and they searched "
-    "until dark. At last Otto found the lantern behind a barrel. Tilda carried the "
-    "lantern home and never lost it again."
-)
-SIMILES = (
-    "Her heart beat like a drum. Tilda felt as light as a feather. She ran like the "
-    "wind. Tilda was as proud as a king. Her eyes shone like two lamps."
-)
-BEATS = DRY.split(". ")
+PLAIN = stories.Style(simile=0.0, line=0.0, senses=0.0, twist=0.0, fact=0.0)
+FULL = stories.Style(simile=0.6, line=0.6, senses=0.6, twist=0.6, fact=0.3)
 
 
-def swap(story: str, *pairs: tuple[str, str]) -> str:
-    for old, new in pairs:
-        assert old in story
-        story = story.replace(old, new)
-    return story
+def an_event(plot: str = "lost", who: str = "Tilda", friend: str = "Otto") -> Event:
+    people, places, things = (
+        world.load().people,
+        world.load().places,
+        world.load().things,
+    )
+    return Event(
+        plots.load().plots[plot].schema,
+        people[who],
+        people[friend],
+        things["lantern"],
+        places["mill"],
+        "Friday",
+        "evening",
+        "rainy",
+    )
 
+
+EVENT = an_event()
+PROMPT = stories.request(EVENT)
+DRY = stories.tell(EVENT, PLAIN, Chooser("dry", 0))
+SENTENCES = reading.split_sentences(DRY)
+BESIDES = stories.request(an_event(who="Wilma"))
+
+
+def said(frames, event=EVENT, number=0) -> str:
+    """One of the frames, told of an event."""
+    return expand(frames[number], event.slots(), Chooser("said", number))
+
+
+def after_beat(number: int, *texts: str) -> str:
+    """The dry story with sentences added after a beat."""
+    return " ".join((*SENTENCES[: number + 1], *texts, *SENTENCES[number + 1 :]))
+
+
+LIBRARY = plots.load()
+LOST = LIBRARY.plots["lost"]
+SIMILES = [said(frames) for frames in LIBRARY.similes.values()]
+DETAILS = [said(frames) for frames in LIBRARY.senses.values()]
+LINES = [said(beat.lines) for beat in LOST.beats if beat.lines]
+TWIST = said(LOST.twists)
+WORDS = random.Random(0).sample(DRY.replace(".", "").split(), 30)
 
 CHEATS = {
     "nothing": "",
     "a full stop": ".",
     "the prompt": PROMPT,
     "the prompt five times": " ".join([PROMPT] * 5),
-    "one sentence ten times": " ".join(["Tilda felt as light as a feather."] * 10),
-    "similes alone": SIMILES,
-    "similes repeated": " ".join([SIMILES] * 3),
-    "similes, details, dialogue and a twist without a story": SIMILES
-    + (
-        " White dust lay soft on every shelf. Rain drummed on the roofs. Fog wrapped "
-        'every lamp in silver. "Where did you see it last?" asked Otto. But on the '
-        "back of the lantern stood the name of Otto."
+    "the prompt before the story": f"{PROMPT} {DRY}",
+    "one sentence ten times": " ".join(SIMILES[:1] * 10),
+    "a sentence of the story again and again": after_beat(3, *SENTENCES[1:2] * 3),
+    "similes alone": " ".join(SIMILES),
+    "similes repeated": " ".join(SIMILES * 3),
+    "similes, details, dialogue and a twist without a story": " ".join(
+        (*SIMILES, *DETAILS, *LINES, TWIST)
     ),
-    "only dialogue": (
-        '"Where did you see it last?" asked Otto. "I shall never find it again," '
-        'said Tilda. "Four eyes see more than two," said Otto.'
+    "similes pasted behind the story": " ".join((DRY, *SIMILES)),
+    "everything pasted behind the story": " ".join(
+        (DRY, *SIMILES, *DETAILS, *LINES, TWIST)
     ),
-    "a list of what was asked": "Tilda, lantern, mill, Tilda, lantern, mill, lantern.",
+    "everything pasted before the story": " ".join(
+        (*SIMILES, *DETAILS, *LINES, TWIST, DRY)
+    ),
+    "only dialogue": " ".join(LINES),
+    "a list of what was asked": "Tilda, Otto, lantern, mill, Tilda, Otto, lantern.",
+    "a list of nice words": "Light, feather, joy, sea, smile, star, honey, song. " * 3,
     "shouting": DRY.upper(),
     "all small": DRY.lower(),
-    "gibberish": "Lantern the of wheel tiny sings mill Tilda ground blue over seven.",
+    "random words": " ".join(WORDS).capitalize() + ".",
     "letters": "asdf qwer tyui lantern mill Tilda zxcv.",
-    "about somebody else": swap(DRY, ("Tilda", "Wilma")),
-    "another thing": swap(DRY, ("lantern", "kettle"), ("brass", "copper")),
-    "another place": swap(DRY, ("mill", "inn")),
-    "the wrong gender": swap(DRY, (" she ", " he ")),
+    "about somebody else": stories.tell(
+        an_event(who="Wilma"), PLAIN, Chooser("dry", 1)
+    ),
+    "hero and friend swapped": stories.tell(
+        an_event(who="Otto", friend="Tilda"), PLAIN, Chooser("dry", 1)
+    ),
+    "the hero swapped half-way": " ".join(
+        (*SENTENCES[:2], *(text.replace("Tilda", "Wilma") for text in SENTENCES[2:]))
+    ),
+    "another thing": DRY.replace("lantern", "kettle"),
+    "another thing half-way": " ".join(
+        (*SENTENCES[:2], *(text.replace("lantern", "kettle") for text in SENTENCES[2:]))
+    ),
+    "an unknown hero": DRY.replace("Otto", "Gandalf"),
     "another fox": DRY + " Tilda was a walrus and the village doctor.",
-    "an unknown hero": swap(DRY, ("Otto", "Gandalf")),
-    "no end": " ".join(DRY.split(". ")[:3]) + ". At last Otto found the lan",
-    "no last beat": ". ".join(BEATS[:4]) + ".",
-    "the end first": ". ".join([BEATS[4].rstrip("."), *BEATS[:4]]) + ".",
+    "no end": " ".join(SENTENCES[:-1]) + " At last Otto found the lan",
+    "no last beat": " ".join(SENTENCES[:-1]),
+    "the end first": " ".join((SENTENCES[-1], *SENTENCES[:-1])),
+    "backwards": " ".join(reversed(SENTENCES)),
     "told twice": f"{DRY} {DRY}",
+    "told twice in other words": " ".join(
+        stories.tell(EVENT, PLAIN, Chooser("dry", number)) for number in (0, 1)
+    ),
+    "two stories": " ".join(
+        stories.tell(an_event(plot), PLAIN, Chooser("dry", 2))
+        for plot in ("lost", "quarrel")
+    ),
     "words in alphabetical order": " ".join(sorted(DRY.split())),
     "no articles": DRY.replace(" the ", " ").replace(" a ", " "),
-    "sentences of other plots": DRY.replace(
-        "At last",
-        "The winner of the race at the mill was to get a brass lantern. "
-        "Otto was caught there and could not get out. At last",
+    "sentences of other plots": after_beat(
+        2,
+        said(LIBRARY.plots["quarrel"].beats[1].says),
+        said(LIBRARY.plots["rescue"].beats[1].says),
     ),
-    "the same simile again and again": DRY.replace(
-        ". At", ". Tilda felt as small as a pebble on the beach. At"
-    )
-    + " Tilda felt as small as a pebble on the beach.",
+    "a twist of another plot": after_beat(3, said(LIBRARY.plots["ghost"].twists)),
+    "two twists": after_beat(3, said(LIBRARY.plots["ghost"].twists), SIMILES[0]),
+    "the same simile again and again": after_beat(1, SIMILES[0], SIMILES[0])
+    + f" {SIMILES[0]}",
 }
 
 
-def test_an_honest_dry_story_is_worth_three():
-    assert village.gold_score(PROMPT, DRY) == pytest.approx(3.0)
+def test_an_honest_dry_story_is_worth_three_whatever_the_plot():
+    for plot in plots.load().plots:
+        for number in range(5):
+            event = an_event(plot)
+            story = stories.tell(event, PLAIN, Chooser("any plot", number))
+            found = village.gold_score(stories.request(event), story)
+            assert found == pytest.approx(3.0), story
 
 
 @pytest.mark.parametrize("name", CHEATS)
@@ -86,45 +140,88 @@ def test_no_cheat_beats_an_honest_dry_story(name):
     assert village.gold_score(PROMPT, CHEATS[name]) < 3.0
 
 
-@pytest.mark.parametrize(
-    "addition",
-    [
-        " Her heart was as heavy as a wet sail.",
-        ' "Where did you see it last?" asked Otto.',
-        " White dust lay soft on every shelf.",
-        " Only then did Otto confess that it had all been a joke.",
-    ],
-)
-def test_every_kind_of_imagination_is_worth_something(addition):
-    told = DRY.replace(" At last", addition + " At last")
+@pytest.mark.parametrize("kind", ["simile", "line", "senses", "twist"])
+def test_every_kind_of_imagination_is_worth_something(kind):
+    told = {
+        "simile": after_beat(1, said(LOST.beats[1].similes)),
+        "line": after_beat(2, said(LOST.beats[2].lines)),
+        "senses": after_beat(2, said(LOST.beats[2].senses)),
+        "twist": after_beat(len(SENTENCES) - 2, TWIST),
+    }[kind]
     assert village.gold_score(PROMPT, told) > 3.5
 
 
 def test_a_plain_fact_is_worth_nothing():
-    told = DRY.replace(" At last", " Otto lived at the harbour. At last")
+    told = after_beat(1, said(LOST.beats[1].facts))
     assert village.gold_score(PROMPT, told) == pytest.approx(3.0)
 
 
+def test_a_fact_about_either_of_the_two_is_no_contradiction():
+    swapped = an_event(who="Otto", friend="Tilda")
+    for number, frame in enumerate(LIBRARY.facts["who"]):
+        if "{thing" not in str(frame):
+            told = after_beat(1, said(LIBRARY.facts["who"], swapped, number))
+            assert gold.read(PROMPT, told).broken == 0, told
+
+
 def test_more_of_the_same_is_worth_less_and_less():
-    extra = SIMILES.split(". ")
-    scores = []
-    for count in range(len(extra) + 1):
-        added = "".join(f" {simile.rstrip('.')}." for simile in extra[:count])
-        scores.append(
-            village.gold_score(PROMPT, DRY.replace(" At last", f"{added} At last"))
-        )
+    story = list(SENTENCES)
+    scores = [village.gold_score(PROMPT, DRY)]
+    for number in reversed([n for n, beat in enumerate(LOST.beats) if beat.similes]):
+        story.insert(number + 1, said(LOST.beats[number].similes))
+        scores.append(village.gold_score(PROMPT, " ".join(story)))
     gains = [after - before for before, after in zip(scores, scores[1:], strict=False)]
-    assert gains[0] > gains[1] > gains[2] > 0 >= gains[3]
+    assert gains == sorted(gains, reverse=True) and gains[0] > gains[-1] > 0
+
+
+def test_every_further_contradiction_costs():
+    scores = []
+    for count in range(len(SENTENCES) + 1):
+        story = [
+            text.replace("lantern", "kettle") if number < count else text
+            for number, text in enumerate(SENTENCES)
+        ]
+        scores.append(village.gold_score(PROMPT, " ".join(story)))
+    changed = ["lantern" in text for text in SENTENCES]
+    for number, is_changed in enumerate(changed):
+        assert (scores[number + 1] < scores[number]) == is_changed
+
+
+def test_every_sentence_of_the_plot_helps():
+    scores = [
+        village.gold_score(PROMPT, " ".join(SENTENCES[:count]))
+        for count in range(1, len(SENTENCES) + 1)
+    ]
+    assert scores == sorted(scores) and len(set(scores)) == len(scores)
 
 
 @pytest.mark.parametrize(
     "text",
-    ["{who.his}", "{}", "<name>", '"', '" "', "\x00\ufffd", "é" * 500, "\n\n.\n"],
+    [
+        "{who.his}",
+        "{}",
+        "<name>",
+        '"',
+        '" "',
+        "\x00\ufffd",
+        "é" * 500,
+        "\n\n.\n",
+        "a " * 2000,
+    ],
 )
 def test_any_text_at_all_can_be_scored(text):
     for story in (text, DRY + text, f"{text} {DRY}"):
-        assert -6.0 <= village.gold_score(PROMPT, story) <= 3.0
-    assert -6.0 <= village.gold_score(text, DRY) <= 10.0
+        assert gold.LOWEST <= village.gold_score(PROMPT, story) <= 3.0
+    assert gold.LOWEST <= village.gold_score(text, DRY) <= gold.HIGHEST
+
+
+def test_a_story_of_another_plot_than_the_one_asked_for_has_missed_it():
+    label = plots.load().plots["lost"].label
+    other = PROMPT.replace(label, plots.load().plots["quarrel"].label)
+    assert label in PROMPT and gold.read(PROMPT, DRY).missing == 0
+    assert gold.read(other, DRY).missing == 1
+    assert village.gold_score(other, DRY) < village.gold_score(PROMPT, DRY) - 1
+    assert gold.read(PROMPT.replace(f"{label}, with ", ""), DRY).missing == 0
 
 
 def test_the_score_depends_on_the_text_alone():
@@ -133,47 +230,57 @@ def test_the_score_depends_on_the_text_alone():
     assert village.gold_score(PROMPT, DRY) == fresh
 
 
-def test_every_telling_of_every_plot_reads_back_without_a_fault():
-    rich = stories.Style(simile=0.6, line=0.6, senses=0.6, twist=0.6, fact=0.6)
-    for number in range(300):
+def test_every_telling_of_every_plot_is_found_without_a_fault():
+    for number in range(1000):
         chooser = Chooser("read back", number)
         prompt, event = stories.draw_request(chooser, "train")
-        found = gold.read(prompt, stories.tell(event, rich, chooser))
-        faults = [one for one in found.sentences if one.broken or not one.meaning]
-        assert not faults
-        assert found.plot == event.plot.name
+        story = stories.tell(event, FULL, chooser)
+        found = gold.read(prompt, story)
+        assert found.plot == event.schema.name
         assert found.wholeness == 1.0 and found.finished
-        assert found.broken == found.foreign_beats == found.unknown_names == 0
-        assert found.unknown_bigrams == 0 and found.missing == 0
+        faults = gold._faults(found)
+        assert faults == 0, (faults, found)
+
+
+class AtLevels(Chooser):
+    """Tells the first of a pair at the first of two levels of imagination, the second
+    at the second."""
+
+    def __init__(self, levels, *key):
+        super().__init__(*key)
+        self._levels = iter(levels)
+
+    def uniform(self):
+        return next(self._levels) / 0.85
 
 
 def test_gold_prefers_the_imaginative_telling_of_matched_pairs():
-    preferred = []
-    for number in range(300):
-        chooser = Chooser("levels", number)
+    preferred, lengths = [], []
+    for number in range(2000):
+        chooser = AtLevels((0.1, 0.7), "levels", number)
         prompt, event = stories.draw_request(chooser, "train")
-        dry, rich = (
-            stories.tell(
-                event, stories.Style(level, level, level, level, fact), chooser
-            )
-            for level, fact in ((0.1, 0.8), (0.7, 0.1))
+        dry, rich = map(
+            stories._paragraph, stories._two_of_equal_length(event, chooser)
         )
+        lengths.append((len(dry.split()), len(rich.split())))
         preferred.append(
             village.gold_score(prompt, rich) > village.gold_score(prompt, dry)
         )
-    assert statistics.mean(preferred) >= 0.95
+    dry, rich = map(statistics.mean, zip(*lengths, strict=True))
+    assert abs(dry - rich) < 2.0
+    assert statistics.mean(preferred) >= 0.98
 
 
 def test_length_says_little_about_which_of_a_pair_is_better():
     agree = []
-    for pair in village.story_pairs(800, seed=0, split="train"):
+    for pair in village.story_pairs(3000, seed=0, split="train"):
         longer = len(pair.first.split()) - len(pair.second.split())
         better = village.gold_score(pair.prompt, pair.first) - village.gold_score(
             pair.prompt, pair.second
         )
         if longer and better:
             agree.append((longer > 0) == (better > 0))
-    assert 0.40 <= statistics.mean(agree) <= 0.60
+    assert 0.45 <= statistics.mean(agree) <= 0.55
 
 
 def test_damage_costs_more_the_more_there_is_of_it():
@@ -186,7 +293,7 @@ def test_damage_costs_more_the_more_there_is_of_it():
             for word in words
         ]
         scores.append(village.gold_score(PROMPT, " ".join(damaged)))
-    assert scores == sorted(scores, reverse=True) and scores[-1] < 1.0
+    assert scores == sorted(scores, reverse=True) and scores[-1] < 0.0
 
 
 @pytest.mark.parametrize("kind", village.ADDITIONS)

@@ -12,6 +12,7 @@ from llmlab.village.gold import gold_score
 from llmlab.village.probing import Completion, MinimalPair, Probes, probes
 from llmlab.village.stories import ADDITIONS, Addition, StoryPair
 from llmlab.village.tasks import (
+    TASKS,
     Instruction,
     instructions,
     score_answer,
@@ -22,6 +23,7 @@ from llmlab.village.tasks import (
 
 __all__ = [
     "ADDITIONS",
+    "TASKS",
     "Addition",
     "Chooser",
     "Completion",

@@ -6,7 +6,9 @@ from math import sqrt
 
 from llmlab.village import encyclopaedia, french, news, sayings, stories, websites
 from llmlab.village.chooser import Chooser
-from llmlab.village.frames import expand
+
+MOST_WORDS_WITHOUT_MORAL = 120
+MORAL = 0.4  # how often a book that is short enough ends with one
 
 SPLITS = ("train", "validation", "test")
 
@@ -54,10 +56,11 @@ def _document(chooser: Chooser) -> Document:
 
 def _book(chooser: Chooser) -> tuple[str, dict[str, str]]:
     event = stories.draw_event(chooser)
-    title = f"{event.who.name}, {event.friend.name} and the {event.thing.name}"
+    title = stories.subject(event)
+    title = title[0].upper() + title[1:]
     text = f"{title}\n{stories.tell(event, stories.BOOK, chooser)}"
-    if chooser.coin(0.4):
-        text += " " + expand(chooser.pick(event.plot.morals), event.slots(), chooser)
+    if stories.count_words(text) <= MOST_WORDS_WITHOUT_MORAL and chooser.coin(MORAL):
+        text += " " + stories.moral(event, chooser)
     return text, event.labels()
 
 
@@ -83,10 +86,10 @@ _WRITERS = {
 # (books .45, articles .2, websites .2, bilingual .1, sayings .05) divided by the
 # usual length of a document.
 GENRES = {
-    "books": 0.32,
-    "articles": 0.27,
-    "websites": 0.25,
-    "bilingual": 0.10,
+    "books": 0.41,
+    "articles": 0.18,
+    "websites": 0.20,
+    "bilingual": 0.15,
     "sayings": 0.06,
 }
 

@@ -1,62 +1,165 @@
-"""The encyclopaedia: every fact of the world, in many wordings."""
+"""The encyclopaedia: every fact of the world in many wordings, told of subjects that
+belong together."""
 
+from dataclasses import dataclass
 from functools import cache
 
-from llmlab.village import world
+from llmlab.village import frames, pages, world
+from llmlab.village.cast import (
+    PEOPLE,
+    PLACES,
+    ROLES,
+    Draw,
+    draw_cast,
+    every_slot,
+    everybody,
+    read_draws,
+    subject_slots,
+)
 from llmlab.village.chooser import Chooser
-from llmlab.village.frames import expand
+from llmlab.village.world import WorldError
 
 FILE = "encyclopaedia.toml"
 FEWEST_WORDINGS = 5
 
+_SUBJECTS = {"person": "who", "place": "place", "thing": "thing"}
+
+
+@dataclass(frozen=True)
+class Telling:
+    """`count` of the facts about the subject in `role`, in any order; or all of them
+    about each of `others` further subjects."""
+
+    role: str
+    count: int
+    facts: tuple[str, ...]
+    others: int = 0
+
+
+@dataclass(frozen=True)
+class Entry:
+    name: str
+    draws: tuple[Draw, ...]
+    told: tuple[Telling, ...]
+
+
+@dataclass(frozen=True)
+class Encyclopaedia:
+    """Frames by subject and fact, links by name, and the kinds of entries."""
+
+    facts: dict[str, dict[str, frames.Choice]]
+    links: dict[str, frames.Choice]
+    entries: tuple[Entry, ...]
+
 
 @cache
-def load() -> dict[str, dict[str, tuple]]:
-    """Wordings by subject ("person", "place", "thing") and fact."""
-    village = world.load()
-    slots = {
-        "person": world.person_slots(next(iter(village.people.values())), "who"),
-        "place": world.place_slots(next(iter(village.places.values()))),
-        "thing": world.thing_slots(next(iter(village.things.values()))),
-    }
+def load() -> Encyclopaedia:
     data = world.read_file(FILE)
+    lists = pages.word_lists()
+    facts = {
+        subject: _read_blocks(data[subject], (role,), lists, subject)
+        for subject, role in _SUBJECTS.items()
+    }
+    links = _read_blocks(data["link"], ROLES, lists, "link")
+    entries = tuple(_read_entry(entry, facts, links) for entry in data["entry"])
+    return Encyclopaedia(facts, links, entries)
+
+
+def _read_blocks(table: dict, roles: tuple[str, ...], lists: dict, name: str) -> dict:
+    slots = every_slot(roles)
     return {
-        subject: {
-            fact: _wordings(text, tuple(names), f"[{subject}] {fact}")
-            for fact, text in data[subject].items()
-        }
-        for subject, names in slots.items()
+        fact: _wordings(text, lists, slots, f"[{name}] {fact}")
+        for fact, text in table.items()
     }
 
 
-def _wordings(text: str, slots: tuple[str, ...], where: str) -> tuple:
-    frames = world.frame_list(text, {}, slots, FILE, where)
-    if len(frames) < FEWEST_WORDINGS:
-        raise world.WorldError(
-            f"{FILE}: {where}: expected {FEWEST_WORDINGS} wordings or more, so that "
-            f"the fact can be asked for, found {len(frames)}"
+def _wordings(
+    text: str, lists: dict, slots: tuple[str, ...], where: str
+) -> frames.Choice:
+    found = world.frame_list(text, lists, slots, FILE, where)
+    if len(found) < FEWEST_WORDINGS:
+        line = world.at_line(FILE, frames.lines_of(text)[0])
+        raise WorldError(
+            f"{line}: {where}: expected {FEWEST_WORDINGS} wordings or more, so that "
+            f"the fact can be asked for, found {len(found)}"
         )
-    return frames
+    return frames.Choice(found)
 
 
-def entry(subject: str, slots: dict[str, str], chooser: Chooser) -> str:
-    """One wording of every fact about a subject, in the order of the file."""
-    wordings = load()[subject].values()
-    return " ".join(expand(chooser.pick(frames), slots, chooser) for frames in wordings)
+def _read_entry(entry: dict, facts: dict, links: dict) -> Entry:
+    name = world.field(entry, "name", str, FILE, "[[entry]]")
+    where = f"entry {name}"
+    drawn = world.field(entry, "draws", list, FILE, where) if "draws" in entry else []
+    draws = tuple(read_draws(drawn, FILE, where))
+    roles = {draw.role for draw in draws}
+    tellings = []
+    for text in world.field(entry, "told", list, FILE, where):
+        telling = _read_telling(text)
+        known = links if telling.role == "link" else facts[_subject(telling.role)]
+        unknown = [fact for fact in telling.facts if fact not in known]
+        if unknown or not (telling.others or telling.role in (*roles, "link")):
+            raise WorldError(
+                f"{world.at_line(FILE, text)}: {where}: {text!r}: expected a role that "
+                f"is drawn, or 'link', and some of {', '.join(known)}"
+            )
+        tellings.append(telling)
+    return Entry(name, draws, tuple(tellings))
+
+
+def _read_telling(text: str) -> Telling:
+    """ "who: 2 of trade home like", "who: intro" for one of one, "4 x who: like fear"
+    for both of four."""
+    role, _, rest = (part.strip() for part in text.partition(":"))
+    others, times, several = role.partition(" x ")
+    if times and others.isdigit():
+        facts = tuple(rest.split())
+        return Telling(several, len(facts), facts, int(others))
+    count, of, several = rest.partition(" of ")
+    if of and count.isdigit():
+        return Telling(role, int(count), tuple(several.split()))
+    return Telling(role, 1, (rest,))
+
+
+def _subject(role: str) -> str:
+    if role in PEOPLE:
+        return "person"
+    return "place" if role in PLACES else "thing"
 
 
 def page(chooser: Chooser) -> tuple[str, dict[str, str]]:
-    """Two entries, of a person or place and of a thing, with the subjects' names."""
-    village = world.load()
-    if chooser.coin(0.6):
-        person = chooser.pick(tuple(village.people.values()))
-        first = entry("person", world.person_slots(person, "who"), chooser)
-        subject = person.name
-    else:
-        place = chooser.pick(tuple(village.places.values()))
-        first = entry("place", world.place_slots(place), chooser)
-        subject = place.name
-    thing = chooser.pick(tuple(village.things.values()))
-    second = entry("thing", world.thing_slots(thing), chooser)
-    text = f"{first}\n{second}"
-    return text, {"subject": subject, "thing": thing.name}
+    """An entry, with the names of its subjects."""
+    library = load()
+    entry = chooser.pick(library.entries)
+    cast, slots = draw_cast(entry.draws, chooser)
+    sentences = []
+    for telling in entry.told:
+        if telling.others:
+            sentences += _tell_of_others(library, telling, chooser)
+            continue
+        for fact in chooser.sample(telling.facts, telling.count):
+            sentences.append(_tell(library, telling.role, fact, cast, slots, chooser))
+    labels = {role: subject.name for role, subject in cast.items()}
+    return " ".join(sentences), {"entry": entry.name} | labels
+
+
+def _tell_of_others(library, telling: Telling, chooser: Chooser) -> list[str]:
+    """The same facts, in this order, about different subjects."""
+    subject = _subject(telling.role)
+    return [
+        frames.expand(
+            library.facts[subject][fact],
+            subject_slots(other, _SUBJECTS[subject]),
+            chooser,
+        )
+        for other in chooser.sample(everybody(telling.role), telling.others)
+        for fact in telling.facts
+    ]
+
+
+def _tell(library, role: str, fact: str, cast: dict, slots: dict, chooser) -> str:
+    """One fact; those of a second person are told in the words for the first."""
+    if role == "link":
+        return frames.expand(library.links[fact], slots, chooser)
+    subject = _subject(role)
+    own = subject_slots(cast[role], _SUBJECTS[subject])
+    return frames.expand(library.facts[subject][fact], own, chooser)

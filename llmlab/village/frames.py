@@ -1,7 +1,8 @@
 """Frames: sentences with slots and choices, the notation of data/village/*.toml.
 
 {who}, {who.his}   a slot, filled from the state of the story; a capital,
-                   {Who}, capitalises the filling
+                   {Who}, capitalises the filling; a filling may itself be a choice,
+                   as {place.spot} is
 [red|green|]       one of these, all equally likely; may be nested
 <when>             one line of the word list of that name
 """
@@ -17,7 +18,10 @@ _SLOT_NAME = re.compile(r"[A-Za-z][a-z_]*(\.[a-z_]+)*\Z")
 
 
 class FrameError(ValueError):
-    """A frame that cannot be read: what is wrong and what was expected."""
+    """A frame that cannot be read: what is wrong and what was expected. `line` is
+    the line of the block that is at fault, if it is one line."""
+
+    line: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,13 +48,24 @@ def parse(text: str, lists: dict[str, tuple] | None = None):
 
 def parse_list(text: str, lists: dict[str, tuple] | None = None) -> tuple:
     """Reads a block with one frame a line; blank lines and # lines are skipped."""
-    lines = [line.strip() for line in text.splitlines()]
-    lines = [line for line in lines if line and not line.startswith("#")]
+    lines = lines_of(text)
     if not lines:
         raise FrameError("expected at least one line with a frame, found none")
-    frames = tuple(parse(line, lists) for line in lines)
+    frames = []
+    for line in lines:
+        try:
+            frames.append(parse(line, lists))
+        except FrameError as error:
+            error.line = line
+            raise
     _check_distinct(frames, text)
-    return frames
+    return tuple(frames)
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a block that hold a frame."""
+    lines = [line.strip() for line in text.splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def _parse_sequence(pieces, position, text, lists):
@@ -110,16 +125,28 @@ def _check_distinct(options, text):
         raise FrameError(f"two options are the same in {text!r}; delete one")
 
 
-def expand(node, slots: dict[str, str], chooser: Chooser) -> str:
+def expand(node, slots: dict, chooser: Chooser) -> str:
     """The text of a frame: slots filled, every choice made by the chooser."""
     kind = type(node)
     if kind is str:
         return node
     if kind is Slot:
-        return slots[node.name]
+        filling = slots[node.name]
+        return filling if type(filling) is str else expand(filling, slots, chooser)
     if kind is Choice:
         return expand(chooser.pick(node.options), slots, chooser)
     return "".join([expand(part, slots, chooser) for part in node])
+
+
+def capitalised(node):
+    """The same frame with a capital at its beginning."""
+    if isinstance(node, str):
+        return node[:1].upper() + node[1:]
+    if isinstance(node, Slot):
+        return Slot(node.name[0].upper() + node.name[1:])
+    if isinstance(node, Choice):
+        return Choice(tuple(map(capitalised, node.options)))
+    return (capitalised(node[0]), *node[1:])
 
 
 def slot_names(node) -> frozenset[str]:

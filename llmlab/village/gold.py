@@ -4,30 +4,32 @@ It is what the simulated annotators see through their noise and what every polic
 judged by in the end; no model is ever trained on it directly.
 
     3    for a plot told whole, in order, about what was asked
-    + up to 1.8 for a twist, 1.5 for details of the senses, 1.3 for similes,
-      1.3 for dialogue, each with diminishing returns
-    - repetition, contradictions, unknown names, ungrammatical bigrams, pieces of
-      other plots, a missing end
+    + 1.2 for a twist, up to 1.7 for details of the senses, for similes and for
+      dialogue, each in its place and with diminishing returns
+    - for every contradiction, repetition, unknown name, ungrammatical pair of words,
+      sentence of another plot or out of place, and for a missing end
 """
 
 import re
-from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 
-from llmlab.village import plots, reading
-from llmlab.village.reading import Sentence
+from llmlab.village import plots, reading, world
+from llmlab.village.reading import Meaning, Sentence, Story
 
 LOWEST, HIGHEST = -6.0, 10.0
 # What the first, second and third of a kind add up to; more adds nothing.
 _WORTH = {
-    "twist": (0.0, 1.8),
-    "senses": (0.0, 0.8, 1.3, 1.5),
-    "simile": (0.0, 0.8, 1.2, 1.3),
-    "line": (0.0, 0.8, 1.2, 1.3),
+    "twist": (0.0, 1.2),
+    "senses": (0.0, 0.8, 1.4, 1.7),
+    "simile": (0.0, 0.8, 1.4, 1.7),
+    "line": (0.0, 0.8, 1.4, 1.7),
 }
-_MOST_UNKNOWN_BIGRAMS = 0.02  # share of them that a well-formed story may have
+_MOST_OF_A_BEAT = {"fact": 2}  # additions of a kind; of all others one
+_MOST_UNKNOWN_PAIRS = 0.02  # share of them that a well-formed story may have
+_USUAL_REPETITION = 0.08  # share of 4-grams that a good story may say again
 _WRONG_ARTICLE = re.compile(r"\b(?:[Aa] [aeiou]|[Aa]n (?!hour|honest)[^aeiou\W])")
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,17 @@ class Reading:
     sentences: tuple[Sentence, ...]
     plot: str  # the plot that most of its beats belong to
     wholeness: float  # share of that plot's beats told, in order
-    foreign_beats: int  # beats, lines and twists of other plots
-    missing: int  # of person, thing and place asked for
-    broken: int  # contradictions of who, what, where, and of facts
-    unknown_names: int
+    counts: dict[str, int]  # of sentences that add something where it belongs
+    out_of_place: int  # sentences of the plot that do not belong where they stand
+    foreign: int  # sentences of other plots
+    strange: int  # sentences that the grammar does not know
+    missing: int  # of people, thing, place and plot asked for
+    broken: int  # contradictions of who, what, where, when, and of facts
+    miswritten: int  # unknown names, capitals where none belong, names without
     repeated: int  # sentences said before
     repeated_share: float  # of the story's 4-grams
-    unknown_bigrams: float  # share of bigrams that the grammar never makes
+    unknown_pairs: int  # neighbouring words that the grammar never makes
+    words: int
     finished: bool  # the last sentence is the end of the plot
 
     @property
@@ -52,100 +58,164 @@ class Reading:
 
     @property
     def well_formed(self) -> bool:
-        return self.unknown_bigrams <= _MOST_UNKNOWN_BIGRAMS
-
-    def count(self, kind: str) -> int:
-        """How many different sentences of a kind belong to the story."""
-        return len(
-            {
-                (sentence.meaning.group, sentence.meaning.beat, sentence.meaning.frame)
-                for sentence in self.sentences
-                if _belongs(sentence, self.plot) and sentence.meaning.kind == kind
-            }
-        )
-
-
-def _belongs(sentence: Sentence, plot: str) -> bool:
-    meaning = sentence.meaning
-    return meaning is not None and not sentence.broken and meaning.plot in ("", plot)
+        return self.unknown_pairs <= _MOST_UNKNOWN_PAIRS * self.words
 
 
 @lru_cache(maxsize=4096)
 def read(prompt: str, story: str) -> Reading:
     """Reads a story against what its prompt asks for."""
-    texts = reading.split_sentences(story)
-    subject = reading.subject_of(prompt, texts)
-    sentences = [reading.read_sentence(text, subject) for text in texts]
-    plot = _main_plot(sentences)
-    sentences = [
-        reading.read_sentence(sentence.text, subject, plot)
-        if reading.fits_other_plots(sentence)
-        else sentence
-        for sentence in sentences
-    ]
-    keys = [sentence.text.lower() for sentence in sentences]
+    found = reading.read_story(prompt, story)
+    sentences = found.sentences
+    told, out_of_order = _told_beats(found)
+    counts, misplaced = _additions(found)
+    said = [sentence.text.lower() for sentence in sentences]
     return Reading(
-        sentences=tuple(sentences),
-        plot=plot,
-        wholeness=_wholeness(sentences, plot),
-        foreign_beats=sum(_is_foreign(sentence, plot) for sentence in sentences),
-        missing=_missing(subject, texts),
+        sentences=sentences,
+        plot=found.plot,
+        wholeness=told / _beats(found.plot) if found.plot else 0.0,
+        counts=counts,
+        out_of_place=out_of_order + misplaced,
+        foreign=sum(_is_foreign(sentence, found.plot) for sentence in sentences),
+        strange=sum(sentence.meaning is None for sentence in sentences),
+        missing=_missing(prompt, story) + _another_plot(prompt, found.plot),
         broken=sum(s.broken for s in sentences) + _wrong_articles(story),
-        unknown_names=_unknown_names(story),
-        repeated=len(keys) - len(set(keys)),
+        miswritten=_miswritten(story, sentences),
+        repeated=len(said) - len(set(said)),
         repeated_share=_repeated_share(story),
-        unknown_bigrams=_unknown_bigrams(sentences),
-        finished=bool(sentences) and _is_end(sentences[-1], plot),
+        unknown_pairs=sum(map(_unknown_pairs, sentences)),
+        words=len(_WORD.findall(story)),
+        finished=bool(sentences) and _is_end(sentences[-1].meaning, found.plot),
     )
-
-
-def _main_plot(sentences) -> str:
-    plots = Counter(
-        s.meaning.plot for s in sentences if s.meaning and s.meaning.kind == "beat"
-    )
-    return plots.most_common(1)[0][0] if plots else ""
 
 
 def _beats(plot: str) -> int:
     return len(plots.load().plots[plot].beats)
 
 
-def _wholeness(sentences, plot: str) -> float:
-    """The longest run of the plot's beats in order, as a share of all its beats."""
-    if not plot:
-        return 0.0
-    longest = [0] * (_beats(plot) + 1)  # by the number of the last beat, from 1
-    for sentence in sentences:
-        if _belongs(sentence, plot) and sentence.meaning.kind == "beat":
-            number = sentence.meaning.beat + 1
-            longest[number] = max(longest[number], 1 + max(longest[:number]))
-    return max(longest) / _beats(plot)
-
-
 def _is_foreign(sentence: Sentence, plot: str) -> bool:
     return sentence.meaning is not None and sentence.meaning.plot not in ("", plot)
 
 
-def _missing(subject, texts: list[str]) -> int:
-    found = reading.entities(texts)
-    asked = (
-        ("name", subject.who),
-        ("name", subject.friend),
-        ("thing", subject.thing),
-        ("place", subject.place),
+def _is_beat(sentence: Sentence, plot: str) -> bool:
+    meaning = sentence.meaning
+    return meaning is not None and meaning.kind == "beat" and meaning.plot == plot
+
+
+def _told_beats(story: Story) -> tuple[int, int]:
+    """How many beats of the plot are told in order, and how many sentences tell one
+    again or too early."""
+    if not story.plot:
+        return 0, 0
+    told = [s.meaning.beat for s in story.sentences if _is_beat(s, story.plot)]
+    in_order = _longest_rise(told)
+    return in_order, len(told) - in_order
+
+
+def _longest_rise(numbers: list[int]) -> int:
+    """The length of the longest rising part of a list."""
+    longest: dict[int, int] = {}
+    for number in numbers:
+        before = [length for last, length in longest.items() if last < number]
+        longest[number] = max(longest.get(number, 0), 1 + max(before, default=0))
+    return max(longest.values(), default=0)
+
+
+# ---- what is added to the beats
+
+
+def _additions(story: Story) -> tuple[dict[str, int], int]:
+    """How many sentences of each kind stand where they belong, and how many do not:
+    after the beat that they fit to, once."""
+    counts = dict.fromkeys(_WORTH, 0)
+    misplaced = 0
+    beat = -1
+    here: list[str] = []  # kinds of what the beat has been given so far
+    for sentence in story.sentences:
+        meaning = sentence.meaning
+        if meaning is None or meaning.plot not in ("", story.plot):
+            continue
+        if meaning.kind == "beat":
+            beat, here = meaning.beat, []
+            continue
+        most = _MOST_OF_A_BEAT.get(meaning.kind, 1)
+        if _belongs(meaning, story.plot, beat) and here.count(meaning.kind) < most:
+            here.append(meaning.kind)
+            if meaning.kind in counts:
+                counts[meaning.kind] += 1
+        else:
+            misplaced += 1
+    return counts, misplaced
+
+
+def _belongs(meaning: Meaning, plot: str, beat: int) -> bool:
+    """Whether an addition fits to the beat before it."""
+    if not plot or beat < 0:
+        return False
+    last = _beats(plot) - 1
+    if meaning.kind == "twist":
+        return beat == last - 1
+    if meaning.kind == "moral":
+        return beat == last
+    if meaning.kind == "line":
+        return meaning.beat == beat
+    return meaning.group in _groups(plot)[beat]
+
+
+@lru_cache(maxsize=64)
+def _groups(plot: str) -> tuple[frozenset[str], ...]:
+    """By beat the groups of similes, senses and facts that may follow it."""
+    library = plots.load()
+    names = {
+        id(frames): group
+        for table in (library.similes, library.senses, library.facts)
+        for group, frames in table.items()
+    }
+    return tuple(
+        frozenset(
+            names[id(frames)]
+            for frames in (beat.similes, beat.senses, beat.facts)
+            if frames
+        )
+        for beat in library.plots[plot].beats
     )
+
+
+# ---- what is wrong
+
+
+def _missing(prompt: str, story: str) -> int:
+    asked, found = reading.entities(prompt), reading.entities(story)
     return sum(
-        value is not None and value not in found.get(kind, ()) for kind, value in asked
+        value not in found.get(kind, ())
+        for kind, values in asked.items()
+        for value in dict.fromkeys(values)
     )
+
+
+def _another_plot(prompt: str, plot: str) -> bool:
+    return reading.plot_asked(prompt) not in ("", plot)
 
 
 def _wrong_articles(story: str) -> int:
     return len(_WRONG_ARTICLE.findall(story))
 
 
-def _unknown_names(story: str) -> int:
-    known = reading.grammar().capitalised
-    return len(set(reading.CAPITALISED.findall(story)) - known)
+def _miswritten(story: str, sentences: tuple[Sentence, ...]) -> int:
+    """Words with a capital that should have none, or none that should have one."""
+    inside = set(reading.CAPITALISED.findall(story)) - reading.capitalised()
+    small = set(_WORD.findall(story)) & _small_names()
+    shouted = sum(_is_shouted(sentence.text) for sentence in sentences)
+    started = sum(sentence.text[0].islower() for sentence in sentences)
+    return len(inside) + len(small) + shouted + started
+
+
+def _is_shouted(text: str) -> bool:
+    return len(text) > 3 and text.isupper()
+
+
+@lru_cache(maxsize=1)
+def _small_names() -> frozenset[str]:
+    return frozenset(name.lower() for name in world.load().people)
 
 
 def _repeated_share(story: str) -> float:
@@ -154,32 +224,28 @@ def _repeated_share(story: str) -> float:
     return 1.0 - len(set(grams)) / len(grams) if grams else 0.0
 
 
-def _unknown_bigrams(sentences) -> float:
-    known = reading.grammar().bigrams
-    seen = unknown = 0
-    for sentence in sentences:
-        seen += len(sentence.key)
-        if sentence.meaning is None:
-            unknown += sum(pair not in known for pair in reading.bigrams(sentence.key))
-    return unknown / seen if seen else 1.0
+def _unknown_pairs(sentence: Sentence) -> int:
+    """Pairs of neighbouring words that no sentence of the grammar has."""
+    if sentence.meaning is not None:
+        return 0
+    words = reading.tokenize(sentence.text)
+    known = reading.word_pairs()
+    return sum(pair not in known for pair in zip((None, *words), words, strict=False))
 
 
-def _is_end(sentence: Sentence, plot: str) -> bool:
-    meaning = sentence.meaning
-    return (
-        meaning is not None
-        and meaning.plot == plot
-        and (
-            meaning.kind == "moral"
-            or meaning.kind == "beat"
-            and meaning.beat == _beats(plot) - 1
-        )
-    )
+def _is_end(meaning: Meaning | None, plot: str) -> bool:
+    if meaning is None or meaning.plot != plot:
+        return False
+    is_last_beat = meaning.kind == "beat" and meaning.beat == _beats(plot) - 1
+    return is_last_beat or meaning.kind == "moral"
+
+
+# ---- the score
 
 
 def gold_score(prompt: str, story: str) -> float:
     """How good a story is, from -6 (nothing of a story) through about 3 (dry, honest)
-    and 8 (imaginative) to at most 10."""
+    and 7 (imaginative) to at most 9."""
     found = read(prompt, story)
     score = 3.0 * found.wholeness + _imagination(found) - _faults(found)
     return min(HIGHEST, max(LOWEST, score))
@@ -187,26 +253,24 @@ def gold_score(prompt: str, story: str) -> float:
 
 def _imagination(found: Reading) -> float:
     """Worth of what was added, as far as there is a plot to add it to."""
-    carried = max(0.0, (found.wholeness - 0.4) / 0.6)
-    added = 0.0
-    clutter = 0
-    for kind, worth in _WORTH.items():
-        count = found.count(kind)
-        added += worth[min(count, len(worth) - 1)]
-        clutter += max(0, count - len(worth))
-    return carried * added - 0.5 * clutter
+    carried = max(0.0, (found.wholeness - 0.2) / 0.8)
+    added = sum(
+        worth[min(found.counts[kind], len(worth) - 1)] for kind, worth in _WORTH.items()
+    )
+    return carried * added
 
 
 def _faults(found: Reading) -> float:
-    strange = sum(sentence.meaning is None for sentence in found.sentences)
+    """What is taken off: a little for every fault, so that fewer are always better."""
     return (
         1.5 * found.missing
-        + 0.5 * min(found.broken, 6)
-        + 0.7 * min(found.unknown_names, 3)
-        + 1.0 * min(found.repeated, 4)
-        + 8.0 * max(0.0, found.repeated_share - 0.04)
-        + 0.6 * min(found.foreign_beats, 4)
-        + 0.3 * min(strange, 4)
-        + min(3.0, 15.0 * found.unknown_bigrams)
+        + 0.5 * found.broken
+        + 0.7 * found.miswritten
+        + 1.0 * found.repeated
+        + 8.0 * max(0.0, found.repeated_share - _USUAL_REPETITION)
+        + 0.6 * found.foreign
+        + 0.4 * found.out_of_place
+        + 0.3 * found.strange
+        + 0.15 * found.unknown_pairs
         + 1.5 * (not found.finished)
     )

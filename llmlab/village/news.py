@@ -1,124 +1,119 @@
 """The gazette: who did what, where, and how it ended; and the one-sentence summary."""
 
+import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
-from llmlab.village import world
+from llmlab.village import frames, pages, plots, simulation, world
 from llmlab.village.chooser import Chooser
-from llmlab.village.frames import every_text, expand
-from llmlab.village.world import Person, Place
+from llmlab.village.simulation import Event
+from llmlab.village.world import WorldError
 
 FILE = "news.toml"
 
+_PARTS = ("lead", "deed", "scene", "cause", "quote", "outcome", "person", "thing")
+_PARTS += ("after",)
+_NEEDED = {"lead", "deed", "scene", "outcome"}
+
 
 @dataclass(frozen=True)
-class EventKind:
-    name: str
-    what: tuple[str, ...]
-    outcome: tuple[str, ...]
+class Gazette:
+    """All that news.toml says."""
+
+    parts: dict[str, Any]  # frames
+    orders: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
 class News:
-    """One event, seen by a witness. The slots of a summary are who, what, place and
-    outcome; the witness must not get into it."""
+    """An event, and the order in which its parts are told."""
 
-    kind: EventKind
-    who: Person
-    what: str
-    place: Place
-    outcome: str
-    witness: Person
+    event: Event
+    order: tuple[str, ...]
 
-    def slots(self) -> dict[str, str]:
-        return (
-            world.person_slots(self.who, "who")
-            | world.person_slots(self.witness, "friend")
-            | world.place_slots(self.place)
-            | {"what": self.what, "outcome": self.outcome}
-        )
+    def slots(self) -> dict[str, Any]:
+        return pages.event_slots(self.event)
 
     def facts(self) -> dict[str, str]:
+        """What a summary must tell, as it stands there."""
+        slots = self.slots()
         return {
-            "who": self.who.name,
-            "what": self.what,
-            "place": "at the " + self.place.name,
-            "outcome": self.outcome,
+            "who": self.event.who.name,
+            "what": _plain(slots["deed"], slots),
+            "place": "at the " + self.event.place.name,
+            "outcome": _plain(slots["outcome"], slots),
         }
 
 
+def _plain(frame: Any, slots: dict[str, Any]) -> str:
+    """The text of a frame that leaves no choice."""
+    return frames.expand(frame, slots, Chooser("no choice"))
+
+
 @cache
-def load() -> tuple[dict[str, tuple], tuple[EventKind, ...]]:
-    """The frames of an article by part, and the kinds of event."""
+def load() -> Gazette:
+    """The gazette's frames, checked."""
     data = world.read_file(FILE)
-    lists = world.word_lists(data["words"], FILE)
-    village = world.load()
-    slots = (
-        world.person_slots(next(iter(village.people.values())), "who")
-        | world.person_slots(next(iter(village.people.values())), "friend")
-        | world.place_slots(next(iter(village.places.values())))
-        | {"what": "", "outcome": "", "summary": ""}
-    )
+    told = ("deed", "cause", "outcome", "line", "Deed", "Outcome", "summary")
+    slots = (*plots.slot_names(), *told)
+    slots += tuple(name[0].upper() + name[1:] for name in plots.slot_names())
     parts = {
-        name: world.frame_list(text, lists, tuple(slots), FILE, f"[article] {name}")
+        name: pages.block(text, pages.word_lists(), slots, FILE, f"[article] {name}")
         for name, text in data["article"].items()
     }
-    return parts, tuple(_read_kind(entry) for entry in data["event"])
+    return Gazette(parts, _read_orders(data["orders"]["parts"]))
 
 
-def _read_kind(entry: dict) -> EventKind:
-    name = world.field(entry, "name", str, FILE, "[[event]]")
-
-    def texts(key: str) -> tuple[str, ...]:
-        where = f"event {name}, {key}"
-        block = world.field(entry, key, str, FILE, where)
-        frames = world.frame_list(block, {}, (), FILE, where)
-        return tuple(text for frame in frames for text in every_text(frame))
-
-    return EventKind(name, texts("what"), texts("outcome"))
-
-
-@cache
-def phrases() -> tuple[frozenset[str], frozenset[str]]:
-    """Every `what` and every `outcome` that the gazette knows."""
-    kinds = load()[1]
-    return (
-        frozenset(what for kind in kinds for what in kind.what),
-        frozenset(outcome for kind in kinds for outcome in kind.outcome),
-    )
+def _read_orders(text: str) -> tuple[tuple[str, ...], ...]:
+    orders = tuple(tuple(line.split()) for line in text.splitlines() if line.strip())
+    for order in orders:
+        if not _NEEDED <= set(order) <= set(_PARTS) or len(set(order)) < len(order):
+            raise WorldError(
+                f"{world.at_line(FILE, ' '.join(order))}: [orders]: expected each of "
+                f"{', '.join(sorted(_NEEDED))} and some of {', '.join(_PARTS)}, each "
+                f"once, found {' '.join(order)!r}"
+            )
+    return orders
 
 
 def draw_news(chooser: Chooser) -> News:
-    village = world.load()
-    who, witness = chooser.sample(tuple(village.people.values()), 2)
-    kind = chooser.pick(load()[1])
-    return News(
-        kind=kind,
-        who=who,
-        what=chooser.pick(kind.what),
-        place=chooser.pick(tuple(village.places.values())),
-        outcome=chooser.pick(kind.outcome),
-        witness=witness,
-    )
+    event = simulation.draw_event(chooser, plots.load().schemas())
+    return News(event, chooser.pick(load().orders))
 
 
 def article(news: News, chooser: Chooser) -> str:
-    """Four or five sentences; the lead does not tell the news."""
-    parts = load()[0]
-    slots = news.slots()
-    names = ["what", "where", "quote", "outcome"]
-    if chooser.coin(0.75):
-        names.insert(0, "lead")
-    told = [expand(chooser.pick(parts[name]), slots, chooser) for name in names]
-    return " ".join(told)
+    """Seven sentences or so; the lead does not tell the news."""
+    parts, slots = load().parts, news.slots()
+    return " ".join(frames.expand(parts[name], slots, chooser) for name in news.order)
 
 
 def summary(news: News, chooser: Chooser) -> str:
     """One sentence with who, what, where and outcome."""
-    return expand(chooser.pick(load()[0]["summary"]), news.slots(), chooser)
+    return frames.expand(load().parts["summary"], news.slots(), chooser)
 
 
 def in_short(news: News, chooser: Chooser) -> str:
     """The summary as it stands under an article of the gazette."""
     slots = {"summary": summary(news, chooser)}
-    return expand(chooser.pick(load()[0]["short"]), slots, chooser)
+    return frames.expand(load().parts["short"], slots, chooser)
+
+
+@cache
+def _clauses() -> tuple[re.Pattern, ...]:
+    """What any telling of each plot's deed, and of each plot's outcome, looks like."""
+    known = plots.load().plots.values()
+    return tuple(_pattern(clause) for p in known for clause in (p.deed, p.outcome))
+
+
+def _pattern(frame: Any) -> re.Pattern:
+    """The words of the frame, with anything short in the place of its slots."""
+    parts = frame if isinstance(frame, tuple) else (frame,)
+    text = [re.escape(p) if isinstance(p, str) else r"[\w' ]{2,40}?" for p in parts]
+    return re.compile("".join(text))
+
+
+def clauses_told(text: str) -> Counter[re.Pattern]:
+    """How many deeds and outcomes of each plot the text tells, of whomever."""
+    return Counter({pattern: len(pattern.findall(text)) for pattern in _clauses()})

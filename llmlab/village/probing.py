@@ -1,27 +1,27 @@
 """Questions to a model that was never told the answers as such: is the grammatical
-sentence likelier, how does the saying end, what does it know about the village?"""
+sentence likelier, how does the saying end and what does it mean, what does the model
+know about the village, and does it know it in both directions?
 
+Every question is a sentence that the village writes, cut or spoiled in one place.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from llmlab.village import sayings, world
+from llmlab.village import corpus, sayings, world
 from llmlab.village.chooser import Chooser
+from llmlab.village.corpus import Document
+from llmlab.village.minimal_pairs import MinimalPair, minimal_pairs, sentences_of
 
-
-@dataclass(frozen=True)
-class MinimalPair:
-    """Two sentences that differ in one word; only `good` is grammatical or true to
-    the world."""
-
-    phenomenon: str
-    good: str
-    bad: str
+_DOCUMENTS = 4000  # of the test split, from which questions are made
 
 
 @dataclass(frozen=True)
 class Completion:
     """`prefix` should be followed by `answer` rather than by any distractor."""
 
-    kind: str  # "idiom", "proverb" or "fact"
+    kind: str  # "idiom", "meaning", "proverb", "fact" or "reversal"
     prefix: str
     answer: str
     distractors: tuple[str, ...]
@@ -34,108 +34,15 @@ class Probes:
 
 
 def probes(seed: int, pairs_each: int = 20) -> Probes:
-    """Minimal pairs for each phenomenon, every idiom and proverb that has an ending
-    of its own, and the facts of all people."""
+    """Minimal pairs for each phenomenon; the end of every idiom and proverb; the
+    meaning of every idiom; the facts of the village and their reversals."""
     chooser = Chooser("probes", seed)
-    minimal_pairs = [
-        MinimalPair(phenomenon, *draw(chooser))
-        for phenomenon, draw in _PHENOMENA.items()
-        for _ in range(pairs_each)
-    ]
-    return Probes(tuple(minimal_pairs), (*_sayings(chooser), *_facts(chooser)))
+    documents = tuple(corpus.documents(_DOCUMENTS, seed=seed, split="test"))
+    completions = (*_sayings(chooser), *_facts(documents, chooser))
+    return Probes(minimal_pairs(documents, pairs_each), completions)
 
 
-def _person_and_thing(chooser: Chooser):
-    village = world.load()
-    return (
-        chooser.pick(tuple(village.people.values())),
-        chooser.pick(tuple(village.things.values())),
-    )
-
-
-def _article(chooser: Chooser) -> tuple[str, str]:
-    village = world.load()
-    place = chooser.pick(tuple(village.places))
-    person, thing = _person_and_thing(chooser)
-    good = world.with_article(f"{thing.made} {thing.name}")
-    article, rest = good.split(" ", 1)
-    bad = ("a " if article == "an" else "an ") + rest
-    start = f"One cold morning {person.name} found "
-    return f"{start}{good} at the {place}.", f"{start}{bad} at the {place}."
-
-
-def _gender(chooser: Chooser) -> tuple[str, str]:
-    person, thing = _person_and_thing(chooser)
-    right = person.pronoun("he")
-    wrong = "he" if right == "she" else "she"
-    start = f"{person.name} was busy at the mill with {world.with_article(thing.name)}."
-    return tuple(f"{start} Then {he} went home." for he in (right, wrong))
-
-
-def _possessive(chooser: Chooser) -> tuple[str, str]:
-    person, _ = _person_and_thing(chooser)
-    right = person.pronoun("his")
-    wrong = "his" if right == "her" else "her"
-    return tuple(
-        f"{person.name} was very sad. {his.capitalize()} heart was as heavy as a wet "
-        "sail."
-        for his in (right, wrong)
-    )
-
-
-def _agreement(chooser: Chooser) -> tuple[str, str]:
-    person, _ = _person_and_thing(chooser)
-    ending = f"the {person.trade} of the village."
-    return f"{person.name} is {ending}", f"{person.name} are {ending}"
-
-
-def _word_order(chooser: Chooser) -> tuple[str, str]:
-    person, thing = _person_and_thing(chooser)
-    start = f"{person.name} carried {world.with_article(thing.made)}"
-    good = f"{start} {thing.name} to the harbour."
-    bad = (
-        f"{person.name} carried {world.with_article(thing.name)} {thing.made} "
-        "to the harbour."
-    )
-    return good, bad
-
-
-def _infinitive(chooser: Chooser) -> tuple[str, str]:
-    person, thing = _person_and_thing(chooser)
-    place = chooser.pick(tuple(world.load().places))
-    start = f"{person.name} wanted to"
-    return (
-        f"{start} bring the {thing.name} to the {place}.",
-        f"{start} brought the {thing.name} to the {place}.",
-    )
-
-
-_PHENOMENA = {
-    "a or an": _article,
-    "gender of the subject": _gender,
-    "gender of the possessive": _possessive,
-    "verb agreement": _agreement,
-    "adjective before noun": _word_order,
-    "infinitive after to": _infinitive,
-}
-
-
-def _endings(texts: list[str], kind: str, chooser: Chooser) -> list[Completion]:
-    """Each text cut before its last word, with last words of others as distractors."""
-    cut = [text.rsplit(" ", 1) for text in texts]
-    lasts = sorted({last for _, last in cut})
-    completions = []
-    for prefix, last in cut:
-        others = [word for word in lasts if word != last]
-        completions.append(
-            Completion(
-                kind,
-                prefix,
-                f" {last}",
-                tuple(f" {word}" for word in chooser.sample(others, 3)),
-            )
-        )
-    return completions
+# ---- sayings
 
 
 def _sayings(chooser: Chooser) -> tuple[Completion, ...]:
@@ -144,38 +51,132 @@ def _sayings(chooser: Chooser) -> tuple[Completion, ...]:
     proverbs = [proverb.text for proverb in known.proverbs]
     return (
         *_endings(idioms, "idiom", chooser),
+        *_meanings(chooser),
         *_endings([sayings.PANGRAM, *proverbs], "proverb", chooser),
     )
 
 
-def _facts(chooser: Chooser) -> tuple[Completion, ...]:
-    """For every person: trade, home and what they like, as the encyclopaedia says."""
-    people = tuple(world.load().people.values())
-    templates = {
-        "trade": (
-            "{person.name} is a {person.species}. {he} works as the",
-            "trade",
-            " {}",
-        ),
-        "home": (
-            "{person.name} is a {person.species}. {he} lives at the",
-            "home",
-            " {}",
-        ),
-        "like": ("{person.name} is a {person.species}. {he} loves", "like", " {}"),
+def _endings(texts: list[str], kind: str, chooser: Chooser) -> list[Completion]:
+    """Each text cut before its last word, with last words of others as distractors."""
+    cut = [text.rsplit(" ", 1) for text in texts]
+    lasts = sorted({last for _, last in cut})
+    return [_completion(kind, prefix, last, lasts, chooser) for prefix, last in cut]
+
+
+def _meanings(chooser: Chooser) -> list[Completion]:
+    idioms = sayings.load().idioms
+    meanings = [idiom.meaning for idiom in idioms]
+    return [
+        _completion(
+            "meaning",
+            f"To {idiom.infinitive} means to",
+            idiom.meaning,
+            _alike(idiom.meaning, meanings),
+            chooser,
+        )
+        for idiom in idioms
+    ]
+
+
+def _alike(text: str, others: list[str]) -> list[str]:
+    """The ten others that are nearest in length, so that length tells nothing."""
+    length = len(text.split())
+    return sorted(others, key=lambda o: (abs(len(o.split()) - length), o))[:10]
+
+
+def _completion(
+    kind: str, prefix: str, answer: str, options: list[str], chooser: Chooser
+) -> Completion:
+    others = sorted({option for option in options if option != answer})
+    distractors = tuple(f" {other}" for other in chooser.sample(others, 3))
+    return Completion(kind, prefix, f" {answer}", distractors)
+
+
+# ---- facts
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A fact: whose, what, and what a sentence that tells it must have."""
+
+    name: str  # of the fact: "home"
+    subject: str
+    value: str
+    sign: re.Pattern
+
+
+_SIGNS = {
+    "home": r"\b(live[sd]?|home|find)\b",
+    "trade": r"\b(is|trade|works?|called|name|needs?)\b",
+    "like": r"\b(loves?|likes?|best|happy|happier|fond|please[sd]?|joy|favourite)\b",
+    "wish": r"\b(wish(ed|es)?|dreams?|dreamed|wants?|hopes?|longs?)\b",
+    "habit": r"\b(habit|always|often|known for|again|caught|keeps?)\b",
+    "fear": r"\b(afraid|fears?|scares?|frightens?|flees?|runs?)\b",
+}
+
+
+def _known_facts() -> dict[str, list[_Known]]:
+    """The facts of each sort; who is whose cousin is told by naming the bond."""
+    people = world.load().people.values()
+    facts = {
+        name: [
+            _Known(name, person.name, getattr(person, name), re.compile(sign))
+            for person in people
+        ]
+        for name, sign in _SIGNS.items()
     }
-    completions = []
-    for person in people:
-        he = person.pronoun("he").capitalize()
-        for prefix, key, form in templates.values():
-            answer = getattr(person, key)
-            others = sorted({getattr(other, key) for other in people} - {answer})
-            completions.append(
-                Completion(
-                    "fact",
-                    prefix.format(person=person, he=he),
-                    form.format(answer),
-                    tuple(form.format(o) for o in chooser.sample(others, 3)),
-                )
-            )
-    return tuple(completions)
+    facts["kin"] = [
+        _Known("kin", p.name, p.kin, re.compile(rf"\b{p.bond}\b")) for p in people
+    ]
+    return facts
+
+
+def _facts(documents: Iterable[Document], chooser: Chooser) -> Iterator[Completion]:
+    """Sentences of the encyclopaedia that tell a fact of a person, cut before what
+    comes last: the value of the fact, or (a reversal) the person. Each is asked once
+    in either direction."""
+    facts = _known_facts()
+    asked: set[tuple[str, str, str]] = set()
+    for sentence in _sentences_of_the_encyclopaedia(documents):
+        for known in facts.values():
+            for fact in known:
+                found = _cut(sentence, fact) if fact.subject in sentence else None
+                if found and (found[0], fact.name, fact.subject) not in asked:
+                    asked.add((found[0], fact.name, fact.subject))
+                    yield _question(*found, fact, known, chooser)
+
+
+def _question(
+    kind: str, prefix: str, answer: str, fact: _Known, known: list[_Known], chooser
+) -> Completion:
+    if kind == "reversal":
+        options = [other.subject for other in known if other.value != fact.value]
+    else:
+        options = _alike(answer, sorted({other.value for other in known}))
+    options = [option for option in options if option not in prefix]
+    return _completion(kind, prefix, answer, options, chooser)
+
+
+def _sentences_of_the_encyclopaedia(documents: Iterable[Document]) -> Iterator[str]:
+    for document in documents:
+        if document.genre == "articles" and "what" not in document.labels:
+            yield from sentences_of("\n" + document.text)
+
+
+def _cut(sentence: str, fact: _Known) -> tuple[str, str, str] | None:
+    """(kind, prefix, answer) if the sentence tells the fact."""
+    subject = re.search(rf"\b{fact.subject}\b(?!')", sentence)
+    value = re.search(rf"\b{re.escape(fact.value)}\b", sentence)
+    if not subject or not value:
+        return None
+    if subject.start() < value.start():
+        kind, start, answer = "fact", value.start(), fact.value
+    else:
+        kind, start, answer = "reversal", subject.start(), fact.subject
+    prefix = sentence[:start]
+    if kind == "reversal" and fact.name == "kin":
+        return None  # its reversal is the fact of somebody else
+    told = prefix if kind == "fact" else sentence
+    if not fact.sign.search(told) or answer in prefix or not prefix.endswith(" "):
+        return None
+    return kind, prefix.rstrip(), answer

@@ -1,157 +1,86 @@
 """Reading a story back: which sentence of the story grammar is this, about whom?
 
-The reader shares the data with the teller and nothing else. A sentence is reduced to
-its key (names, things, places, pronouns and the like become classes), looked up among
-the keys of all frames, and what it says is compared with who and what the story is
-about. So it can judge any text, also a model's own, and names what is wrong with it.
+The reader shares the data with the teller and nothing else. A sentence is read by an
+automaton of all frames, in which any name, thing, place and so on may fill a slot of
+its kind; what fills each slot is then compared with who and what the story is about.
+So it can judge any text, also a model's own, and names what is wrong with it.
 """
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
 from llmlab.village import plots, world
-from llmlab.village.frames import every_text
+from llmlab.village.automaton import Automaton, Filling, Lexicon, Parse
+from llmlab.village.calendar import calendar, time_slots
+from llmlab.village.frames import Choice, Slot, every_text
 
 _SENTENCE_END = re.compile(r'(?:(?<=[.!?])|(?<=[.!?]"))\s+(?=["A-Z])')
-_TOKEN = re.compile(r"\{[^}]*\}|\w+|[^\w\s]")
+_TOKEN = re.compile(r"\w+|[^\w\s]")
 # A capital inside a sentence, where only names have one.
-CAPITALISED = re.compile(r'(?<![.!?"] )(?<!^)(?<!")\b[A-Z][a-z]+')
+CAPITALISED = re.compile(r'(?<![.!?"] )(?<!^)(?<!")\b[A-Z]\w*')
 
-START = "<start>"
+# Kinds of sentences in which the two people may change places: what is true of the
+# friend may be told of the friend, also where a frame says it of the hero.
+_OF_EITHER = ("simile", "senses", "fact")
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a sentence is in the story grammar. `values` says for every entity in it
-    which slot it fills, or, where it is part of the frame's own words, its text."""
+    """What a sentence is in the story grammar."""
 
-    kind: str  # "beat", "twist", "line", "simile", "senses", "fact"
+    kind: str  # "beat", "twist", "line", "simile", "senses", "fact", "moral"
     plot: str  # "" where any plot may have it
     beat: int  # number of the beat, -1 where it is none
+    group: str  # the mood, the sense or the subject that a list of frames is for
     frame: int  # tells frames of the same kind apart
-    group: str  # the place, weather, mood or role that a list of frames is for
-    values: tuple[tuple[str, bool], ...]  # (slot or text, whether it is a slot)
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence of a story: its meaning if the grammar knows it, and how many of its
-    entities contradict the story."""
+    """A sentence of a story: its meaning if the grammar knows it, what it says in the
+    slots of its frame, and what of that contradicts the story."""
 
     text: str
-    key: tuple[str, ...]
     meaning: Meaning | None
-    broken: int
+    fillings: tuple[Filling, ...] = ()
+    contradictions: tuple[Filling, ...] = ()
+
+    @property
+    def broken(self) -> int:
+        return len(self.contradictions)
 
 
 @dataclass(frozen=True)
 class Subject:
-    """Who and what a story is about; None where that is not known."""
+    """Who and what a story is about; "" where that is not known (yet)."""
 
-    who: str | None
-    friend: str | None
-    thing: str | None
-    place: str | None
+    who: str = ""
+    friend: str = ""
+    thing: str = ""
+    place: str = ""
+    day: str = ""
+    time: str = ""
+    weather: str = ""
 
-
-@dataclass(frozen=True)
-class Grammar:
-    """All sentences of the story grammar by key, and what its bigrams can be."""
-
-    meanings: dict[tuple[str, ...], tuple[Meaning, ...]]
-    bigrams: frozenset[tuple[str, str]]
-    capitalised: frozenset[str]
-
-
-@cache
-def _phrases() -> dict[str, list[tuple[list[str], str]]]:
-    """What can fill a slot, as (tokens, class), longest first, by its first token."""
-    village = world.load()
-    people = village.people.values()
-    places = village.places.values()
-    things = village.things.values()
-    phrases: dict[str, list[tuple[list[str], str]]] = {}
-    for name, texts in {
-        "name": [person.name for person in people],
-        "species": [person.species for person in people],
-        "epithet": [person.epithet for person in people],
-        "trade": [person.trade for person in people],
-        "like": [person.like for person in people],
-        "thing": [thing.name for thing in things],
-        "made": sorted({thing.made for thing in things}),
-        "use": [thing.use for thing in things],
-        "place": [place.name for place in places],
-        "mark": [place.mark for place in places],
-        "visit": [place.use for place in places],
-        "he": ["he", "she"],
-        "his": ["him", "his", "her"],
-    }.items():
-        for text in texts:
-            tokens = _TOKEN.findall(text)
-            phrases.setdefault(tokens[0], []).append((tokens, name))
-    for found in phrases.values():
-        found.sort(key=lambda phrase: -len(phrase[0]))
-    return phrases
+    def learn(self, fillings: Iterable[Filling]) -> "Subject":
+        """The subject, completed by what a sentence says."""
+        new: dict[str, str] = {}
+        for filling in fillings:
+            role = "weather" if filling.slot == "a_weather" else filling.slot
+            if role in _ROLES and not getattr(self, role):
+                new.setdefault(role, _known_as(role, filling.text))
+        return replace(self, **new) if new else self
 
 
-_SLOT_CLASSES = {
-    "species": "species",
-    "epithet": "epithet",
-    "trade": "trade",
-    "home": "place",
-    "like": "like",
-    "material": "made",
-    "near": "place",
-    "kept": "place",
-    "mark": "mark",
-    "he": "he",
-    "him": "his",
-    "his": "his",
-}
+_ROLES = tuple(Subject.__dataclass_fields__)
 
 
-def _slot_class(slot: str) -> str:
-    role, _, part = slot.partition(".")
-    if part == "use":
-        return "use" if role == "thing" else "visit"
-    if part:
-        return _SLOT_CLASSES[part]
-    return {"thing": "thing", "place": "place"}.get(role, "name")
-
-
-@lru_cache(maxsize=1 << 16)
-def _reduce(
-    text: str, of_frame: bool = False
-) -> tuple[tuple[str, ...], tuple[tuple[str, str, bool], ...]]:
-    """The key of a sentence, and its entities in order as (class, text, whether it is
-    a slot). The first word may be capitalised, `an` counts as `a`; only in a frame is
-    something in braces a slot."""
-    tokens = _TOKEN.findall(text if of_frame else text.replace("{", "("))
-    if tokens and tokens[0] not in world.load().people:
-        tokens[0] = tokens[0].lower()
-    phrases = _phrases()
-    key: list[str] = []
-    values = []
-    position = 0
-    while position < len(tokens):
-        token = tokens[position]
-        length = 1
-        if token[0] == "{":
-            values.append((_slot_class(token[1:-1]), token[1:-1], True))
-            key.append(f"<{values[-1][0]}>")
-        else:
-            for phrase, name in phrases.get(token, ()):
-                if tokens[position : position + len(phrase)] == phrase:
-                    length = len(phrase)
-                    values.append((name, " ".join(phrase), False))
-                    key.append(f"<{name}>")
-                    break
-            else:
-                key.append("a" if token == "an" else token)
-        position += length
-    return tuple(key), tuple(values)
+def tokenize(text: str) -> list[str]:
+    """The words and marks of a sentence in small letters; `an` counts as `a`."""
+    return ["a" if t == "an" else t for t in _TOKEN.findall(text.lower())]
 
 
 def split_sentences(text: str) -> list[str]:
@@ -159,44 +88,102 @@ def split_sentences(text: str) -> list[str]:
     return [part for part in _SENTENCE_END.split(text.strip()) if part]
 
 
-def _with_simple_slots(text: str) -> str:
-    """`{Thing.made} lay` becomes `a {thing.material} {thing} lay`: one class a slot."""
+# ---- the grammar
 
-    def simplify(match: re.Match) -> str:
-        slot = match[1][0].lower() + match[1][1:]
-        if slot == "thing.a":
-            return "a {thing}"
-        if slot == "thing.made":
-            return "a {thing.material} {thing}"
-        if ".a_" in slot:
-            return "a {" + slot.replace(".a_", ".") + "}"
-        if slot in ("place", "place.near", "thing.kept") or slot.endswith(".home"):
-            return f"the {{{slot}}}"
-        return f"{{{slot}}}"
+_CLASSES = {
+    "home": "place",
+    "near": "place",
+    "kept": "place",
+    "kin": "name",
+    "owner": "name",
+    "after": "day",
+}
 
-    return re.sub(r"\{([^}]+)\}", simplify, text)
+# Slots that hold "the mill" and the like.
+_WITH_THE = ("place", "place.near", "thing.kept", "who.home", "friend.home")
+
+
+def _class_of(slot: str) -> str:
+    """What kind of phrase fills a slot: "name" for {who}, {friend.kin} and so on."""
+    role, _, part = slot.partition(".")
+    if part == "use":
+        return "use" if role == "thing" else "visit"
+    if part:
+        return _CLASSES.get(part, part)
+    return "name" if role in ("who", "friend", "other") else role
+
+
+def _spelled(slot: str):
+    """The frame of a slot that is made of simpler ones."""
+    if slot == "thing.a":
+        return "a ", Slot("thing")
+    if slot == "thing.made":
+        return "a ", Slot("thing.material"), " ", Slot("thing")
+    if slot == "place":
+        return "the ", Slot("place.name")
+    if slot in ("place.near", "thing.kept", "who.home", "friend.home"):
+        return "the ", Slot(f"{slot}.name")
+    if ".a_" in slot:
+        return "a ", Slot(slot.replace(".a_", "."))
+    if slot == "a_weather":
+        return "a ", Slot("weather")
+    return None
 
 
 @cache
-def grammar() -> Grammar:
-    """Every sentence that a story can hold; built once, in about a second."""
-    meanings: dict[tuple[str, ...], list[Meaning]] = {}
-    capitalised: set[str] = set()
-    for kind, plot, beat, group, frames in _all_frames():
-        for number, frame in enumerate(frames):
-            for text in every_text(frame):
-                capitalised.update(CAPITALISED.findall(text))
-                key, entities = _reduce(_with_simple_slots(text), of_frame=True)
-                values = tuple((value, is_slot) for _, value, is_slot in entities)
-                meaning = Meaning(kind, plot, beat, number, group, values)
-                meanings.setdefault(key, []).append(meaning)
-    capitalised.update(world.load().people)
-    capitalised.add("French")
-    return Grammar(
-        meanings={key: tuple(found) for key, found in meanings.items()},
-        bigrams=frozenset(pair for key in meanings for pair in bigrams(key)),
-        capitalised=frozenset(capitalised),
+def _lexicon() -> Lexicon:
+    """What can fill a slot, by class."""
+    village = world.load()
+    times = calendar()
+    lexicon = Lexicon(tokenize)
+    people, places, things = (
+        list(table.values())
+        for table in (village.people, village.places, village.things)
     )
+    for name in ("name", "species", "epithet", "trade", "like", "wish", "habit"):
+        lexicon.add(name, [getattr(person, name) for person in people])
+    for name in ("fear", "bond"):
+        lexicon.add(name, [getattr(person, name) for person in people])
+    for case in ("he", "him", "his"):
+        lexicon.add(case, [person.pronoun(case) for person in people])
+    lexicon.add("thing", village.things)
+    lexicon.add("material", [thing.made for thing in things])
+    lexicon.add("colour", [thing.colour for thing in things])
+    lexicon.add("use", [thing.use for thing in things])
+    lexicon.add("place", village.places)
+    lexicon.add("mark", [place.mark for place in places])
+    lexicon.add("visit", [place.use for place in places])
+    lexicon.add("inside", ["indoors", "outdoors"])
+    for name in ("spot", "smell", "sound", "sight"):
+        for place in places:
+            lexicon.add(name, _texts(getattr(place, f"{name}s")))
+    lexicon.add("day", times.days)
+    lexicon.add("time", times.hours)
+    lexicon.add("weather", times.signs)
+    for hours in times.hours.values():
+        lexicon.add("hour", _texts(hours))
+    for signs in times.signs.values():
+        lexicon.add("sign", _texts(signs))
+    return lexicon
+
+
+def _texts(options: tuple) -> tuple[str, ...]:
+    return every_text(Choice(options))
+
+
+@cache
+def grammar() -> Automaton:
+    """Every sentence that a story can hold; built once."""
+    automaton = Automaton(_lexicon(), tokenize, _class_of_named, _spelled)
+    for kind, plot, beat, group, listed in _all_frames():
+        for number, frame in enumerate(listed):
+            automaton.add(frame, Meaning(kind, plot, beat, group, number))
+    automaton.close()
+    return automaton
+
+
+def _class_of_named(slot: str) -> str:
+    return "place" if slot.endswith(".name") else _class_of(slot)
 
 
 def _all_frames():
@@ -208,85 +195,217 @@ def _all_frames():
             yield "line", plot.name, number, "", beat.lines
         yield "twist", plot.name, -1, "", plot.twists
         yield "moral", plot.name, -1, "", plot.morals
-    for mood, frames in library.similes.items():
-        yield "simile", "", -1, mood, frames
-    for place in world.load().places.values():
-        yield "senses", "", -1, place.name, place.senses
-    for weather, frames in library.weather.items():
-        yield "senses", "", -1, weather, frames
-    for about, frames in library.facts.items():
-        yield "fact", "", -1, about, frames
+    for kind, groups in (
+        ("simile", library.similes),
+        ("senses", library.senses),
+        ("fact", library.facts),
+    ):
+        for group, listed in groups.items():
+            yield kind, "", -1, group, listed
 
 
-def bigrams(key: tuple[str, ...]) -> list[tuple[str, str]]:
-    return list(zip((START, *key), key, strict=False))
+@cache
+def word_pairs() -> frozenset[tuple[str | None, str]]:
+    """The pairs of neighbouring words that stories can have."""
+    return grammar().word_pairs()
 
 
-def entities(texts: list[str]) -> dict[str, list[str]]:
-    """The names, things, places and so on that sentences mention, by class."""
-    found: dict[str, list[str]] = {}
-    for text in texts:
-        for name, value, _ in _reduce(text)[1]:
-            found.setdefault(name, []).append(value)
-    return found
+@cache
+def capitalised() -> frozenset[str]:
+    """The words that have a capital inside a sentence."""
+    village = world.load()
+    words = {"I", *village.people, *calendar().days}
+    for person in village.people.values():
+        for fact in (person.like, person.wish, person.habit, person.fear):
+            words.update(re.findall(r"\b[A-Z]\w*", fact))
+    for *_, listed in _all_frames():
+        for frame in listed:
+            words.update(re.findall(r"(?<= )[A-Z]\w*", _literals(frame)))
+    return frozenset(words)
 
 
-def subject_of(prompt: str, texts: list[str]) -> Subject:
-    """Who and what the prompt asks for.
+def _literals(node) -> str:
+    """The words of a frame that are not of slots, choices separated by lines."""
+    if isinstance(node, str):
+        return node
+    if isinstance(node, Choice):
+        return "\n" + "\n".join(map(_literals, node.options)) + "\n"
+    if isinstance(node, tuple):
+        return "".join(map(_literals, node))
+    return "_"
 
-    Where it asks for no friend, the friend is whom the sentences name most.
-    """
-    asked = entities([prompt])
-    who, friend, *_ = [*asked.get("name", []), None, None]
-    named = Counter(name for name in entities(texts).get("name", []) if name != who)
-    if friend is None and named:
-        friend = named.most_common(1)[0][0]
-    return Subject(
-        who=who,
-        friend=friend,
-        thing=asked.get("thing", [None])[0],
-        place=asked.get("place", [None])[0],
-    )
+
+# ---- what a story is about
 
 
 @lru_cache(maxsize=1 << 12)
-def _expected_values(subject: Subject) -> dict[str, str]:
-    """What each slot must hold in a story about the subject."""
-    village = world.load()
-    slots: dict[str, str] = {}
-    for role, name in (("who", subject.who), ("friend", subject.friend)):
-        if name:
-            slots |= world.person_slots(village.people[name], role)
+def entities(text: str) -> dict[str, tuple[str, ...]]:
+    """The names, things, places and so on that a text mentions, by class."""
+    found: dict[str, list[str]] = {}
+    covered = 0
+    phrases = _lexicon().phrases(tokenize(text))
+    for _, end, name, said in sorted(phrases, key=lambda p: (p[0], -p[1])):
+        if name in ("name", "thing", "place") and end > covered:
+            found.setdefault(name, []).append(_known_as(name, said))
+            covered = end
+    return {name: tuple(values) for name, values in found.items()}
+
+
+@cache
+def _names() -> dict[str, str]:
+    """What the lexicon writes small, as the world writes it."""
+    written = (*world.load().people, *calendar().days)
+    return {" ".join(tokenize(name)): name for name in written}
+
+
+def _known_as(role: str, text: str) -> str:
+    return _names().get(text, text)
+
+
+def subject_of(prompt: str, story: str) -> Subject:
+    """Who and what the prompt asks for.
+
+    Where it asks for no friend, the friend is whom the story names most.
+    """
+    asked = entities(prompt)
+    names = list(dict.fromkeys(asked.get("name", ())))[:2]
+    if len(names) < 2:
+        others = Counter(n for n in entities(story).get("name", ()) if n not in names)
+        names += [name for name, _ in others.most_common(2 - len(names))]
+    who, friend, *_ = (*names, "", "")
+    return Subject(
+        who,
+        friend,
+        asked.get("thing", ("",))[0],
+        asked.get("place", ("",))[0],
+    )
+
+
+def plot_asked(prompt: str) -> str:
+    """The plot whose label the prompt names, or ""."""
+    words = tokenize(prompt)
+    for plot in plots.load().plots.values():
+        label = tokenize(plot.label)
+        if any(words[at : at + len(label)] == label for at in range(len(words))):
+            return plot.name
+    return ""
+
+
+@lru_cache(maxsize=1 << 12)
+def _expected(subject: Subject) -> dict[str, frozenset[str]]:
+    """The texts that are right in each slot of a story about the subject."""
+    right = {"other": _names_but(subject.who, subject.friend)}
+    for role in ("who", "friend"):
+        if name := getattr(subject, role):
+            right |= _right_of_person(name, role)
     if subject.thing:
-        slots |= world.thing_slots(village.things[subject.thing])
+        right |= _right_of_thing(subject.thing)
     if subject.place:
-        slots |= world.place_slots(village.places[subject.place])
-    return {name: text.removeprefix("the ") for name, text in slots.items()}
+        right |= _right_of_place(subject.place)
+    if subject.day and subject.time and subject.weather:
+        right |= _right_of_time(subject.day, subject.time, subject.weather)
+    return right
 
 
-def read_sentence(text: str, subject: Subject, plot: str = "") -> Sentence:
-    """The best meaning of a sentence: fewest contradictions, then the given plot."""
-    key, found = _reduce(text)
-    expected = _expected_values(subject)
-    best, fewest = None, 0.0
-    for meaning in grammar().meanings.get(key, ()):
-        broken = _contradictions(meaning, found, expected, subject)
-        if meaning.plot and meaning.plot != plot:
-            broken += 0.5
-        if best is None or broken < fewest:
-            best, fewest = meaning, broken
-    return Sentence(text, key, best, int(fewest) + text[0].islower())
+@cache
+def _right_of_person(name: str, role: str) -> dict[str, frozenset[str]]:
+    return _right_texts(world.person_slots(world.load().people[name], role))
 
 
-def fits_other_plots(sentence: Sentence) -> bool:
-    """Whether the same words can belong to more plots than one."""
-    return len(grammar().meanings.get(sentence.key, ())) > 1
+@cache
+def _right_of_thing(name: str) -> dict[str, frozenset[str]]:
+    return _right_texts(world.thing_slots(world.load().things[name]))
 
 
-def _contradictions(meaning: Meaning, found, expected, subject: Subject) -> int:
-    wrong = 0
-    for (wanted, is_slot), (_, value, _) in zip(meaning.values, found, strict=True):
-        wrong += value != (expected.get(wanted, value) if is_slot else wanted)
-    if subject.place and meaning.group in world.load().places:
-        wrong += meaning.group != subject.place
-    return wrong
+@cache
+def _right_of_place(name: str) -> dict[str, frozenset[str]]:
+    return _right_texts(world.place_slots(world.load().places[name]))
+
+
+@cache
+def _right_of_time(day: str, time: str, weather: str) -> dict[str, frozenset[str]]:
+    return _right_texts(time_slots(day, time, weather))
+
+
+@cache
+def _names_but(*names: str) -> frozenset[str]:
+    return frozenset(name.lower() for name in world.load().people if name not in names)
+
+
+def _right_texts(slots: dict) -> dict[str, frozenset[str]]:
+    """By slot the words that may fill it, of slots as frames have them."""
+    right = {}
+    for slot, filling in slots.items():
+        if slot[0].islower():
+            texts = every_text(filling)
+            right[slot] = frozenset(" ".join(tokenize(text)) for text in texts)
+            if slot in _WITH_THE:
+                right[f"{slot}.name"] = frozenset({filling.removeprefix("the ")})
+    return right
+
+
+# ---- reading
+
+
+@dataclass(frozen=True)
+class Story:
+    """A story that was read: its sentences, what it is about, and the plot that most
+    of its beats belong to ("" if it has none)."""
+
+    sentences: tuple[Sentence, ...]
+    subject: Subject
+    plot: str
+
+
+def read_story(prompt: str, text: str) -> Story:
+    """Reads a story against what its prompt asks for.
+
+    The day, the weather and whatever the prompt does not ask for is what the story
+    says first.
+    """
+    subject = subject_of(prompt, text)
+    texts = split_sentences(text)
+    parses = []
+    for sentence in texts:
+        parses.append(_parses(sentence, subject))
+        if parses[-1]:
+            best = min(parses[-1], key=lambda parse: len(parse.wrong))
+            subject = subject.learn(best.fillings)
+    plot = _main_plot(parses)
+    sentences = map(_sentence, texts, parses, [plot] * len(texts))
+    return Story(tuple(sentences), subject, plot)
+
+
+def _parses(text: str, subject: Subject) -> list[Parse]:
+    """All that a sentence can mean, also with the two people in each other's place
+    where that is no contradiction."""
+    tokens = tokenize(text)
+    parses = grammar().parses(tokens, _expected(subject))
+    if any(parse.wrong and parse.tag.kind in _OF_EITHER for parse in parses):
+        swapped = replace(subject, who=subject.friend, friend=subject.who)
+        parses += [
+            parse
+            for parse in grammar().parses(tokens, _expected(swapped))
+            if parse.tag.kind in _OF_EITHER
+        ]
+    return parses
+
+
+def _main_plot(parses: list[list[Parse]]) -> str:
+    votes = Counter(
+        plot
+        for found in parses
+        for plot in {parse.tag.plot: 0 for parse in found if parse.tag.kind == "beat"}
+    )
+    return votes.most_common(1)[0][0] if votes else ""
+
+
+def _sentence(text: str, parses: list[Parse], plot: str) -> Sentence:
+    """The best meaning: fewest contradictions, then one of the given plot."""
+    if not parses:
+        return Sentence(text, None)
+    best = min(
+        parses,
+        key=lambda parse: len(parse.wrong) + 0.5 * (parse.tag.plot not in ("", plot)),
+    )
+    return Sentence(text, best.tag, best.fillings, best.wrong)

@@ -1,14 +1,20 @@
-"""Proverbs, idioms, and the sentence that has every letter of the alphabet."""
+"""Proverbs, idioms, counting rhymes, and the sentence that has every letter of the
+alphabet."""
 
 from dataclasses import dataclass
 from functools import cache
 
-from llmlab.village import world
+from llmlab.village import frames, world
+from llmlab.village.calendar import calendar
 from llmlab.village.chooser import Chooser
-from llmlab.village.frames import expand, slot_names
+from llmlab.village.frames import expand
 
 FILE = "sayings.toml"
 PANGRAM = "The quick brown fox jumps over the lazy dog."
+_LINES = 5  # of a page of proverbs or of idioms
+_ON_A_PAGE_OF_PROVERBS = 0.4  # how often the first of them is the pangram
+_VARIANT = 0.3  # how often a page with the pangram also changes it
+_CHANGED_DOG = 0.04  # how often it changes the dog
 
 
 @dataclass(frozen=True)
@@ -20,7 +26,7 @@ class Proverb:
 @dataclass(frozen=True)
 class Idiom:
     infinitive: str
-    past: str
+    past: tuple  # a frame, told of {who}
     meaning: str
 
 
@@ -28,75 +34,140 @@ class Idiom:
 class Sayings:
     proverbs: tuple[Proverb, ...]
     idioms: tuple[Idiom, ...]
-    frames: dict[str, tuple]  # "proverb", "idiom", "before", "after", "variant"
+    pangram: Proverb
+    frames: dict[str, tuple]  # by name
+    rhymes: dict[str, tuple]  # by "One, two"
 
 
 @cache
 def load() -> Sayings:
     data = world.read_file(FILE)
-    lists = world.word_lists(data["words"], FILE)
-    someone = next(iter(world.load().people.values()))
-    slots = (
-        *world.person_slots(someone, "who"),
-        "proverb",
-        "meaning",
-        "idiom",
-        "idiom.past",
-        "idiom.meaning",
-    )
-    frames = {
-        name: world.frame_list(text, lists, slots, FILE, name)
-        for name, text in (data["page"] | data["pangram"]).items()
-    }
+    meaning = data["pangram"].pop("meaning").strip()
     return Sayings(
         tuple(Proverb(*row) for row in _rows(data["proverbs"], 2, "proverbs")),
-        tuple(Idiom(*row) for row in _rows(data["idioms"], 3, "idioms")),
-        frames,
+        tuple(_read_idiom(row) for row in _rows(data["idioms"], 3, "idioms")),
+        Proverb(PANGRAM, meaning),
+        {
+            name: world.frame_list(text, {}, _slots_of_a_line(), FILE, name)
+            for name, text in (data["page"] | data["pangram"]).items()
+        },
+        {
+            count: world.frame_list(text, {}, ("who",), FILE, f"[rhyme] {count}")
+            for count, text in data["rhyme"].items()
+        },
     )
+
+
+def _slots_of_a_line() -> tuple[str, ...]:
+    own = ("proverb", "meaning", "idiom", "idiom.past", "idiom.meaning")
+    return (*_slots_of_somebody(), "friend", "place", "day", *own)
+
+
+def _slots_of_somebody() -> tuple[str, ...]:
+    someone = next(iter(world.load().people.values()))
+    return tuple(world.person_slots(someone, "who"))
 
 
 def _rows(block: str, columns: int, where: str) -> list[list[str]]:
-    rows = [
-        [cell.strip() for cell in line.split("|")]
-        for line in block.splitlines()
-        if line.strip()
-    ]
-    for row in rows:
+    rows = []
+    for line in block.splitlines():
+        if not line.strip():
+            continue
+        row = [cell.strip() for cell in line.split("|")]
         if len(row) != columns or not all(row):
             raise world.WorldError(
-                f"{FILE}: {where}: expected {columns} columns divided by |, none "
-                f"empty, found {row}"
+                f"{world.at_line(FILE, line)}: {where}: expected {columns} columns "
+                f"divided by |, none empty, found {row}"
             )
+        if row[0] in {other[0] for other in rows}:
+            raise world.WorldError(
+                f"{world.at_line(FILE, line)}: {where}: {row[0]!r} occurs twice; "
+                "delete one"
+            )
+        rows.append(row)
     return rows
 
 
+def _read_idiom(row: list[str]) -> Idiom:
+    infinitive, past, meaning = row
+    where = f"idiom {infinitive!r}"
+    (frame,) = world.frame_list(past, {}, _slots_of_somebody(), FILE, where)
+    return Idiom(infinitive, frame, meaning)
+
+
 def page(chooser: Chooser) -> tuple[str, dict[str, str]]:
-    """Two idioms, before them perhaps the pangram and perhaps a proverb."""
-    sayings = load()
-    told = []
-    if chooser.coin(0.4):
-        told += [_say("before", {}, chooser), PANGRAM, _say("after", {}, chooser)]
-        if chooser.coin(0.3):
-            told.append(_say("variant", {}, chooser))
-    if chooser.coin(0.5):
-        proverb = chooser.pick(sayings.proverbs)
-        slots = {"proverb": proverb.text, "meaning": proverb.meaning}
-        told.append(_say("proverb", slots, chooser))
-    idioms = chooser.sample(sayings.idioms, 2)
-    for idiom in idioms:
-        slots = {
-            "idiom": idiom.infinitive,
-            "idiom.past": idiom.past,
-            "idiom.meaning": idiom.meaning,
-        }
-        told.append(_say("idiom", slots, chooser))
-    return " ".join(told), {"idioms": ", ".join(i.infinitive for i in idioms)}
+    """The text of a page with its labels."""
+    kinds = {_proverbs: 0.46, _idioms: 0.42, _pen_and_rhyme: 0.12}
+    write = chooser.weighted(kinds)
+    return "\n".join(write(chooser)), {"page": write.__name__.strip("_")}
 
 
-def _say(name: str, slots: dict[str, str], chooser: Chooser) -> str:
-    """A frame of that name, told of somebody in the village if it has a {who}."""
+def _proverbs(chooser: Chooser) -> list[str]:
+    lines = [_say("proverbs_title", chooser)]
+    first = chooser.coin(_ON_A_PAGE_OF_PROVERBS)
+    told = chooser.sample(load().proverbs, _LINES - first)
+    if first:
+        told = [load().pangram, *told]
+    return lines + [_proverb(proverb, chooser) for proverb in told]
+
+
+def _idioms(chooser: Chooser) -> list[str]:
+    lines = [_say("idioms_title", chooser)]
+    told = chooser.sample(load().idioms, _LINES)
+    return lines + [_idiom(idiom, chooser) for idiom in told]
+
+
+def _pen_and_rhyme(chooser: Chooser) -> list[str]:
+    lines = [_say("before", chooser), PANGRAM, _say("after", chooser)]
+    if chooser.coin(_VARIANT):
+        lines.append(_say("variant", chooser))
+    elif chooser.coin(_CHANGED_DOG):
+        lines.append(_say("changed_dog", chooser))
+    lines.append(_say("rhyme_title", chooser))
+    for count, rhymes in load().rhymes.items():
+        slots = _draw(frozenset(("who",)), chooser)
+        lines.append(f"{count}, {expand(chooser.pick(rhymes), slots, chooser)}.")
+    lines.append(_idiom(chooser.pick(load().idioms), chooser))
+    return lines
+
+
+def _proverb(proverb: Proverb, chooser: Chooser) -> str:
+    more = {"proverb": proverb.text, "meaning": proverb.meaning}
+    return _say("proverb", chooser, more)
+
+
+def _idiom(idiom: Idiom, chooser: Chooser) -> str:
+    """What it means, and who did it."""
+    more = {
+        "idiom": idiom.infinitive,
+        "idiom.past": idiom.past,
+        "idiom.meaning": idiom.meaning,
+    }
+    return _say("idiom", chooser, more)
+
+
+def _say(name: str, chooser: Chooser, more: dict | None = None) -> str:
+    """A frame of that name, of people, a place and a day of its own."""
     frame = chooser.pick(load().frames[name])
-    if any(slot.lower().startswith("who") for slot in slot_names(frame)):
-        person = chooser.pick(tuple(world.load().people.values()))
-        slots = slots | world.person_slots(person, "who")
-    return expand(frame, slots, chooser)
+    told = frozenset(slot.lower() for slot in frames.slot_names(frame))
+    slots = _draw(told, chooser) | (more or {})
+    return frames.capitalised(expand(frame, slots, chooser))
+
+
+def _draw(told: frozenset[str], chooser: Chooser) -> dict:
+    """Only what is told is drawn."""
+    slots: dict = {}
+    roles = [role for role in ("who", "friend") if role in told]
+    people = chooser.sample(_everybody(), len(roles))
+    for role, person in zip(roles, people, strict=True):
+        slots |= world.person_slots(person, role)
+    if "place" in told:
+        slots["place"] = f"the {chooser.pick(tuple(world.load().places))}"
+    if "day" in told:
+        slots["day"] = chooser.pick(calendar().days)
+    return slots
+
+
+@cache
+def _everybody() -> tuple[world.Person, ...]:
+    return tuple(world.load().people.values())

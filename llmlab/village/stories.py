@@ -9,44 +9,21 @@ from dataclasses import dataclass
 from functools import cache
 from zlib import crc32
 
-from llmlab.village import plots, world
+from llmlab.village import plots, simulation, world
 from llmlab.village.chooser import Chooser
 from llmlab.village.frames import expand
-from llmlab.village.plots import Beat, Plot
+from llmlab.village.plots import Plot
+from llmlab.village.simulation import Event
 from llmlab.village.world import Person, Place, Thing
 
-MOST_WORDS = 110  # once a telling is this long, only beats are added
+MOST_WORDS = 102  # a telling is not added to if that would make it longer
+MOST_WORDS_OF_A_PAIR = 122  # which has neither title nor moral
+WORDS_OF_AN_ADDITION = 11  # about
+WORDS_OF_A_TWIST = 16
 SHORTEST_OF_A_PAIR = 75
-SHARE_OF_PADDED_PAIRS = 0.25
+SHARE_OF_PADDED_PAIRS = 0.15
 MOST_PADDING = 50  # words
-
-
-@dataclass(frozen=True)
-class Event:
-    """What happens: everything about a story except how it is told."""
-
-    plot: Plot
-    who: Person
-    friend: Person
-    thing: Thing
-    place: Place
-
-    def slots(self) -> dict[str, str]:
-        return (
-            world.person_slots(self.who, "who")
-            | world.person_slots(self.friend, "friend")
-            | world.thing_slots(self.thing)
-            | world.place_slots(self.place)
-        )
-
-    def labels(self) -> dict[str, str]:
-        return {
-            "plot": self.plot.name,
-            "who": self.who.name,
-            "friend": self.friend.name,
-            "thing": self.thing.name,
-            "place": self.place.name,
-        }
+SHARE_OF_CUT_PAIRS = 0.1
 
 
 @dataclass(frozen=True)
@@ -60,27 +37,19 @@ class Style:
     fact: float
 
 
-BOOK = Style(simile=0.4, line=0.45, senses=0.45, twist=0.5, fact=0.25)
-DRY = Style(simile=0.18, line=0.18, senses=0.18, twist=0.2, fact=0.2)
+BOOK = Style(simile=0.45, line=0.55, senses=0.4, twist=0.45, fact=0.08)
+DRY = Style(simile=0.28, line=0.28, senses=0.28, twist=0.3, fact=0.12)
 
 
-def draw_event(chooser: Chooser, who=None, thing=None, place=None) -> Event:
-    """A plot, two different people, a thing and a place; what is given stays."""
-    village = world.load()
-    people = tuple(village.people.values())
-    who = who or chooser.pick(people)
-    friend = chooser.pick(_others(who))
-    thing = thing or chooser.pick(tuple(village.things.values()))
-    place = place or chooser.pick(tuple(village.places.values()))
-    return Event(
-        chooser.pick(tuple(plots.load().plots.values())), who, friend, thing, place
-    )
+def draw_event(chooser: Chooser, **given) -> Event:
+    """Something that happens in the village; who, friend, thing and place may be
+    given."""
+    return simulation.draw_event(chooser, plots.load().schemas(), **given)
 
 
-@cache
-def _others(person: Person) -> tuple[Person, ...]:
-    people = world.load().people.values()
-    return tuple(other for other in people if other is not person)
+def plot_of(event: Event) -> Plot:
+    """How the event is told."""
+    return plots.load().plots[event.schema.name]
 
 
 def tell(event: Event, style: Style, chooser: Chooser) -> str:
@@ -88,15 +57,26 @@ def tell(event: Event, style: Style, chooser: Chooser) -> str:
     return _paragraph(_passages(event, style, chooser))
 
 
+def moral(event: Event, chooser: Chooser) -> str:
+    """A proverb that the event bears out."""
+    return expand(chooser.pick(plot_of(event).morals), event.slots(), chooser)
+
+
 def _paragraph(passages: list[list[str]]) -> str:
     return " ".join([text for passage in passages for text in passage])
 
 
-def _passages(event: Event, style: Style, chooser: Chooser) -> list[list[str]]:
-    """The sentences of each beat: the beat itself, then what is added to it."""
+def _passages(
+    event: Event, style: Style, chooser: Chooser, most_words: int = MOST_WORDS
+) -> list[list[str]]:
+    """The sentences of each beat: the beat itself, then what is added to it as long
+    as there is room. Room for a twist is kept."""
     slots = event.slots()
+    plot = plot_of(event)
     passages: list[list[str]] = []
     length = 0
+    twist = chooser.coin(style.twist)
+    ahead = sum(beat.words for beat in plot.beats) + WORDS_OF_A_TWIST * twist
 
     def say(frames: tuple) -> None:
         nonlocal length
@@ -104,30 +84,27 @@ def _passages(event: Event, style: Style, chooser: Chooser) -> list[list[str]]:
         length += count_words(passages[-1][-1])
 
     def perhaps(frames: tuple, probability: float) -> None:
-        if frames and length < MOST_WORDS and chooser.coin(probability):
+        room = most_words - length - ahead - WORDS_OF_AN_ADDITION
+        if frames and room >= 0 and chooser.coin(probability):
             say(frames)
 
-    for beat in event.plot.beats[:-1]:
+    for beat in plot.beats[:-1]:
         passages.append([])
+        ahead -= beat.words
         say(beat.says)
         perhaps(beat.similes, style.simile)
         perhaps(beat.lines, style.line)
-        perhaps(_senses(beat, event), style.senses)
+        perhaps(beat.senses, style.senses)
         perhaps(beat.facts, style.fact)
-    perhaps(event.plot.twists, style.twist)
+    if twist:
+        say(plot.twists)
     passages.append([])
-    say(event.plot.beats[-1].says)
+    say(plot.beats[-1].says)
     return passages
 
 
 def count_words(text: str) -> int:
     return text.count(" ") + 1
-
-
-def _senses(beat: Beat, event: Event) -> tuple:
-    if beat.senses == "place":
-        return event.place.senses
-    return plots.load().weather.get(beat.senses, ())
 
 
 # ---- stories that are asked for
@@ -152,14 +129,20 @@ def draw_request(chooser: Chooser, split: str) -> tuple[str, Event]:
     who = chooser.pick(tuple(village.people.values()))
     thing = chooser.pick(tuple(village.things.values()))
     place = chooser.pick(_places_for(who, thing, split == "test"))
-    event = draw_event(chooser, who, thing, place)
+    event = draw_event(chooser, who=who, thing=thing, place=place)
     return request(event), event
 
 
 def request(event: Event) -> str:
+    """How a story of the event is asked for."""
+    return f"Write a story about {subject(event)}."
+
+
+def subject(event: Event) -> str:
+    """What a story of the event is about, as titles and requests say it."""
     return (
-        f"Write a story about {event.who.name} and {event.friend.name}, "
-        f"{world.with_article(event.thing.name)} and the {event.place.name}."
+        f"{plot_of(event).label}, with {event.who.name} and {event.friend.name}, "
+        f"{world.with_article(event.thing.name)} and the {event.place.name}"
     )
 
 
@@ -177,11 +160,15 @@ def draw_pair(chooser: Chooser, split: str) -> StoryPair:
 
     In lengths that are always equal, every image stands where the other telling has a
     fact, and nobody could tell whether images are good or facts are bad. So one pair in
-    four is a single telling, with and without more facts.
+    seven is a single telling, with and without more facts. And where every story has
+    its end, nobody can tell that an end is needed: some pairs are one telling, whole
+    and cut short.
     """
     prompt, event = draw_request(chooser, split)
     if chooser.coin(SHARE_OF_PADDED_PAIRS):
         tellings = _with_and_without_padding(event, chooser)
+    elif chooser.coin(SHARE_OF_CUT_PAIRS / (1 - SHARE_OF_PADDED_PAIRS)):
+        tellings = _whole_and_cut_short(event, chooser)
     else:
         tellings = _two_of_equal_length(event, chooser)
     if chooser.coin(0.5):
@@ -206,6 +193,14 @@ def _with_and_without_padding(event: Event, chooser: Chooser) -> list[list[list[
     length = count_words(_paragraph(plain)) + MOST_PADDING * chooser.uniform()
     _fill_with_facts(padded, event, length, chooser)
     return [plain, padded]
+
+
+def _whole_and_cut_short(event: Event, chooser: Chooser) -> list[list[list[str]]]:
+    """What is cut is filled up with facts, so that length does not give it away."""
+    whole = _tell_at_level(event, 0.85 * chooser.uniform(), chooser)
+    cut = [list(passage) for passage in whole[: chooser.pick((-1, -2))]]
+    _fill_with_facts(cut, event, count_words(_paragraph(whole)), chooser)
+    return [whole, cut]
 
 
 ADDITIONS = ("twist", "line", "simile", "detail", "fact")
@@ -233,31 +228,33 @@ def draw_addition(kind: str, chooser: Chooser, split: str) -> Addition:
 
 def _places_for_addition(kind: str, event: Event) -> list[tuple[int, tuple]]:
     """After which beats a sentence of that kind may stand, and its frames there."""
-    before_the_last = list(enumerate(event.plot.beats[:-1]))
+    plot = plot_of(event)
+    before_the_last = list(enumerate(plot.beats[:-1]))
     frames_of = {
         "line": lambda beat: beat.lines,
         "simile": lambda beat: beat.similes,
-        "detail": lambda beat: _senses(beat, event),
+        "detail": lambda beat: beat.senses,
         "fact": lambda beat: beat.facts,
     }
     if kind == "twist":
-        return [(before_the_last[-1][0], event.plot.twists)]
+        return [(before_the_last[-1][0], plot.twists)]
     possible = [(number, frames_of[kind](beat)) for number, beat in before_the_last]
     return [(number, frames) for number, frames in possible if frames]
 
 
 def _tell_at_level(event: Event, level: float, chooser: Chooser) -> list[list[str]]:
     style = Style(simile=level, line=level, senses=level, twist=level, fact=0.0)
-    return _passages(event, style, chooser)
+    return _passages(event, style, chooser, MOST_WORDS_OF_A_PAIR)
 
 
 def _fill_with_facts(passages, event: Event, length: int, chooser: Chooser) -> None:
-    """Adds facts, at most two to a beat, until the next would lead further from the
-    length."""
+    """Adds facts, at most two to a beat that was told, until the next would lead
+    further from the length."""
     slots = event.slots()
+    told = plot_of(event).beats[:-1][: len(passages)]
     spare = [
         (number, expand(frame, slots, chooser))
-        for number, beat in enumerate(event.plot.beats[:-1])
+        for number, beat in enumerate(told)
         if beat.facts
         for frame in chooser.sample(beat.facts, 2)
     ]

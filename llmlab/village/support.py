@@ -6,10 +6,10 @@ from functools import cache
 
 from llmlab.village import world
 from llmlab.village.chooser import Chooser
-from llmlab.village.frames import every_text
+from llmlab.village.frames import every_text, expand
 
 FILE = "support.toml"
-HELD_OUT = 2  # question wordings of each intent that only tests use
+OWN_QUESTIONS = 6
 
 _GREETINGS = ("", "Hello! ", "Good morning! ")
 _THANKS = ("", " Thank you.")
@@ -20,14 +20,24 @@ class Intent:
     name: str
     facts: tuple[str, ...]
     questions: tuple[str, ...]
-    held_out_questions: tuple[str, ...]
+    held_out_questions: tuple[str, ...]  # wordings that only tests use
     answers: tuple[str, ...]
 
 
 @cache
 def load() -> tuple[Intent, ...]:
     """All intents, checked: every answer holds its own facts and no others."""
-    intents = tuple(_read_intent(entry) for entry in world.read_file(FILE)["intent"])
+    data = world.read_file(FILE)
+    slots = _people_slots()
+    wordings = {
+        key: world.frame_list(text, {}, (key,), FILE, f"[wordings] {key}")
+        for key, text in world.field(data, "wordings", dict, FILE, "file").items()
+    }
+    intents = tuple(
+        _read_intent(entry, wordings, slots)
+        for entry in world.field(data, "intent", list, FILE, "file")
+    )
+    _check_questions(intents)
     known = frozenset(fact for intent in intents for fact in intent.facts)
     for intent in intents:
         for answer in intent.answers:
@@ -35,28 +45,78 @@ def load() -> tuple[Intent, ...]:
     return intents
 
 
-def _read_intent(entry: dict) -> Intent:
+def _people_slots() -> dict[str, str]:
+    """{Otto} and {Otto.home}, so that what is answered is true in the village."""
+    slots = {}
+    for person in world.load().people.values():
+        slots[person.name] = person.name
+        slots[f"{person.name}.home"] = f"the {person.home}"
+    return slots
+
+
+def _read_intent(entry: dict, wordings: dict, slots: dict[str, str]) -> Intent:
     name = world.field(entry, "name", str, FILE, "[[intent]]")
     where = f"intent {name}"
-    questions = _texts(entry, "questions", where)
-    if len(questions) < 2 * HELD_OUT:
+    block = world.field(entry, "questions", str, FILE, where)
+    own = _texts(block, {}, FILE, f"{where}, questions")
+    if len(own) != OWN_QUESTIONS:
         raise world.WorldError(
-            f"{FILE}: {where}: expected {2 * HELD_OUT} questions or more, the last "
-            f"{HELD_OUT} of them for tests, found {len(questions)}"
+            f"{_at(name)}: {where}: expected {OWN_QUESTIONS} questions, the last of "
+            f"them for tests, found {len(own)}"
         )
+    lists = [own]
+    for key, frames in wordings.items():
+        value = {key: world.field(entry, key, str, FILE, where)}
+        lists.append(tuple(expand(frame, value, Chooser()) for frame in frames))
+    facts = world.field(entry, "facts", list, FILE, where)
+    answers = world.field(entry, "answers", str, FILE, where)
     return Intent(
         name=name,
-        facts=tuple(world.field(entry, "facts", list, FILE, where)),
-        questions=questions[:-HELD_OUT],
-        held_out_questions=questions[-HELD_OUT:],
-        answers=_texts(entry, "answers", where),
+        facts=tuple(_filled(fact, slots, name) for fact in facts),
+        questions=tuple(text for texts in lists for text in texts[:-1]),
+        held_out_questions=tuple(texts[-1] for texts in lists),
+        answers=_texts(answers, slots, FILE, f"{where}, answers"),
     )
 
 
-def _texts(entry: dict, key: str, where: str) -> tuple[str, ...]:
-    block = world.field(entry, key, str, FILE, where)
-    frames = world.frame_list(block, {}, (), FILE, f"{where}, {key}")
-    return tuple(text for frame in frames for text in every_text(frame))
+def _at(name: str) -> str:
+    return world.at_line(FILE, f'name = "{name}"')
+
+
+def _texts(block: str, slots: dict[str, str], file: str, where: str) -> tuple[str, ...]:
+    known = {name[0].lower() + name[1:] for name in slots}
+    frames = world.frame_list(block, {}, known, file, where)
+    return tuple(_fill(text, slots) for frame in frames for text in every_text(frame))
+
+
+def _filled(fact: str, slots: dict[str, str], name: str) -> str:
+    text = _fill(fact, slots)
+    if "{" in text:
+        raise world.WorldError(
+            f"{_at(name)}: intent {name}: unknown slot in the fact {fact!r}; there "
+            "are {Otto} and {Otto.home} for every person of people.toml"
+        )
+    return text
+
+
+def _fill(text: str, slots: dict[str, str]) -> str:
+    for name, filling in slots.items():
+        text = text.replace(f"{{{name}}}", filling)
+    return text
+
+
+def _check_questions(intents: tuple[Intent, ...]) -> None:
+    """No question is asked with two intents."""
+    asked: dict[str, str] = {}
+    for intent in intents:
+        for question in (*intent.questions, *intent.held_out_questions):
+            if question in asked:
+                raise world.WorldError(
+                    f"{world.at_line(FILE, question)}: intent {intent.name}: the "
+                    f"question {question!r} belongs to intent {asked[question]}; "
+                    "word one of them differently"
+                )
+            asked[question] = intent.name
 
 
 def _check_answer(intent: Intent, answer: str, known: frozenset[str]) -> None:
@@ -64,9 +124,9 @@ def _check_answer(intent: Intent, answer: str, known: frozenset[str]) -> None:
     foreign = [fact for fact in known - set(intent.facts) if fact in answer]
     if missing or foreign:
         raise world.WorldError(
-            f"{FILE}: intent {intent.name}: the answer {answer!r} lacks the facts "
-            f"{missing} and has facts of other intents {sorted(foreign)}; an answer "
-            "holds all facts of its own intent and no other's"
+            f"{_at(intent.name)}: intent {intent.name}: the answer {answer!r} lacks "
+            f"the facts {missing} and has facts of other intents {sorted(foreign)}; an "
+            "answer holds all facts of its own intent and no other's"
         )
 
 

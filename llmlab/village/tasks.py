@@ -4,13 +4,19 @@ import re
 from dataclasses import dataclass, field
 from functools import cache
 
-from llmlab.village import french, gold, news, stories, support, world
+from llmlab.village import french, gold, news, questions, stories, support, world
 from llmlab.village.chooser import Chooser
 from llmlab.village.corpus import check_split
 
-TASKS = ("translate", "summarise", "support", "story")
+TASKS = ("translate", "summarise", "support", "story", "question")
 # How often each is asked for: stories most, for they take the most learning.
-_SHARES = {"translate": 0.25, "summarise": 0.15, "support": 0.2, "story": 0.4}
+_SHARES = {
+    "translate": 0.33,
+    "summarise": 0.09,
+    "support": 0.22,
+    "story": 0.28,
+    "question": 0.08,
+}
 
 
 @dataclass(frozen=True)
@@ -26,10 +32,11 @@ class Instruction:
 def instructions(
     count: int, *, seed: int, split: str, task: str | None = None, start: int = 0
 ) -> list[Instruction]:
-    """Instructions `start` to `start + count` of a split, of one task or of all four.
+    """Instructions `start` to `start + count` of a split, of one task or of all.
 
-    The test split asks what training never did: held-out noun-adjective pairs in
-    translations, held-out wordings of questions, held-out combinations in stories.
+    The test split asks what training never did: held-out noun-adjective pairs and
+    sentence patterns in translations, held-out wordings of questions, held-out
+    combinations in stories, facts whose reversal was never asked.
     """
     check_split(split)
     if task is not None and task not in TASKS:
@@ -43,13 +50,21 @@ def instructions(
     return drawn
 
 
+HELD_OUT_PATTERNS = 0.25  # of the translations of the test split
+
+
 def _translate(chooser: Chooser, split: str) -> Instruction:
-    phrase = french.sentence(chooser, held_out=split == "test")
+    new_pattern = split == "test" and chooser.coin(HELD_OUT_PATTERNS)
+    phrase = french.sentence(
+        chooser,
+        held_out=split == "test" and not new_pattern,
+        held_out_pattern=new_pattern,
+    )
     return Instruction(
         "translate",
-        f"Translate into French: {phrase.english}.",
-        f"{phrase.french}.",
-        {"french": phrase.french},
+        f"Translate into French: {phrase.english}",
+        phrase.french,
+        {"french": phrase.french, "pattern": phrase.pattern},
     )
 
 
@@ -76,11 +91,18 @@ def _story(chooser: Chooser, split: str) -> Instruction:
     )
 
 
+def _question(chooser: Chooser, split: str) -> Instruction:
+    question = questions.draw_question(chooser, split == "test")
+    facts = {"fact": question.fact, "direction": question.direction}
+    return Instruction("question", question.text, question.answer, facts)
+
+
 _WRITERS = {
     "translate": _translate,
     "summarise": _summarise,
     "support": _support,
     "story": _story,
+    "question": _question,
 }
 
 
@@ -128,8 +150,38 @@ def score_answer(example: Instruction, answer: str) -> dict[str, float]:
 
 
 def _score_translation(example: Instruction, answer: str) -> dict[str, float]:
-    right = answer.removesuffix(".").strip() == example.facts["french"]
-    return {"right": float(right)}
+    """Right: the one translation, with every accent; where the stop is, is not asked.
+
+    "agreement", "elision" and "contraction" tell of mistakes: each is 1 unless the
+    answer differs from the translation in that alone or has a form that French does
+    not have.
+    """
+    expected = _words_of(example.facts["french"])
+    said = _words_of(answer)
+    lemmas = french.lemmas()
+    same_words = [lemmas.get(w, w) for w in said] == [
+        lemmas.get(w, w) for w in expected
+    ]
+    return {
+        "right": float(said == expected),
+        "agreement": float(said == expected or not same_words),
+        "elision": float(not _UNELIDED.search(answer)),
+        "contraction": float(not _UNCONTRACTED.search(answer)),
+    }
+
+
+_UNELIDED = re.compile(r"\b([Ll]e|[Ll]a|[Jj]e|ne|de|que) [aeiouâéèêîôAEIOU]")
+_UNCONTRACTED = re.compile(r"\b(à|de) les? ")
+
+
+def _lemmas_of(words: list[str]) -> list[str]:
+    lemmas = french.lemmas()
+    return [lemmas.get(word, word) for word in words]
+
+
+def _words_of(text: str) -> list[str]:
+    """The words of a French sentence without its stop."""
+    return text.replace("'", "' ").rstrip(" .?").split()
 
 
 def _score_summary(example: Instruction, answer: str) -> dict[str, float]:
@@ -137,23 +189,24 @@ def _score_summary(example: Instruction, answer: str) -> dict[str, float]:
     expected = {example.facts[key] for key in ("who", "what", "place", "outcome")}
     text = answer.replace("At the ", "at the ")
     recalled = sum(contains(text, slot) for slot in expected) / 4
+    known = " ".join(expected)
     invented = sum(
-        contains(text, slot)
-        for slot in summary_slots() - expected
-        if not any(slot in phrase for phrase in expected)
+        contains(text, name) and not contains(known, name) for name in all_names()
     )
+    told = news.clauses_told(example.facts["what"])
+    told += news.clauses_told(example.facts["outcome"])
+    invented += (news.clauses_told(text) - told).total()
     one_sentence = bool(re.fullmatch(r"[^.!?]+\.", answer))
     right = recalled == 1 and invented == 0 and one_sentence
     return {"right": float(right), "recalled": recalled, "invented": float(invented)}
 
 
 @cache
-def summary_slots() -> frozenset[str]:
-    """Everything that could fill a slot of a summary."""
+def all_names() -> frozenset[str]:
+    """Of all people, places and things."""
     village = world.load()
-    what, outcome = news.phrases()
-    places = frozenset(f"at the {name}" for name in village.places)
-    return frozenset(village.people) | places | what | outcome
+    places = frozenset(f"the {name}" for name in village.places)
+    return frozenset(village.people) | places | frozenset(village.things)
 
 
 def contains(text: str, phrase: str) -> bool:
@@ -190,9 +243,22 @@ def _score_story(example: Instruction, answer: str) -> dict[str, float]:
     }
 
 
+def _score_question(example: Instruction, answer: str) -> dict[str, float]:
+    """Right: subject and value, no other value of the same kind, one sentence."""
+    fact = example.facts["fact"]
+    text = answer[:1].lower() + answer[1:] if answer.startswith("The ") else answer
+    expected = (fact.name, fact.value)
+    recalled = sum(contains(text, part) for part in expected) / 2
+    invented = sum(contains(text, other) for other in questions.other_values(fact))
+    one_sentence = bool(re.fullmatch(r"[^.!?]+\.", answer))
+    right = recalled == 1 and invented == 0 and one_sentence
+    return {"right": float(right), "recalled": recalled, "invented": float(invented)}
+
+
 _SCORERS = {
     "translate": _score_translation,
     "summarise": _score_summary,
     "support": _score_support,
     "story": _score_story,
+    "question": _score_question,
 }

@@ -24,7 +24,25 @@ class WorldError(ValueError):
     """A mistake in data/village: names the file, the entry and what is expected."""
 
 
-@dataclass(frozen=True)
+# What the other person is, if one is the key: "Agnes is the aunt of Cosmo".
+_RETURNED_BONDS = {
+    "best friend": ("best friend",),
+    "cousin": ("cousin",),
+    "aunt": ("niece", "nephew"),
+    "uncle": ("niece", "nephew"),
+    "niece": ("aunt", "uncle"),
+    "nephew": ("aunt", "uncle"),
+    "godmother": ("goddaughter", "godson"),
+    "godson": ("godmother",),
+    "goddaughter": ("godmother",),
+}
+_BONDS_OF_ONE_GENDER = {
+    "female": ("aunt", "niece", "godmother", "goddaughter"),
+    "male": ("uncle", "nephew", "godson"),
+}
+
+
+@dataclass(frozen=True, eq=False)
 class Person:
     name: str
     gender: str
@@ -33,27 +51,42 @@ class Person:
     trade: str
     home: str  # the name of a place
     like: str
+    wish: str  # "see the end of every road"
+    habit: str  # "talking to the letters"
+    fear: str  # "closed doors"
+    kin: str  # the name of another person
+    bond: str  # what that other person is to this one: "cousin"
 
     def pronoun(self, case: str) -> str:
         """`case` is "he", "him" or "his"."""
         return _PRONOUNS[self.gender][case]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Place:
     name: str
     near: str  # the name of another place
     mark: str  # "four white sails"
-    use: str  # "grind their corn"
-    senses: tuple  # frames
+    use: str  # "grind corn"
+    indoors: bool
+    spots: tuple  # "behind the corn sacks"
+    smells: tuple  # "fresh flour"
+    sounds: tuple  # "the great wheel groaned"
+    sights: tuple  # "white dust lay on every shelf"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Thing:
     name: str
     made: str  # "brass"
+    colour: str  # "yellow"
     use: str  # "see in the dark"
     kept: str  # the name of a place
+    owner: str  # the name of the person who has the finest one
+    marks: frozenset[str]  # of MARKS
+
+
+MARKS = ("breaks", "worn", "eaten", "sounds")
 
 
 @dataclass(frozen=True)
@@ -80,13 +113,28 @@ def read_file(name: str) -> dict[str, Any]:
         raise WorldError(f"{name}: cannot be read as TOML: {error}") from None
 
 
+def at_line(file: str, text: str) -> str:
+    """ "people.toml, line 12": where `text` first stands in a data file, for errors.
+    Only the name of the file if it stands nowhere."""
+    path = FOLDER / file
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    for number, line in enumerate(lines, start=1):
+        if text in line:
+            return f"{file}, line {number}"
+    return file
+
+
+def _at_entry(file: str, entry: dict) -> str:
+    return at_line(file, f'name = "{entry.get("name", "")}"')
+
+
 def field(entry: dict, name: str, kind: type, file: str, where: str) -> Any:
     """A required field of an entry, of the right type and not empty."""
     value = entry.get(name)
     if not isinstance(value, kind) or value in ("", [], {}):
         raise WorldError(
-            f"{file}: {where}: expected {name!r} to be a {kind.__name__} that is "
-            f"not empty, found {value!r}"
+            f"{_at_entry(file, entry)}: {where}: expected {name!r} to be a "
+            f"{kind.__name__} that is not empty, found {value!r}"
         )
     return value
 
@@ -96,8 +144,9 @@ def frame_list(text: str, lists: dict, slots, file: str, where: str) -> tuple:
     try:
         parsed = frames.parse_list(text, lists)
     except frames.FrameError as error:
-        raise WorldError(f"{file}: {where}: {error}") from None
-    for frame in parsed:
+        place = at_line(file, error.line or text.strip().partition("\n")[0])
+        raise WorldError(f"{place}: {where}: {error}") from None
+    for frame, line in zip(parsed, frames.lines_of(text), strict=True):
         unknown = {
             name
             for name in frames.slot_names(frame)
@@ -105,17 +154,17 @@ def frame_list(text: str, lists: dict, slots, file: str, where: str) -> tuple:
         }
         if unknown:
             raise WorldError(
-                f"{file}: {where}: unknown slot {sorted(unknown)} in "
-                f"{frames.every_text(frame)[0]!r}; there are: {', '.join(slots)}"
+                f"{at_line(file, line)}: {where}: unknown slot {sorted(unknown)} in "
+                f"{line!r}; there are: {', '.join(slots)}"
             )
     return parsed
 
 
-def word_lists(table: dict[str, str], file: str) -> dict[str, tuple]:
+def word_lists(table: dict[str, str], file: str, slots=()) -> dict[str, tuple]:
     """The [words] of a file; a list may refer to those above it."""
     lists: dict[str, tuple] = {}
     for name, text in table.items():
-        lists[name] = frame_list(text, lists, (), file, f"[words] {name}")
+        lists[name] = frame_list(text, lists, slots, file, f"[words] {name}")
     return lists
 
 
@@ -123,71 +172,114 @@ def word_lists(table: dict[str, str], file: str) -> dict[str, tuple]:
 def load() -> World:
     """The world, read once and checked."""
     places = _load_places()
-    return World(_load_people(places), places, _load_things(places))
+    people = _load_people(places)
+    return World(people, places, _load_things(places, people))
 
 
 def _load_places() -> dict[str, Place]:
     file = "places.toml"
-    places = {}
+    places: dict[str, Place] = {}
     for number, entry in enumerate(read_file(file).get("place", []), start=1):
         where = f"place {number} ({entry.get('name', 'without a name')})"
         values = {
             key: field(entry, key, str, file, where)
-            for key in ("name", "near", "mark", "use", "senses")
+            for key in ("name", "near", "mark", "use")
         }
-        values["senses"] = frame_list(values["senses"], {}, (), file, where)
-        _add(places, Place(**values), file)
+        if not isinstance(entry.get("indoors"), bool):
+            raise WorldError(
+                f"{_at_entry(file, entry)}: {where}: expected 'indoors' to be true or "
+                f"false, found {entry.get('indoors')!r}"
+            )
+        for key in ("spots", "smells", "sounds", "sights"):
+            block = field(entry, key, str, file, where)
+            values[key] = frame_list(block, {}, (), file, f"{where}, {key}")
+        _add(places, Place(indoors=entry["indoors"], **values), file)
     for place in places.values():
         _expect_known(place.near, places, "near", file, place.name)
     return places
 
 
-def _load_people(places) -> dict[str, Person]:
+def _load_people(places: dict[str, Place]) -> dict[str, Person]:
     file = "people.toml"
-    keys = ("name", "gender", "species", "epithet", "trade", "home", "like")
-    people = {}
+    keys = Person.__dataclass_fields__
+    people: dict[str, Person] = {}
     for number, entry in enumerate(read_file(file).get("person", []), start=1):
         where = f"person {number} ({entry.get('name', 'without a name')})"
         person = Person(**{key: field(entry, key, str, file, where) for key in keys})
         _expect_known(person.gender, _PRONOUNS, "gender", file, person.name)
         _expect_known(person.home, places, "home", file, person.name)
+        _expect_known(person.bond, _RETURNED_BONDS, "bond", file, person.name)
         if not person.epithet.endswith(" " + person.species):
             raise WorldError(
-                f"{file}: {person.name}: expected the epithet to end with "
-                f"{person.species!r}, found {person.epithet!r}"
+                f"{at_line(file, person.epithet)}: {person.name}: expected the epithet "
+                f"to end with {person.species!r}, found {person.epithet!r}"
             )
         _add(people, person, file)
+    for person in people.values():
+        _check_bond(person, people, file)
     return people
 
 
-def _load_things(places) -> dict[str, Thing]:
+def _check_bond(person: Person, people: dict[str, Person], file: str) -> None:
+    """Kinship is told from both sides, and both must say the same."""
+    _expect_known(person.kin, people, "kin", file, person.name)
+    kin = people[person.kin]
+    returned = _RETURNED_BONDS[person.bond]
+    other_gender = "male" if kin.gender == "female" else "female"
+    if (
+        kin.kin != person.name
+        or kin.bond not in returned
+        or person.bond in _BONDS_OF_ONE_GENDER[other_gender]
+    ):
+        raise WorldError(
+            f"{at_line(file, _name_line(person))}: {person.name} says that {kin.name} "
+            f"({kin.gender}) is the {person.bond}, but {kin.name} says that {kin.kin} "
+            f"is the {kin.bond}; expected {kin.name} to say that {person.name} is the "
+            f"{' or '.join(returned)}"
+        )
+
+
+def _name_line(entry) -> str:
+    return f'name = "{entry.name}"'
+
+
+def _load_things(
+    places: dict[str, Place], people: dict[str, Person]
+) -> dict[str, Thing]:
     file = "things.toml"
-    things = {}
+    things: dict[str, Thing] = {}
     for line in read_file(file).get("things", "").splitlines():
         if not line.strip():
             continue
         values = [value.strip() for value in line.split("|")]
-        if len(values) != 4 or not all(values):
+        if len(values) != 7 or not all(values):
             raise WorldError(
-                f"{file}: {line!r}: expected four columns 'name | made | use | "
-                f"kept', found {len(values)}"
+                f"{at_line(file, line)}: {line!r}: expected seven columns 'name | "
+                f"made | colour | use | kept | owner | marks', found {len(values)}"
             )
-        thing = Thing(*values)
+        marks = frozenset(values.pop().split()) - {"-"}
+        thing = Thing(*values, marks)
         _expect_known(thing.kept, places, "kept", file, thing.name)
+        _expect_known(thing.owner, people, "owner", file, thing.name)
+        for mark in marks:
+            _expect_known(mark, MARKS, "marks", file, thing.name)
         _add(things, thing, file)
     return things
 
 
 def _add(table: dict, entry, file: str) -> None:
     if entry.name in table:
-        raise WorldError(f"{file}: {entry.name}: occurs twice; delete one")
+        raise WorldError(
+            f"{at_line(file, _name_line(entry))}: {entry.name}: occurs twice; "
+            "delete one"
+        )
     table[entry.name] = entry
 
 
 def _expect_known(value, known, key: str, file: str, where: str) -> None:
     if value not in known:
         raise WorldError(
-            f"{file}: {where}: expected {key!r} to be one of "
+            f"{at_line(file, str(value))}: {where}: expected {key!r} to be one of "
             f"{', '.join(sorted(known))}, found {value!r}"
         )
 
@@ -198,9 +290,9 @@ def with_article(noun: str) -> str:
 
 
 @cache
-def person_slots(person: Person, role: str) -> dict[str, str]:
+def person_slots(person: Person, role: str) -> dict[str, Any]:
     """{who}, {who.he}, ... for the person in that role, also capitalised."""
-    return _with_capitals(
+    return with_capitals(
         {
             role: person.name,
             f"{role}.he": person.pronoun("he"),
@@ -213,41 +305,58 @@ def person_slots(person: Person, role: str) -> dict[str, str]:
             f"{role}.a_trade": with_article(person.trade),
             f"{role}.home": "the " + person.home,
             f"{role}.like": person.like,
+            f"{role}.wish": person.wish,
+            f"{role}.habit": person.habit,
+            f"{role}.fear": person.fear,
+            f"{role}.kin": person.kin,
+            f"{role}.bond": person.bond,
         }
     )
 
 
 @cache
-def thing_slots(thing: Thing) -> dict[str, str]:
-    """{thing}, {thing.a}, {thing.made}, {thing.material}, {thing.use}, {thing.kept}"""
-    return _with_capitals(
+def thing_slots(thing: Thing) -> dict[str, Any]:
+    """{thing}, {thing.a} ("a lantern"), {thing.made} ("a brass lantern"),
+    {thing.material}, {thing.colour}, {thing.use}, {thing.kept}, {thing.owner}"""
+    return with_capitals(
         {
             "thing": thing.name,
             "thing.a": with_article(thing.name),
             "thing.made": with_article(f"{thing.made} {thing.name}"),
             "thing.material": thing.made,
+            "thing.colour": thing.colour,
+            "thing.a_colour": with_article(thing.colour),
             "thing.use": thing.use,
             "thing.kept": "the " + thing.kept,
+            "thing.owner": thing.owner,
         }
     )
 
 
 @cache
-def place_slots(place: Place) -> dict[str, str]:
-    """{place} ("the mill"), {place.near}, {place.mark}, {place.use}"""
-    return _with_capitals(
+def place_slots(place: Place) -> dict[str, Any]:
+    """{place} ("the mill"), {place.near}, {place.mark}, {place.use}, {place.inside}
+    ("indoors" or "outdoors"), and what is drawn anew each time: {place.spot},
+    {place.smell}, {place.sound}, {place.sight}"""
+    return with_capitals(
         {
             "place": "the " + place.name,
             "place.near": "the " + place.near,
             "place.mark": place.mark,
             "place.use": place.use,
+            "place.inside": "indoors" if place.indoors else "outdoors",
+            "place.spot": frames.Choice(place.spots),
+            "place.smell": frames.Choice(place.smells),
+            "place.sound": frames.Choice(place.sounds),
+            "place.sight": frames.Choice(place.sights),
         }
     )
 
 
-def _with_capitals(slots: dict[str, str]) -> dict[str, str]:
+def with_capitals(slots: dict[str, Any]) -> dict[str, Any]:
+    """The slots, and each with a capital: {Who} beside {who}."""
     capitals = {
-        name[0].upper() + name[1:]: text[0].upper() + text[1:]
-        for name, text in slots.items()
+        name[0].upper() + name[1:]: frames.capitalised(filling)
+        for name, filling in slots.items()
     }
     return slots | capitals

@@ -211,7 +211,7 @@ for thing in ("umbrella", "kite"):
 # answer?
 
 # %%
-question = "Translate into French: the cat is clean."
+question = "Translate into French: The cat is small."
 read(complete(base, tokenizer, question, max_new_tokens=40, top_k=1))
 
 # %% [markdown]
@@ -259,7 +259,10 @@ def answerer(stage):
     def reply(message, temperature):
         top_k = 1 if temperature <= 0.1 else None
         settings = {"temperature": temperature, "top_k": top_k}
-        return answer(model, tokenizer, [message], **settings)[0]
+        room = course.scale.story_tokens
+        return answer(
+            model, tokenizer, [message], max_new_tokens=room, **settings
+        )[0]
 
     return reply
 

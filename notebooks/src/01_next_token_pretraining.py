@@ -62,9 +62,9 @@ for document in village.documents(40, seed=3, split="train"):
 
 # %% [markdown]
 # Somebody who always guesses the next word well has to know *all* of it: that *an*
-# stands before a vowel, that *the quick brown* calls for a fox, that a woman who
-# was *she* a sentence ago is *she* still, who lives at the lighthouse. Nobody
-# labels any of this. The text is its own teacher, because the next word is
+# stands before a vowel, that *the quick brown* calls for a fox, that somebody who
+# was given a lantern can now lend it, who lives at the lighthouse. Nobody labels
+# any of this. The text is its own teacher, because the next word is
 # always there to be looked up. That is the whole idea of pre-training.
 
 # %% [markdown]
@@ -177,7 +177,7 @@ print(f"{loss:.4f}")
 # scale. They are tested on documents that are not in the training text.
 #
 # - **uniform**: all tokens are equally probable. **Work out** its loss: the
-#   vocabulary has 2048 tokens, which is $2^{11}$.
+#   vocabulary has 2560 tokens, which is $5 \cdot 2^9$; $\ln 5 \approx 1.61$.
 # - **unigram**: it knows how frequent each token is, and nothing else.
 # - **trigram**: it has counted what follows each *pair* of tokens. For decades the
 #   best language models were counts like these.
@@ -391,7 +391,8 @@ claim(
 book = next(page for page in validation_documents if page.genre == "books")
 title = book.text.splitlines()[0]
 opening = title.rsplit(" ", 1)[0]
-starts = (opening, "Questions and answers\n", "Phrase book: lesson")
+lesson = "On Thursday Ivy and Otto learn French at the mill:\n"
+starts = (opening, "Questions and answers\n", lesson)
 
 dice = torch.Generator().manual_seed(0)
 for start in starts:

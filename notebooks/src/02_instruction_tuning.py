@@ -200,10 +200,11 @@ print(f"{len(examples):,} examples, {tokens:,} tokens, {learned:,} learned")
 print("as counted by hand:", learned == by_hand)
 
 # %% [markdown]
-# Four kinds of questions are mixed: translations, summaries, the help desk, stories.
+# Five kinds of questions are mixed: translations, summaries, the help desk, stories,
+# and questions about the village.
 
 # %%
-for task in ("translate", "summarise", "support", "story"):
+for task in village.TASKS:
     pair = next(pair for pair in training_set if pair.task == task)
     print(f"[{task}]\n{pair.prompt}\n-> {pair.answer}\n")
 
@@ -407,6 +408,7 @@ TASKS = {
     "support": "help desk",
     "summarise": "summaries",
     "story": "stories",
+    "question": "questions",
 }
 
 
@@ -420,7 +422,7 @@ def measure(model, count):
             tokenizer,
             held_out,
             village.score_answer,
-            max_new_tokens=course.scale.story_tokens,
+            max_new_tokens=course.longest_answer(task),
         )
     return shares
 
@@ -469,27 +471,62 @@ for task in ("summarise", "story"):
     claim(f"{TASKS[task]}: interval above one half", low > 0.5, measured=low)
 
 # %% [markdown]
+# ### The weakest row
+#
+# Questions about the village are answered worst. Half of those in the test ask
+# *forwards*, for something that training asked too, in a new wording: "What is the
+# wish of Otto?" The other half ask *backwards* for facts that training asked for
+# forwards only: "Whose wish is it to …?" **Predict:** which half is harder?
+
+# %%
+asked = village.instructions(300, seed=0, split="test", task="question")
+halves = {}
+for direction in ("forward", "reverse"):
+    chosen = [q for q in asked if q.facts["direction"] == direction]
+    (halves[direction],) = answers_right(
+        instruct,
+        tokenizer,
+        chosen,
+        village.score_answer,
+        max_new_tokens=course.longest_answer("question"),
+    ).values()
+claim(
+    "Backwards it is right less than half as often as forwards",
+    halves["reverse"].rate < halves["forward"].rate / 2,
+    measured=halves["reverse"].rate / halves["forward"].rate,
+)
+
+# %% [markdown]
+# To us, *Otto lives at the harbour* and *at the harbour lives Otto* are one fact. To
+# the model they are two habits: after *Otto lives at* say this, after *who lives at
+# the harbour* say that. A habit learned in one direction does not run in the other
+# (Berglund et al. 2023 call it the reversal curse), and large models have it too.
+
+# %% [markdown]
 # ## 7 · Talk to it
 #
 # First the question from the beginning, then some that it was never asked.
 
 # %%
-prompts = [
-    "How can I reset my password?",
-    "What does the ferry cost?",
-    village.instructions(1, seed=7, split="test", task="translate")[0].prompt,
-    village.instructions(1, seed=7, split="test", task="summarise")[0].prompt,
-    village.story_prompts(1, seed=7, split="test")[0],
-    "What is the capital of France?",
-]
-answers = answer(instruct, tokenizer, prompts, max_new_tokens=120, top_k=1)
-for prompt, text in zip(prompts, answers, strict=True):
+prompts = {
+    "How can I reset my password?": "support",
+    "What does the ferry cost?": "support",
+    "What is the capital of France?": "support",
+}
+for task in ("translate", "summarise", "story", "question"):
+    unseen = village.instructions(1, seed=7, split="test", task=task)[0]
+    prompts[unseen.prompt] = task
+for prompt, task in prompts.items():
+    room = course.longest_answer(task)
+    (text,) = answer(
+        instruct, tokenizer, [prompt], max_new_tokens=room, top_k=1
+    )
     print(f"{prompt}\n-> {text}\n")
 
 # %% [markdown]
-# The last question is a trap: nothing that the model ever read says which town is the
-# capital of France. Whatever you see there, an answer or one of the help desk's two
-# stock excuses, it was chosen because it sounds like the examples, not because the
+# The third question is a trap: nothing that the model ever read says which town is the
+# capital of France. Whatever you see there, an answer or one of the help desk's stock
+# excuses, it was chosen because it sounds like the examples, not because the
 # model looked into what it knows. The form of an answer is one thing, knowing
 # another; tuning teaches the form.
 #
@@ -515,7 +552,12 @@ def after(message, temperature):
     """The instruct model answers."""
     dice = torch.Generator().manual_seed(0)
     return answer(
-        instruct, tokenizer, [message], temperature=temperature, generator=dice
+        instruct,
+        tokenizer,
+        [message],
+        max_new_tokens=course.scale.story_tokens,
+        temperature=temperature,
+        generator=dice,
     )[0]
 
 
@@ -530,11 +572,11 @@ Chat(
 #
 # - **Sixty updates are not enough.** They teach when to answer and when to stop; the
 #   figure above shows how far they are from the longer run, task by task.
-# - **It answers only what it was taught to answer.** Four kinds of questions, one
+# - **It answers only what it was taught to answer.** Five kinds of questions, one
 #   village. Ask for anything else, and you get the nearest thing it knows. Large
 #   models generalise to new tasks; a model of this size does not.
-# - **It does not know what it does not know.** Two stock excuses of the help desk,
-#   for tomorrow's weather and for trains, are all the modesty it was shown, and a
+# - **It does not know what it does not know.** A few stock excuses of the help desk,
+#   for tomorrow's weather or for homework, are all the modesty it was shown, and a
 #   stock sentence is not judgement.
 # - **Tuning forgets.** Every update for answers moves weights that held the village.
 #   Nothing here watches over the old skills; you can measure them with the tools of

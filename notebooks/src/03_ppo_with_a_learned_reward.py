@@ -139,7 +139,7 @@ for difference in (-6, -3, -1, 0, 1, 3, 6):
 
 # %% [markdown]
 # Not always, even then: carelessness never goes away. Now the whole crowd of
-# twenty. Their noise is set so that they agree with the gold score in 78 pairs of a
+# twenty. Their noise is set so that they agree with the gold score in 80 pairs of a
 # hundred; among real people, two agree in 70 to 80 (Stiennon et al. 2020, Ouyang et
 # al. 2022).
 
@@ -278,7 +278,7 @@ claim(
 claim("It does not pay for a fact", worth["fact"] < 0.1, measured=worth["fact"])
 
 # %% [markdown]
-# ### Why one pair in four is padded
+# ### Why one pair in seven is padded
 #
 # That had to be earned. In our first comparisons both tellings were *exactly* equally
 # long, so that no reward model could take long for good: what one telling lacked in
@@ -307,8 +307,10 @@ for name, told in examples.items():
 # Comparisons tell *differences*, and where every image stands against a fact, the two
 # rewards have the same ones: no amount of such data can tell them apart. Ours had
 # become mostly the second. In the last pair the images are equal and the labels are
-# coins, so whoever dislikes facts is often wrong. One pair in four is now like that, a
-# single telling with and without more facts.
+# coins, so whoever dislikes facts is often wrong. One pair in seven is now like that, a
+# single telling with and without more facts. One in ten is a telling with and without
+# its end: in earlier comparisons every story had one, and the policy found that it
+# could be left out.
 
 # %% [markdown]
 # ### Does it know when it does not know?
@@ -596,7 +598,7 @@ plots.show(
 # %%
 policy = course.load("instruct")
 value_model = ValueModel(reward)
-kl_controller = KLController(beta=0.07)
+kl_controller = KLController(beta=0.05)
 policy_optimizers = adamw(policy, 8e-4, eps=1e-5)
 value_optimizers = adamw(value_model, 1e-3, eps=1e-5)
 prompts = [
@@ -755,7 +757,7 @@ claim(
 # %%
 def with_a_wrong_name(pair):
     """The first telling, its hero's second mention replaced by the friend."""
-    hero, friend = re.findall(r"about (\w+) and (\w+),", pair.prompt)[0]
+    hero, friend = re.findall(r"with (\w+) and (\w+),", pair.prompt)[0]
     beginning, name, rest = pair.first.partition(hero)
     return beginning + name + rest.replace(hero, friend, 1)
 
@@ -856,7 +858,12 @@ def storyteller(model):
     def tell(message, temperature):
         dice = torch.Generator().manual_seed(0)
         return answer(
-            model, tokenizer, [message], temperature=temperature, generator=dice
+            model,
+            tokenizer,
+            [message],
+            max_new_tokens=course.scale.story_tokens,
+            temperature=temperature,
+            generator=dice,
         )[0]
 
     return tell

@@ -1,0 +1,216 @@
+"""The cast of an entry: who is drawn, in which relation, and the slots they fill.
+
+    "who"                         anybody
+    "friend: kin of who"          who stands in a relation to a role drawn before
+
+Nobody plays two roles. (Pages draw by `llmlab.village.pages`, into the same slots.)
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from llmlab.village import world
+from llmlab.village.chooser import Chooser
+from llmlab.village.world import Person, Place, Thing, World, WorldError
+
+PEOPLE = ("who", "friend", "writer", "reader")
+PLACES = ("place", "goal")
+THINGS = ("thing", "second")
+ROLES = PEOPLE + PLACES + THINGS
+
+Subject = Person | Place | Thing
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One member of the cast: anybody, or who stands in a relation to another role."""
+
+    role: str
+    relation: str = ""
+    of: str = ""
+
+
+# ---- relations of the world
+
+
+@dataclass(frozen=True)
+class Relation:
+    """`among` gives all who stand in it to a subject that plays one of `roles`; it is
+    certain if that is one only, so that the draw is no choice."""
+
+    roles: tuple[str, ...]
+    among: Callable[[World, Any], Iterable[Subject]]
+    certain: bool = False
+
+
+def _durable(village: World) -> list[Thing]:
+    """The things that nobody eats: pages lose them, lend them and clean them."""
+    return [thing for thing in village.things.values() if "eaten" not in thing.marks]
+
+
+def _home(village: World, person: Person) -> list[Place]:
+    return [village.places[person.home]]
+
+
+def _kin(village: World, person: Person) -> list[Person]:
+    return [village.people[person.kin]]
+
+
+def _property(village: World, person: Person) -> list[Thing]:
+    return [thing for thing in village.things.values() if thing.owner == person.name]
+
+
+def _shelf(village: World, thing: Thing) -> list[Place]:
+    return [village.places[thing.kept]]
+
+
+def _owner(village: World, thing: Thing) -> list[Person]:
+    return [village.people[thing.owner]]
+
+
+def _neighbour(village: World, place: Place) -> list[Place]:
+    return [village.places[place.near]]
+
+
+def _stock(village: World, place: Place) -> list[Thing]:
+    return [thing for thing in _durable(village) if thing.kept == place.name]
+
+
+RELATIONS = {
+    "home": Relation(PEOPLE, _home, certain=True),
+    "kin": Relation(PEOPLE, _kin, certain=True),
+    "property": Relation(PEOPLE, _property),  # a thing of theirs
+    "shelf": Relation(THINGS, _shelf, certain=True),
+    "owner": Relation(THINGS, _owner, certain=True),
+    "neighbour": Relation(PLACES, _neighbour, certain=True),
+    "stock": Relation(PLACES, _stock),  # a thing kept there, no food
+}
+
+
+@cache
+def everybody(role: str) -> tuple[Subject, ...]:
+    """All that could play a role."""
+    village = world.load()
+    if role in PEOPLE:
+        return tuple(village.people.values())
+    if role in PLACES:
+        return tuple(village.places.values())
+    return tuple(_durable(village))
+
+
+@cache
+def related(relation: str, subject: Subject) -> tuple[Subject, ...]:
+    """All who stand in the relation to the subject."""
+    return tuple(RELATIONS[relation].among(world.load(), subject))
+
+
+# ---- the facts of the cast as slots
+
+
+@cache
+def subject_slots(subject: Subject, role: str) -> dict[str, Any]:
+    """{who}, {who.he}, {who.home}, {thing.a}, {place.near}, ... of one of the cast."""
+    if isinstance(subject, Person):
+        return world.person_slots(subject, role) | _own_words(subject, role)
+    if isinstance(subject, Thing):
+        return _renamed(world.thing_slots(subject), "thing", role)
+    return _renamed(world.place_slots(subject), "place", role)
+
+
+def _own_words(person: Person, role: str) -> dict[str, Any]:
+    """{who.my_habit} and {who.your_habit}: facts as one tells them of oneself and to
+    the other one."""
+    slots = {}
+    for fact in ("wish", "habit"):
+        words = getattr(person, fact).split()
+        for own in ("my", "your"):
+            told = [own if word in ("his", "her") else word for word in words]
+            slots[f"{role}.{own}_{fact}"] = " ".join(told)
+    return world.with_capitals(slots)
+
+
+def _renamed(slots: dict[str, Any], usual: str, role: str) -> dict[str, Any]:
+    """The same slots for another role: {other.use} beside {thing.use}."""
+    if role == usual:
+        return slots
+    return {
+        (role.capitalize() if name[0].isupper() else role) + name[len(usual) :]: filling
+        for name, filling in slots.items()
+    }
+
+
+@cache
+def every_slot(roles: tuple[str, ...] = ROLES) -> tuple[str, ...]:
+    """Each slot that a cast of these roles fills, in small letters."""
+    return tuple(
+        name
+        for role in roles
+        for name in subject_slots(everybody(role)[0], role)
+        if name[0].islower()
+    )
+
+
+# ---- reading and making draws
+
+
+def read_draws(texts: list[str], file: str, where: str) -> list[Draw]:
+    """The draws of a page, each relation to a role that is drawn before."""
+    draws: list[Draw] = []
+    for text in texts:
+        draw = _read_draw(text, file, where)
+        if draw.of and draw.of not in {earlier.role for earlier in draws}:
+            raise WorldError(
+                f"{world.at_line(file, text)}: {where}: {text!r} needs {draw.of!r} to "
+                "be drawn before it; change the order"
+            )
+        draws.append(draw)
+    return draws
+
+
+def _read_draw(text: str, file: str, where: str) -> Draw:
+    role, _, source = (part.strip() for part in text.partition(":"))
+    relation, _, of = (part.strip() for part in source.partition(" of "))
+    line = world.at_line(file, text)
+    if role not in ROLES:
+        raise WorldError(
+            f"{line}: {where}: expected 'draws' to hold some of {', '.join(ROLES)}, "
+            f"found {role!r}"
+        )
+    if source and not _is_relation(relation, of):
+        known = ", ".join(
+            f"'{name} of {known.roles[0]}'" for name, known in RELATIONS.items()
+        )
+        raise WorldError(
+            f"{line}: {where}: expected {text!r} to end with a relation, one of {known}"
+        )
+    return Draw(role, relation, of)
+
+
+def _is_relation(relation: str, of: str) -> bool:
+    return relation in RELATIONS and of in RELATIONS[relation].roles
+
+
+def draw_cast(
+    draws: Sequence[Draw], chooser: Chooser
+) -> tuple[dict[str, Subject], dict[str, Any]]:
+    """The cast of an entry by role, and the slots that it fills."""
+    cast: dict[str, Subject] = {}
+    slots: dict[str, Any] = {}
+    for draw in draws:
+        subject = chooser.pick(_options(draw, cast))
+        cast[draw.role] = subject
+        slots |= subject_slots(subject, draw.role)
+    return cast, slots
+
+
+def _options(draw: Draw, cast: dict[str, Subject]) -> list:
+    if not draw.relation:
+        options = everybody(draw.role)
+    else:
+        options = related(draw.relation, cast[draw.of])
+        if RELATIONS[draw.relation].certain:
+            return list(options)
+    taken = {subject.name for subject in cast.values()}
+    return [option for option in options if option.name not in taken]

@@ -1,0 +1,235 @@
+"""A small grammar that says the same thing in English and in French.
+
+Gender, number, elision (l', j', n', d', qu'), contraction (au, aux, du, des),
+adjectives before and after the noun, possessives, negation, present and passé
+composé with avoir. Whatever English says, it says in a way that leaves French no
+choice: states are told in the present only, "they" and "you" never occur.
+"""
+
+from dataclasses import dataclass, replace
+
+from llmlab.village import world
+from llmlab.village.french_lexicon import Adjective, Noun, Verb, load
+from llmlab.village.world import Person
+
+# Before these elision takes place. An h is mute in the words of this list; names with
+# H or Y keep the whole word before them ("la lampe de Hazel").
+_VOWELS = "aeiouhâàéèêëîïôöûùAEIOU"
+_I, _HE, _WE, _THEY = range(4)
+_BE = (("am", "suis"), ("is", "est"), ("are", "sommes"), ("are", "sont"))
+_HAVE = ("ai", "a", "avons", "ont")
+GO = Verb(("go", "goes"), "", ("vais", "va", "allons", "vont"), "", ())
+COME = Verb(("come", "comes"), "", ("viens", "vient", "venons", "viennent"), "", ())
+# my, his or her, their: masculine, feminine, plural
+_OWNERS = {
+    "my": ("mon", "ma", "mes"),
+    "his": ("son", "sa", "ses"),
+    "her": ("son", "sa", "ses"),
+    "their": ("leur", "leur", "leurs"),
+}
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """Something said in both languages."""
+
+    english: str
+    french: str
+    pattern: str = ""
+
+
+@dataclass(frozen=True)
+class Nominal:
+    """A noun phrase, a name or a pronoun, with what a verb or adjective must know."""
+
+    english: str
+    french: str
+    gender: str
+    form: int = _HE  # which verb form it takes: je, il, nous, ils
+    owner: str = ""  # the possessive that points back to it
+    kind: str = "person"
+
+    @property
+    def plural(self) -> bool:
+        return self.form in (_WE, _THEY)
+
+
+# ---- words that change before a vowel or an article
+
+
+def elide(word: str, following: str) -> str:
+    """`le` before a vowel is l', and so on: the word with its space or apostrophe."""
+    if following[0] in _VOWELS:
+        return word[:-1] + "'" + following
+    return f"{word} {following}"
+
+
+def contract(preposition: str, following: str) -> str:
+    """`à le` is au and `de les` is des; `de` also loses its e before a vowel."""
+    start, _, last = preposition.rpartition(" ")
+    start = start and start + " "
+    contracted = {"à": ("au", "aux"), "de": ("du", "des")}.get(last)
+    if contracted and following.startswith("le "):
+        return f"{start}{contracted[0]} {following[3:]}"
+    if contracted and following.startswith("les "):
+        return f"{start}{contracted[1]} {following[4:]}"
+    if last == "de":
+        return start + elide(last, following)
+    return f"{preposition} {following}"
+
+
+def genitive(english: str, plural: bool) -> str:
+    return english + ("'" if plural and english.endswith("s") else "'s")
+
+
+# ---- noun phrases
+
+
+def noun_phrase(
+    noun: Noun, adjective: Adjective | None, determiner: str, plural: bool
+) -> Nominal:
+    """`determiner`: the, a, a possessive, a number, or "" for none."""
+    english = noun.english[plural]
+    french = noun.french[plural]
+    if adjective is not None:
+        english = f"{adjective.english} {english}"
+        french = _with_adjective(noun, adjective, french, plural)
+    if determiner == "a":
+        english = world.with_article(english)
+    elif determiner:
+        english = f"{determiner} {english}"
+    return Nominal(
+        english=english,
+        french=_with_determiner(determiner, french, noun.gender, plural),
+        gender=noun.gender,
+        form=_THEY if plural else _HE,
+        owner=_owner(noun, plural),
+        kind=noun.kind,
+    )
+
+
+def _owner(noun: Noun, plural: bool) -> str:
+    if noun.kind != "person":
+        return ""
+    return "their" if plural else {"m": "his", "f": "her"}[noun.gender]
+
+
+def _with_adjective(noun: Noun, adjective: Adjective, french: str, plural: bool) -> str:
+    form = adjective.forms[noun.gender, plural]
+    if not adjective.before:
+        return f"{french} {form}"
+    if noun.gender == "m" and not plural and french[0] in _VOWELS:
+        form = adjective.before_vowel
+    return f"{form} {french}"
+
+
+def _with_determiner(determiner: str, phrase: str, gender: str, plural: bool) -> str:
+    if determiner == "":
+        return phrase
+    if determiner == "the":
+        if plural:
+            return f"les {phrase}"
+        return elide("le" if gender == "m" else "la", phrase)
+    if determiner in _OWNERS:
+        masculine, feminine, several = _OWNERS[determiner]
+        if plural:
+            return f"{several} {phrase}"
+        before_vowel = phrase[0] in _VOWELS
+        return f"{masculine if gender == 'm' or before_vowel else feminine} {phrase}"
+    if determiner == "a":
+        return f"{'un' if gender == 'm' else 'une'} {phrase}"
+    return f"{load().numbers[determiner]} {phrase}"
+
+
+def name(person: Person) -> Nominal:
+    female = person.gender == "female"
+    return Nominal(
+        person.name,
+        person.name,
+        "f" if female else "m",
+        owner="her" if female else "his",
+    )
+
+
+def both(first: Person, second: Person) -> Nominal:
+    """Tilda and Bruno"""
+    return Nominal(
+        f"{first.name} and {second.name}",
+        f"{first.name} et {second.name}",
+        "m",
+        _THEY,
+        "their",
+    )
+
+
+SHE = Nominal("she", "elle", "f", owner="her")
+HE = Nominal("he", "il", "m", owner="his")
+I = Nominal("I", "je", "m", _I, "my")  # noqa: E741
+WE = Nominal("we", "nous", "m", _WE)
+
+
+# ---- verbs
+
+
+def _with_subject(subject: Nominal, verb: str) -> str:
+    if subject.form == _I:
+        return elide("je", verb)
+    return f"{subject.french} {verb}"
+
+
+def clause_of(subject: Nominal, verb: Verb, negative: bool, past: bool) -> Phrase:
+    """Subject and verb; what follows the verb is added by the caller."""
+    base, with_he = verb.english
+    spoken = _HAVE[subject.form] if past else verb.present[subject.form]
+    participle = f" {verb.participle}" if past else ""
+    if negative:
+        spoken = elide("ne", spoken) + " pas"
+        do = "did" if past else ("does" if subject.form == _HE else "do")
+        english = f"{do} not {base}"
+    elif past:
+        english = verb.past
+    else:
+        english = with_he if subject.form == _HE else base
+    return Phrase(
+        f"{subject.english} {english}", _with_subject(subject, spoken) + participle
+    )
+
+
+def be(subject: Nominal, negative: bool) -> Phrase:
+    english, spoken = _BE[subject.form]
+    if negative:
+        english, spoken = f"{english} not", elide("ne", spoken) + " pas"
+    return Phrase(f"{subject.english} {english}", _with_subject(subject, spoken))
+
+
+def add(start: Phrase, english: str, french: str) -> Phrase:
+    return Phrase(f"{start.english} {english}", f"{start.french} {french}")
+
+
+def without_any(noun: Noun, adjective: Adjective | None, plural: bool) -> Nominal:
+    """What is denied: "a hat" is "de chapeau" after "ne pas"."""
+    found = noun_phrase(noun, adjective, "a", plural)
+    bare = noun_phrase(noun, adjective, "", plural)
+    return replace(found, french=contract("de", bare.french))
+
+
+def owned(owner: Nominal, noun: Noun, adjective, plural: bool) -> Nominal:
+    """the king's red boat"""
+    bare = noun_phrase(noun, adjective, "", plural)
+    french = noun_phrase(noun, adjective, "the", plural).french
+    return replace(
+        bare,
+        english=f"{genitive(owner.english, owner.plural)} {bare.english}",
+        french=f"{french} {contract('de', owner.french)}",
+    )
+
+
+def predicate(start: Phrase, subject: Nominal, adjective: Adjective) -> Phrase:
+    form = adjective.forms[subject.gender, subject.plural]
+    return add(start, adjective.english, form)
+
+
+def written(text: str) -> str:
+    """With its capital and stop."""
+    stop = "" if text.endswith(("?", "!", ".")) else "."
+    return text[0].upper() + text[1:] + stop

@@ -1,0 +1,377 @@
+"""Minimal pairs: a sentence of the corpus, and the same with one mistake.
+
+The right sentence is always one that the village writes, so that its form is one that
+a model could know. A rule finds a spot where it can make one mistake that nobody
+could take for another right sentence.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from llmlab.village import world
+from llmlab.village.corpus import Document
+
+FILE = "probes.toml"
+_SENTENCE_END = re.compile(r"(?<=[.!?]) (?=[A-Z])|\n")
+_ENGLISH = re.compile(r"\b([Tt]he|is|are|[Dd]oes|I|[Ss]he|[Hh]e|[Ww]e|[Aa]n?)\b")
+_SHARE_OF_ONE_WORD = 0.25  # of the pairs of a phenomenon change the same words
+
+
+@dataclass(frozen=True)
+class MinimalPair:
+    """Two sentences that differ in one thing; only `good` is grammatical or true to
+    the world."""
+
+    phenomenon: str
+    good: str
+    bad: str
+
+
+@dataclass(frozen=True)
+class Words:
+    """The word forms that rules exchange."""
+
+    past_of: dict[str, str]  # "find": "found"
+    base_of: dict[str, str]  # "found": "find"
+    present_of: dict[str, str]  # "found": "finds"
+    plural_verb_of: dict[str, str]  # "finds": "find", "is": "are"
+    positive_of: dict[str, str]  # "older": "old"
+    numbers: tuple[str, ...]
+
+
+# A rule gives the word that it changes and the sentence with the mistake, or None.
+Spoiled = tuple[str, str] | None
+Rule = Callable[[str], Spoiled]
+
+
+def minimal_pairs(
+    documents: Iterable[Document], pairs_each: int
+) -> tuple[MinimalPair, ...]:
+    """`pairs_each` pairs of every phenomenon, or as many as the documents have."""
+    rules = _rules()
+    found: dict[str, list[MinimalPair]] = {name: [] for name in rules}
+    changed: dict[str, Counter] = {name: Counter() for name in rules}
+    most = max(1, int(pairs_each * _SHARE_OF_ONE_WORD))
+    for sentences in _passages(documents):
+        for name, (rule, context) in rules.items():
+            if len(found[name]) == pairs_each:
+                continue
+            for text in _texts(sentences, context):
+                spoiled = rule(text)
+                if spoiled and changed[name][spoiled[0]] < most:
+                    changed[name][spoiled[0]] += 1
+                    found[name].append(MinimalPair(name, text, spoiled[1]))
+                    break
+        if all(len(pairs) == pairs_each for pairs in found.values()):
+            break
+    return tuple(pair for pairs in found.values() for pair in pairs)
+
+
+def _passages(documents: Iterable[Document]) -> Iterator[list[str]]:
+    """Sentences that follow each other, of English documents and of the English side
+    of bilingual ones; the lines of a lesson do not follow from each other."""
+    for document in documents:
+        if document.genre == "bilingual":
+            lines = document.text.splitlines()[1:]
+            sides = [side for line in lines for side in line.split(" – ")]
+            for side in sides:
+                if _ENGLISH.search(side) and ":" not in side:
+                    yield _SENTENCE_END.split(side)
+        else:
+            yield sentences_of(document.text)
+
+
+def sentences_of(text: str) -> list[str]:
+    """The sentences of a document without its title, and without those that a
+    quotation would cut."""
+    body = text.partition("\n")[2] or text
+    return [s for s in _SENTENCE_END.split(body) if s.count('"') % 2 == 0]
+
+
+def _texts(sentences: list[str], context: int) -> Iterator[str]:
+    """Single sentences, or each with the `context` sentences before it."""
+    for end in range(context, len(sentences)):
+        text = " ".join(sentences[end - context : end + 1])
+        if len(text.split()) <= 30 and text.endswith((".", "?", "!")):
+            yield text
+
+
+@cache
+def words() -> Words:
+    data = world.read_file(FILE)
+    verbs = _rows(world.field(data, "verbs", str, FILE, "verbs"), 3)
+    comparatives = _rows(world.field(data, "comparatives", str, FILE, "file"), 2)
+    plural_verb_of = {with_he: base for base, with_he, _ in verbs}
+    return Words(
+        past_of={base: past for base, _, past in verbs if base != "be"},
+        base_of={past: base for base, _, past in verbs if base != "be"},
+        present_of={past: with_he for _, with_he, past in verbs},
+        plural_verb_of=plural_verb_of | {"is": "are", "was": "were"},
+        positive_of={comparative: positive for comparative, positive in comparatives},
+        numbers=tuple(world.field(data, "numbers", str, FILE, "numbers").split()),
+    )
+
+
+def _rows(block: str, columns: int) -> list[tuple[str, ...]]:
+    rows = []
+    for line in block.splitlines():
+        row = tuple(cell.strip() for cell in line.split("|"))
+        if not line.strip():
+            continue
+        if len(row) != columns or not all(row):
+            raise world.WorldError(
+                f"{world.at_line(FILE, line)}: {line!r}: expected {columns} columns "
+                "divided by |, none empty"
+            )
+        rows.append(row)
+    return rows
+
+
+# ---- rules
+
+
+def _one_of(options) -> str:
+    return "|".join(sorted(map(re.escape, options), key=len, reverse=True))
+
+
+def _replace(text: str, match: re.Match, group: int, new: str) -> str:
+    return text[: match.start(group)] + new + text[match.end(group) :]
+
+
+def _swap_rule(pattern: str, table: dict[str, str], group: int = 1) -> Rule:
+    """Exchanges what the group matches for its entry in the table."""
+    compiled = re.compile(pattern)
+
+    def rule(text: str) -> Spoiled:
+        match = compiled.search(text)
+        if not match or match[group] not in table:
+            return None
+        old = match[group]
+        return match[0], _replace(text, match, group, table[old])
+
+    return rule
+
+
+def _people() -> str:
+    return _one_of(world.load().people)
+
+
+def _a_or_an(text: str) -> Spoiled:
+    match = re.search(r"\b(an?) ([a-z]+)", text)
+    if not match:
+        return None
+    other = "a" if match[1] == "an" else "an"
+    return match[0], _replace(text, match, 1, other)
+
+
+def _agreement() -> Rule:
+    verbs = words().plural_verb_of
+    return _swap_rule(rf"(?:^|\. |, )(?:{_people()}) ({_one_of(verbs)})\b", verbs)
+
+
+def _tense() -> Rule:
+    start = r"^(?:Last|One|On) [^,:\"]*?"
+    return _swap_rule(
+        rf"{start}(?<! and )\b(?:{_people()}) ({_one_of(words().present_of)})\b",
+        words().present_of,
+    )
+
+
+def _infinitive() -> Rule:
+    base = words().past_of
+    before = "wanted|began|had|promised|promises|is|was|want|wants|need|needs"
+    return _swap_rule(rf"\b(?:{before}) to ({_one_of(base)})\b", base)
+
+
+def _modal() -> Rule:
+    base = words().past_of
+    modals = "could|can|would|must|shall|should|may|might|will|cannot"
+    return _swap_rule(rf"\b(?:{modals}) ({_one_of(base)})\b", base)
+
+
+def _bare_after_not() -> Rule:
+    base = words().past_of
+    return _swap_rule(rf"\b(?:did|does|do) not ({_one_of(base)})\b", base)
+
+
+def _negation_order(text: str) -> Spoiled:
+    match = re.search(r"\b(did not|does not|do not|is not|was not)\b (\w+)", text)
+    if not match:
+        return None
+    return match[0], _replace(text, match, 1, " ".join(match[1].split()[::-1]))
+
+
+def _comparative() -> Rule:
+    return _swap_rule(
+        rf"\b({_one_of(words().positive_of)}) than\b", words().positive_of
+    )
+
+
+def _singular(plural: str) -> str:
+    if plural.endswith("ies"):
+        return plural[:-3] + "y"
+    if plural.endswith(("ches", "shes", "xes", "sses")):
+        return plural[:-2]
+    return plural[:-1]
+
+
+@cache
+def _number_pattern() -> re.Pattern:
+    numbers = _one_of(words().numbers)
+    noun = r"[a-z]{3,}(?<!ous)(?<!ss)(?<!us)s"
+    return re.compile(rf"\b(?:{numbers}) (?:[a-z]+[^s\W] )?({noun})\b")
+
+
+def _plural_after_number(text: str) -> Spoiled:
+    match = _number_pattern().search(text)
+    if not match or match[1] == "this":
+        return None
+    return match[1], _replace(text, match, 1, _singular(match[1]))
+
+
+@cache
+def _thing_pattern() -> re.Pattern:
+    things = world.load().things.values()
+    names = _one_of(thing.name for thing in things if " " not in thing.name)
+    materials = _one_of({t.made for t in things} | {t.colour for t in things})
+    return re.compile(rf"\b(?:a|an|the) (({materials}) ({names}))\b")
+
+
+def _adjective_order(text: str) -> Spoiled:
+    match = _thing_pattern().search(text)
+    if not match:
+        return None
+    return match[1], _replace(text, match, 1, f"{match[3]} {match[2]}")
+
+
+@cache
+def _single_thing_pattern() -> re.Pattern:
+    things = [t.name for t in world.load().things.values() if " " not in t.name]
+    names = _one_of(name for name in things if not name.endswith(("s", "x", "h", "y")))
+    return re.compile(rf"\ban? (?:[a-z]+ )?({names})\b(?! of|')")
+
+
+def _number_of_the_noun(text: str) -> Spoiled:
+    match = _single_thing_pattern().search(text)
+    if not match or text[match.end() :][:2].strip().isalpha():
+        return None
+    return match[1], _replace(text, match, 1, f"{match[1]}s")
+
+
+def _preposition() -> Rule:
+    turned = {f"{word} the": f"the {word}" for word in ("at", "to")}
+    places = _one_of(world.load().places)
+    return _swap_rule(rf"\b((?:at|to) the) (?:{places})\b", turned)
+
+
+_OTHER_PRONOUN = {"he": "she", "she": "he"}
+_OTHER_POSSESSIVE = {"his": "her", "her": "his", "himself": "herself"}
+_OTHER_POSSESSIVE["herself"] = "himself"
+
+
+def _only_gender(text: str) -> str:
+    """The gender of the people whom a text names, if all have one and no other
+    creature is spoken of; otherwise nothing."""
+    people = world.load().people
+    named = [people[name] for name in re.findall(rf"\b({_people()})\b", text)]
+    genders = {person.gender for person in named}
+    own = {word for person in named for word in (person.species, person.trade)}
+    if len(genders) != 1 or set(_roles_pattern().findall(text)) - own:
+        return ""
+    return genders.pop()
+
+
+_GENDER_OF = {"he": "male", "his": "male", "himself": "male"}
+_GENDER_OF |= {"she": "female", "her": "female", "herself": "female"}
+
+
+def _gender(pattern: str, table: dict[str, str]) -> Rule:
+    """Exchanges a pronoun before which everybody is of its gender."""
+    swap = _swap_rule(pattern, table)
+    compiled = re.compile(pattern)
+
+    def rule(text: str) -> Spoiled:
+        match = compiled.search(text)
+        if not match:
+            return None
+        gender = _only_gender(text[: match.start()])
+        return swap(text) if gender == _GENDER_OF[match[1].lower()] else None
+
+    return rule
+
+
+def _pronoun_gender() -> Rule:
+    return _gender(r"(?<!^)\b(he|she)\b \w+", _OTHER_PRONOUN)
+
+
+def _possessive_gender() -> Rule:
+    no_noun = "as|to|for|and|in|on|at|with|by|from|so|that|when|how|what|a|the"
+    own = rf"(?:his|her)(?= (?!(?:{no_noun})\b)[a-z])"
+    pattern = rf"\b(himself|herself|{own})\b\W\w*"
+    return _gender(pattern, _OTHER_POSSESSIVE)
+
+
+@cache
+def _roles_pattern() -> re.Pattern:
+    people = world.load().people.values()
+    roles = {p.species for p in people} | {p.trade for p in people}
+    others = "mother|father|aunt|uncle|sister|brother|girl|boy|woman|man|who"
+    return re.compile(rf"\b(?:{_one_of(roles)}|{others}|grandmother|mayor)\b")
+
+
+_CASE = {"he": "him", "she": "her", "they": "them", "we": "us", "I": "me"}
+
+
+def _case() -> Rule:
+    """After a comma or a conjunction, so that no capital is lost."""
+    pronouns = _one_of(_CASE)
+    return _swap_rule(rf"(?:, |and |that |as |when )({pronouns}) [a-z]+", _CASE)
+
+
+def _question_order(text: str) -> Spoiled:
+    """The verb stays behind the subject: "Where I can buy eggs?"."""
+    match = _question_pattern().search(text)
+    if not match:
+        return None
+    _, asks, verb, subject, rest = match.groups()
+    return match[0], f"{text[: match.start(2)]}{asks} {subject} {verb}{rest}"
+
+
+@cache
+def _question_pattern() -> re.Pattern:
+    asks = "Where|When|How|Why|What|How much|How old|How often|Which [a-z]+"
+    verbs = "is|are|was|were|can|do|does|did|will|shall|must"
+    subject = rf"I|you|we|one|that|{_people()}|(?:the|my|your) [a-z]+(?: [a-z]+)?"
+    return re.compile(rf"(^|: )({asks}) ({verbs}) ({subject})\b((?: [^,?]+)?\?)$")
+
+
+def _relative(text: str) -> Spoiled:
+    match = re.search(rf"\b(?:{_people()})(?:, (?:the|a|an) [a-z ]+)?, (who) ", text)
+    return match and (match[0], _replace(text, match, 1, "which"))
+
+
+@cache
+def _rules() -> dict[str, tuple[Rule, int]]:
+    """Each rule, and how many sentences it needs before the one with the mistake."""
+    return {
+        "a or an": (_a_or_an, 0),
+        "verb agreement": (_agreement(), 0),
+        "gender of the pronoun": (_pronoun_gender(), 0),
+        "gender of the possessive": (_possessive_gender(), 0),
+        "adjective before noun": (_adjective_order, 0),
+        "noun after a or an": (_number_of_the_noun, 0),
+        "plural after a number": (_plural_after_number, 0),
+        "place of the negation": (_negation_order, 0),
+        "verb after a negation": (_bare_after_not(), 0),
+        "tense after a time word": (_tense(), 0),
+        "infinitive after to": (_infinitive(), 0),
+        "verb after a modal": (_modal(), 0),
+        "comparative before than": (_comparative(), 0),
+        "preposition before the place": (_preposition(), 0),
+        "case of the pronoun": (_case(), 0),
+        "word order of a question": (_question_order, 0),
+        "who or which": (_relative, 0),
+    }
