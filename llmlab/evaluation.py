@@ -15,7 +15,7 @@ from llmlab.batching import next_token_batch
 from llmlab.gpt import GPT
 from llmlab.instruction import answer
 from llmlab.pretraining import masked_batch
-from llmlab.reinforce import Rollout, token_log_probs
+from llmlab.reinforce import Rollout, target_logits, token_log_probs
 from llmlab.tokenizer import Tokenizer
 
 NATS_PER_BIT = math.log(2)
@@ -47,7 +47,7 @@ def sequence_log_probs(
             [sequences[i] for i in members],
             None if target_masks is None else [target_masks[i] for i in members],
         )
-        log_probs = token_log_probs(model(batch.tokens), batch.targets)
+        log_probs = token_log_probs(target_logits(model, batch), batch)
         result[members] = log_probs.double().sum(dim=1)
     return result
 
@@ -108,11 +108,7 @@ def sequence_kl(policy: GPT, reference: GPT, rollout: Rollout) -> torch.Tensor:
     """
     batch = rollout.batch
     own, others = (
-        token_log_probs(
-            model(batch.tokens, segment_ids=batch.segment_ids),
-            batch.targets,
-            rollout.temperature,
-        )
+        token_log_probs(target_logits(model, batch, rollout.temperature), batch)
         for model in (policy, reference)
     )
     return ((own - others) * rollout.mask).sum(dim=1)

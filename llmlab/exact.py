@@ -196,9 +196,11 @@ class TabularPolicy(nn.Module):
         *,
         segment_ids: Tensor | None = None,
         cache: Cache | None = None,
+        where: Tensor | None = None,
     ) -> Tensor:
-        """(batch, time) tokens to (batch, time, vocab) logits."""
-        return self.hidden_states(tokens, segment_ids=segment_ids, cache=cache)
+        """(batch, time) tokens to (batch, time, vocab) logits, or some; as a GPT."""
+        hidden = self.hidden_states(tokens, segment_ids=segment_ids, cache=cache)
+        return self.logits(hidden if where is None else hidden[where])
 
     def hidden_states(
         self,

@@ -363,6 +363,7 @@ class GPT(nn.Module):
         *,
         segment_ids: Tensor | None = None,
         cache: Cache | None = None,
+        where: Tensor | None = None,
     ) -> Tensor:
         """Score every token of the vocabulary at every position.
 
@@ -373,13 +374,15 @@ class GPT(nn.Module):
             positions of the same segment, so that one row may hold several documents.
             None: every row is one document without padding.
         cache : of the tokens read before; it is extended by `tokens`.
+        where : (batch, time) bool: all positions are read, but only these are scored.
+            The table of tokens is the widest matrix: what is not asked is not computed.
 
         Returns
         -------
-        logits : (batch, time, vocab).
+        logits : (batch, time, vocab), or (positions, vocab) if `where` is given.
         """
         hidden = self.hidden_states(tokens, segment_ids=segment_ids, cache=cache)
-        return self.logits(hidden)
+        return self.logits(hidden if where is None else hidden[where])
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(…, width) hidden states to (…, vocab) logits."""

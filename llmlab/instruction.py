@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 from llmlab.batching import Batch, pack, packed_batch
 from llmlab.gpt import GPT
-from llmlab.pretraining import cross_entropy
+from llmlab.pretraining import prediction_loss
 from llmlab.sampling import generate
 from llmlab.tokenizer import Tokenizer
 from llmlab.training import apply_gradients, set_learning_rate, warmup_stable_decay
@@ -109,8 +109,7 @@ def instruction_step(
 
     def step(index: int, generator: torch.Generator) -> dict[str, float]:
         batch = batches[index]
-        logits = model(batch.tokens, segment_ids=batch.segment_ids)
-        loss = cross_entropy(logits, batch.targets)
+        loss = prediction_loss(model, batch)
         set_learning_rate(optimizers.values(), warmup_stable_decay(index, steps))
         norm = apply_gradients(loss, model, optimizers.values())
         return {

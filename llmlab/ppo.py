@@ -28,6 +28,7 @@ from llmlab.reinforce import (
     roll_out,
     rollout_metrics,
     score_responses,
+    target_logits,
     token_log_probs,
     token_rewards,
 )
@@ -314,16 +315,16 @@ def make_ppo_step(
             max_new_tokens=max_new_tokens,
             temperature=temperature,
         )
-        tokens, targets = rollout.batch.tokens, rollout.batch.targets
-        segment_ids, mask = rollout.batch.segment_ids, rollout.mask
+        written, mask = rollout.batch, rollout.mask
 
         # From a forward pass rather than from generation: the same arithmetic as in the
         # updates, so that the first ratio is 1 and not nearly 1.
-        logits = policy(tokens, segment_ids=segment_ids)
-        log_probs = token_log_probs(logits, targets, temperature)
-        reference_logits = reference(tokens, segment_ids=segment_ids)
-        reference_log_probs = token_log_probs(reference_logits, targets, temperature)
-        values = value_model(tokens, segment_ids=segment_ids)
+        logits = target_logits(policy, written, temperature)
+        log_probs = token_log_probs(logits, written)
+        reference_log_probs = token_log_probs(
+            target_logits(reference, written, temperature), written
+        )
+        values = value_model(written.tokens, segment_ids=written.segment_ids)
 
         scores = score_responses(reward_function, rollout, unfinished_score)
         beta = kl_controller.beta.item()
@@ -339,11 +340,11 @@ def make_ppo_step(
             scores,
             log_probs,
             reference_log_probs,
-            entropy(logits, temperature),
+            entropy(logits, written),
         )
         metrics["beta"] = beta
         metrics["explained_variance"] = explained_variance(values, returns, mask)
-        experience = Experience(rollout.batch, log_probs, values, advantages, returns)
+        experience = Experience(written, log_probs, values, advantages, returns)
         return experience, metrics
 
     def learn(experience: Experience, generator: torch.Generator) -> Metrics:
@@ -363,11 +364,10 @@ def make_ppo_step(
         return means | {"first_ratio_error": first}
 
     def update(part: Experience) -> Metrics:
-        tokens, segment_ids = part.batch.tokens, part.batch.segment_ids
         mask = part.batch.target_mask
 
-        logits = policy(tokens, segment_ids=segment_ids)
-        log_probs = token_log_probs(logits, part.batch.targets, temperature)
+        logits = target_logits(policy, part.batch, temperature)
+        log_probs = token_log_probs(logits, part.batch)
         policy_loss = clipped_policy_loss(
             log_probs, part.log_probs, part.advantages, mask, clip
         )
@@ -375,7 +375,7 @@ def make_ppo_step(
             policy_loss, policy, policy_optimizers.values(), clip=gradient_clip
         )
 
-        values = value_model(tokens, segment_ids=segment_ids)
+        values = value_model(part.batch.tokens, segment_ids=part.batch.segment_ids)
         value_loss = clipped_value_loss(
             values, part.values, part.returns, mask, value_clip
         )

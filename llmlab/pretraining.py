@@ -41,13 +41,15 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORE)
 
 
-def causal_loss(model: GPT, batch: Batch) -> Tensor:
-    """Next-token loss of a batch with one document a row, padded on the right.
+def prediction_loss(model: GPT, batch: Batch) -> Tensor:
+    """Mean surprise at the targets of a batch, in nats per target.
 
-    No mask is needed: a causal model cannot see the padding that lies ahead, and what
-    is predicted at the padding is not a target.
+    The loss of every training on text: the batch says what the targets are, be it all
+    next tokens, the hidden ones, or those of an answer. Other positions are only read.
     """
-    return cross_entropy(model(batch.tokens), batch.targets)
+    asked = batch.target_mask
+    logits = model(batch.tokens, segment_ids=batch.segment_ids, where=asked)
+    return F.cross_entropy(logits, batch.targets[asked])
 
 
 def masked_batch(
@@ -86,16 +88,6 @@ def masked_batch(
     return Batch(hidden, targets, segment_ids)
 
 
-def masked_loss(model: GPT, batch: Batch) -> Tensor:
-    """Loss at the hidden positions only, of a bidirectional model.
-
-    Logits are computed for these positions alone: the others are not asked anything.
-    """
-    hidden_states = model.hidden_states(batch.tokens, segment_ids=batch.segment_ids)
-    asked = batch.target_mask
-    return F.cross_entropy(model.logits(hidden_states[asked]), batch.targets[asked])
-
-
 def pretraining_step(
     model: GPT,
     sequences: Sequence[Sequence[int]],
@@ -122,10 +114,9 @@ def pretraining_step(
         rows = [sequences[row] for row in batches[index]]
         if model.config.causal:
             batch = next_token_batch(rows, pad_id=tokenizer.pad_id)
-            loss = causal_loss(model, batch)
         else:
             batch = masked_batch(rows, tokenizer, generator, share=mask_share)
-            loss = masked_loss(model, batch)
+        loss = prediction_loss(model, batch)
         set_learning_rate(optimizers.values(), warmup_stable_decay(index, steps))
         norm = apply_gradients(loss, model, optimizers.values())
         return {

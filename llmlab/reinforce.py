@@ -28,26 +28,41 @@ token included). `RewardModel.score` is one; a program that grades text is anoth
 # What the policy said, and how probable it was ------------------------------------
 
 
-def token_log_probs(
-    logits: Tensor, targets: Tensor, temperature: float = 1.0
-) -> Tensor:
+def target_logits(policy: GPT, batch: Batch, temperature: float = 1.0) -> Tensor:
+    """The policy's scores wherever there is a target: (targets, vocab).
+
+    Prompts and padding are read and not scored. The temperature is the one that the
+    targets were drawn at: it is a part of the policy.
+    """
+    logits = policy(
+        batch.tokens, segment_ids=batch.segment_ids, where=batch.target_mask
+    )
+    return logits.div_(temperature)
+
+
+def token_log_probs(logits: Tensor, batch: Batch) -> Tensor:
     """log pi(target) at every position, (batch, time); 0 where there is no target.
 
     One function for the new, the old and the reference policy: ratios and divergences
     are differences of its results, and any disagreement would look like learning.
-    logits (batch, time, vocab), targets (batch, time). The temperature is the one that
-    the targets were drawn at: it is a part of the policy.
+    logits (targets, vocab), as `target_logits` gives them.
     """
-    mask = targets != IGNORE
-    log_probs = (logits / temperature).log_softmax(dim=-1)
-    chosen = log_probs.gather(-1, targets.where(mask, 0)[..., None])[..., 0]
-    return chosen.where(mask, 0.0)
+    targets = batch.targets[batch.target_mask]
+    chosen = logits.log_softmax(dim=-1).gather(-1, targets[:, None])[:, 0]
+    return _at_the_targets(chosen, batch)
 
 
-def entropy(logits: Tensor, temperature: float = 1.0) -> Tensor:
-    """Entropy of the next-token distribution at every position, nats, (batch, time)."""
-    log_probs = (logits / temperature).log_softmax(dim=-1)
-    return -(log_probs.exp() * log_probs).sum(dim=-1)
+def entropy(logits: Tensor, batch: Batch) -> Tensor:
+    """Entropy of the next-token distribution where there is a target, in nats:
+    (batch, time), 0 elsewhere. logits (targets, vocab)."""
+    log_probs = logits.log_softmax(dim=-1)
+    return _at_the_targets(-(log_probs.exp() * log_probs).sum(dim=-1), batch)
+
+
+def _at_the_targets(values: Tensor, batch: Batch) -> Tensor:
+    """(targets,) values put where the targets stand: (batch, time), 0 elsewhere."""
+    mask = batch.target_mask
+    return values.new_zeros(mask.shape).masked_scatter(mask, values)
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
@@ -91,7 +106,7 @@ def roll_out(
 
     Drawn from the whole vocabulary: the gradient differentiates *these* probabilities,
     and is biased if the tokens came from others. A temperature other than 1 makes
-    another policy; `token_log_probs` must be told of it. Top-k and top-p make
+    another policy; `target_logits` must be told of it. Top-k and top-p make
     probabilities of zero, whose logarithms no ratio survives.
     """
     prompts = [list(prompt) for prompt in prompts]
@@ -309,15 +324,13 @@ def make_reinforce_step(
             max_new_tokens=max_new_tokens,
             temperature=temperature,
         )
-        tokens, targets = rollout.batch.tokens, rollout.batch.targets
-        segment_ids, mask = rollout.batch.segment_ids, rollout.mask
+        mask = rollout.mask
 
-        logits = policy(tokens, segment_ids=segment_ids)
-        log_probs = token_log_probs(logits, targets, temperature)
+        logits = target_logits(policy, rollout.batch, temperature)
+        log_probs = token_log_probs(logits, rollout.batch)
         with torch.no_grad():
-            reference_logits = reference(tokens, segment_ids=segment_ids)
             reference_log_probs = token_log_probs(
-                reference_logits, targets, temperature
+                target_logits(reference, rollout.batch, temperature), rollout.batch
             )
             scores = score_responses(reward_function, rollout, unfinished_score)
             rewards = token_rewards(scores, log_probs, reference_log_probs, mask, beta)
@@ -337,7 +350,7 @@ def make_reinforce_step(
             scores,
             log_probs.detach(),
             reference_log_probs,
-            entropy(logits.detach(), temperature),
+            entropy(logits.detach(), rollout.batch),
         )
         return {"policy_loss": loss.item(), **metrics, "gradient_norm": norm}
 

@@ -4,12 +4,11 @@ import torch
 from llmlab.batching import IGNORE, next_token_batch
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.pretraining import (
-    causal_loss,
     cross_entropy,
     encode_documents,
     epochs,
     masked_batch,
-    masked_loss,
+    prediction_loss,
 )
 from llmlab.tokenizer import Tokenizer
 
@@ -58,14 +57,14 @@ def test_right_padding_needs_no_mask():
     with_mask = cross_entropy(
         model(batch.tokens, segment_ids=batch.segment_ids), batch.targets
     )
-    torch.testing.assert_close(causal_loss(model, batch), with_mask)
+    torch.testing.assert_close(prediction_loss(model, batch), with_mask)
 
 
 def test_every_token_counts_the_same_in_short_rows_and_long():
     model = lively(CONFIG)
     sequences = random_sequences(4, 30)
-    losses = [causal_loss(model, next_token_batch([s])) for s in sequences]
-    together = causal_loss(model, next_token_batch(sequences))
+    losses = [prediction_loss(model, next_token_batch([s])) for s in sequences]
+    together = prediction_loss(model, next_token_batch(sequences))
     torch.testing.assert_close(together, (3 * losses[0] + 29 * losses[1]) / 32)
     assert not torch.isclose(together, (losses[0] + losses[1]) / 2)
 
@@ -107,7 +106,7 @@ def test_the_masked_loss_looks_at_hidden_positions_only(tokenizer):
         -logits[b, t, batch.targets[b, t]] for b, t in batch.target_mask.nonzero()
     ]
     expected = torch.stack(surprises).mean()
-    torch.testing.assert_close(masked_loss(model, batch), expected)
+    torch.testing.assert_close(prediction_loss(model, batch), expected)
 
 
 def test_a_run_reads_all_documents_before_any_again():

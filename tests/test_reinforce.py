@@ -30,6 +30,7 @@ from llmlab.reinforce import (
     roll_out,
     rollout_metrics,
     score_responses,
+    target_logits,
     token_log_probs,
     token_rewards,
 )
@@ -332,8 +333,7 @@ def test_log_probs_belong_to_the_tokens_that_they_predict():
     sequence = [1, 3, 5, 7, 2]
     batch = next_token_batch([sequence, [1, 4, 2]], [[0, 0, 1, 1, 1], [0, 1, 1]])
     with torch.no_grad():
-        logits = model(batch.tokens, segment_ids=batch.segment_ids)
-        found = token_log_probs(logits, batch.targets)
+        found = token_log_probs(target_logits(model, batch), batch)
         for length in (2, 3, 4):
             alone = model(torch.tensor([sequence[:length]]))[0, -1].log_softmax(-1)
             torch.testing.assert_close(found[0, length - 1], alone[sequence[length]])
@@ -350,8 +350,8 @@ def test_a_rollout_gives_back_the_log_probs_that_it_was_drawn_with(temperature):
     rollout = roll_out(policy, prompts, generator(4), **settings)
     assert rollout.responses == generation.sequences()
     with torch.no_grad():
-        logits = policy(rollout.batch.tokens, segment_ids=rollout.batch.segment_ids)
-    found = token_log_probs(logits, rollout.batch.targets, rollout.temperature)
+        logits = target_logits(policy, rollout.batch, rollout.temperature)
+    found = token_log_probs(logits, rollout.batch)
     for row in range(len(prompts)):
         torch.testing.assert_close(
             found[row, rollout.mask[row]],
@@ -380,8 +380,8 @@ def test_sampled_sequences_occur_as_often_as_the_log_probs_say():
 def policy_probabilities(policy: GPT) -> torch.Tensor:
     """pi(y) of all 31 sequences, under a real GPT after the prompt [2]."""
     batch = next_token_batch([(2, *sequence) for sequence in WORLD.sequences])
-    logits = policy(batch.tokens, segment_ids=batch.segment_ids)
-    return token_log_probs(logits, batch.targets).sum(dim=1).exp().double()
+    log_probs = token_log_probs(target_logits(policy, batch), batch)
+    return log_probs.sum(dim=1).exp().double()
 
 
 @torch.no_grad()
@@ -414,15 +414,25 @@ def test_kl_of_sequences_is_that_of_the_policies_at_their_temperature(temperatur
     assert own.exp() @ kl > 0.001
 
 
+def test_entropy_is_that_of_the_distribution():
+    batch = next_token_batch([[2, 3, 4, 1], [2, 1]], [[0, 0, 1, 1], [0, 1]])
+    logits = torch.randn(3, 5, dtype=torch.float64)
+    p = logits.softmax(dim=-1)
+    by_hand = logits.logsumexp(-1) - (p * logits).sum(-1)
+    found = entropy(logits, batch)
+    torch.testing.assert_close(found[batch.target_mask], by_hand)
+    assert (found[~batch.target_mask] == 0).all()
+    even = entropy(torch.zeros(3, 8), batch)[batch.target_mask]
+    torch.testing.assert_close(even, torch.full((3,), math.log(8)))
+
+
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
-def test_entropy_is_that_of_the_distribution(temperature):
-    logits = torch.randn(2, 3, 5, dtype=torch.float64)
-    scaled = logits / temperature
-    p = scaled.softmax(dim=-1)
-    torch.testing.assert_close(
-        entropy(logits, temperature), scaled.logsumexp(-1) - (p * scaled).sum(-1)
-    )
-    assert entropy(torch.zeros(1, 1, 8)).item() == pytest.approx(math.log(8))
+def test_only_targets_are_scored_at_the_temperature_that_drew_them(temperature):
+    policy = small_policy(vocab_size=9)
+    batch = next_token_batch([[2, 3, 4, 1], [2, 1]], [[0, 0, 1, 1], [0, 1]])
+    everywhere = policy(batch.tokens, segment_ids=batch.segment_ids) / temperature
+    found = target_logits(policy, batch, temperature)
+    torch.testing.assert_close(found, everywhere[batch.target_mask])
 
 
 def test_unfinished_responses_get_their_fixed_score():
@@ -465,9 +475,9 @@ def test_more_padding_changes_no_metric():
 
     @torch.no_grad()
     def metrics(rollout):
-        logits = policy(rollout.batch.tokens, segment_ids=rollout.batch.segment_ids)
-        log_probs = token_log_probs(logits, rollout.batch.targets)
-        entropies = entropy(logits)
+        logits = target_logits(policy, rollout.batch)
+        log_probs = token_log_probs(logits, rollout.batch)
+        entropies = entropy(logits, rollout.batch)
         return rollout_metrics(rollout, scores, log_probs, log_probs + 0.1, entropies)
 
     wide = type(rollout)(rollout.prompts, rollout.responses, padded, rollout.finished)

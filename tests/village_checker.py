@@ -272,13 +272,13 @@ def _owners() -> dict[str, dict[str, set[str]]]:
 def homeless_spots(text: str, there: set[str]) -> list[str]:
     """Spots of places where the story is not. One may work "on the ladder" anywhere if
     a ladder is what the story is about."""
-    title = text.partition("\n")[0]
+    thing = re.search(r", an? (.+) and the ", text.partition("\n")[0])
     return [
         f"spot {spot!r}, but none of {sorted(names)}"
         for spot, names in _spots().items()
         if stands_in(spot, text)
         and not names & there
-        and not title.endswith(f" {spot.split()[-1]}")
+        and not (thing and f" {thing[1]}".endswith(f" {spot.split()[-1]}"))
     ]
 
 
@@ -414,8 +414,8 @@ def wrong_times(text: str) -> list[str]:
 def wrong_things(text: str) -> list[str]:
     """In a story: its thing in another colour or of another material."""
     title, _, story = text.partition("\n")
-    match = re.search(r"and the (.+)$", title)
-    if not match or match[1] not in things():
+    match = re.search(r", an? (.+) and the (.+)$", title)
+    if not match or match[1] not in things() or match[2] not in places():
         return [f"title: {title!r}"]
     thing = things()[match[1]]
     found = []
@@ -542,8 +542,8 @@ def texts_of(value):
 @cache
 def lexicon() -> frozenset[str]:
     """Every word of the data files, in small letters, and those that code puts in:
-    pronouns, "We answer Otto" and "Otto answers"."""
-    words = HE | SHE | {"answer", "answers"}
+    pronouns, "We answer Otto", "Otto answers" and the title of the quiz."""
+    words = HE | SHE | {"answer", "answers", "quiz"}
     for path in sorted(FOLDER.glob("**/*.toml")):
         for text in texts_of(read(str(path.relative_to(FOLDER)))):
             words.update(re.findall(r"\w+", text.lower()))

@@ -56,9 +56,7 @@ def _document(chooser: Chooser) -> Document:
 
 def _book(chooser: Chooser) -> tuple[str, dict[str, str]]:
     event = stories.draw_event(chooser)
-    title = stories.subject(event)
-    title = title[0].upper() + title[1:]
-    text = f"{title}\n{stories.tell(event, stories.BOOK, chooser)}"
+    text = f"{stories.title(event)}\n{stories.tell(event, stories.BOOK, chooser)}"
     if stories.count_words(text) <= MOST_WORDS_WITHOUT_MORAL and chooser.coin(MORAL):
         text += " " + stories.moral(event, chooser)
     return text, event.labels()
@@ -86,11 +84,11 @@ _WRITERS = {
 # (books .45, articles .2, websites .2, bilingual .1, sayings .05) divided by the
 # usual length of a document.
 GENRES = {
-    "books": 0.41,
-    "articles": 0.18,
-    "websites": 0.20,
-    "bilingual": 0.15,
-    "sayings": 0.06,
+    "books": 0.385,
+    "articles": 0.20,
+    "websites": 0.205,
+    "bilingual": 0.155,
+    "sayings": 0.055,
 }
 
 

@@ -163,7 +163,7 @@ def story_probability(event: Event, style: Style, text: str) -> float:
     return _Teller(event, style, text, 0).tell().get(len(text), 0.0)
 
 
-_TITLE = re.compile(r"(\w+), (\w+) and the (.+)\n")
+_TITLE = re.compile(r".+, with (\w+) and (\w+), (.+) and the (.+)\n")
 
 
 def book_probability(text: str) -> float:
@@ -195,27 +195,30 @@ def _with_moral(teller: _Teller, told: Ends) -> float:
 
 
 def _events(
-    who: str, friend: str, thing: str, text: str
+    who: str, friend: str, thing: str, place: str, text: str
 ) -> Iterator[tuple[Event, float]]:
     """Every event that a text with this title may tell, with its probability. What an
     event is made of is named in every telling of it, so the rest need not be tried."""
     village, times = world.load(), calendar()
-    if {who, friend} - set(village.people) or thing not in village.things:
+    things = {world.with_article(name): item for name, item in village.things.items()}
+    if {who, friend} - set(village.people):
+        return
+    if thing not in things or place not in village.places:
         return
     person, other = village.people[who], village.people[friend]
-    people, item = len(village.people), village.things[thing]
+    people, item, where = len(village.people), things[thing], village.places[place]
     schemas = simulation.schemas_for(item, plots.load().schemas())
     cast = 1.0 / (people * (people - 1) * len(village.things) * len(village.places))
-    places = [place for name, place in village.places.items() if name in text]
     days = [day for day in times.days if day in text]
-    for schema, place, day in product(schemas, places, days):
+    for schema, day in product(schemas, days):
         hours = schema.times or tuple(times.hours)
         weathers = schema.weathers or tuple(times.signs)
         drawn = len(schemas) * len(times.days) * len(hours) * len(weathers)
         for hour, weather in product(hours, weathers):
             if hour in text and weather in text:
-                event = Event(schema, person, other, item, place, day, hour, weather)
-                yield event, cast / drawn
+                event = Event(schema, person, other, item, where, day, hour, weather)
+                if text.startswith(stories.title(event)):
+                    yield event, cast / drawn
 
 
 # ---- other genres: frame by frame

@@ -16,8 +16,7 @@ from llmlab.village.plots import Plot
 from llmlab.village.simulation import Event
 from llmlab.village.world import Person, Place, Thing
 
-MOST_WORDS = 102  # a telling is not added to if that would make it longer
-MOST_WORDS_OF_A_PAIR = 122  # which has neither title nor moral
+MOST_WORDS = 122  # a telling is not added to if that would make it longer
 WORDS_OF_AN_ADDITION = 11  # about
 WORDS_OF_A_TWIST = 16
 SHORTEST_OF_A_PAIR = 75
@@ -38,7 +37,7 @@ class Style:
 
 
 BOOK = Style(simile=0.45, line=0.55, senses=0.4, twist=0.45, fact=0.08)
-DRY = Style(simile=0.28, line=0.28, senses=0.28, twist=0.3, fact=0.12)
+DRY = Style(simile=0.16, line=0.2, senses=0.16, twist=0.2, fact=0.06)
 
 
 def draw_event(chooser: Chooser, **given) -> Event:
@@ -66,9 +65,7 @@ def _paragraph(passages: list[list[str]]) -> str:
     return " ".join([text for passage in passages for text in passage])
 
 
-def _passages(
-    event: Event, style: Style, chooser: Chooser, most_words: int = MOST_WORDS
-) -> list[list[str]]:
+def _passages(event: Event, style: Style, chooser: Chooser) -> list[list[str]]:
     """The sentences of each beat: the beat itself, then what is added to it as long
     as there is room. Room for a twist is kept."""
     slots = event.slots()
@@ -84,7 +81,7 @@ def _passages(
         length += count_words(passages[-1][-1])
 
     def perhaps(frames: tuple, probability: float) -> None:
-        room = most_words - length - ahead - WORDS_OF_AN_ADDITION
+        room = MOST_WORDS - length - ahead - WORDS_OF_AN_ADDITION
         if frames and room >= 0 and chooser.coin(probability):
             say(frames)
 
@@ -136,6 +133,12 @@ def draw_request(chooser: Chooser, split: str) -> tuple[str, Event]:
 def request(event: Event) -> str:
     """How a story of the event is asked for."""
     return f"Write a story about {subject(event)}."
+
+
+def title(event: Event) -> str:
+    """What stands above a story of the event in a book."""
+    about = subject(event)
+    return about[0].upper() + about[1:]
 
 
 def subject(event: Event) -> str:
@@ -244,7 +247,7 @@ def _places_for_addition(kind: str, event: Event) -> list[tuple[int, tuple]]:
 
 def _tell_at_level(event: Event, level: float, chooser: Chooser) -> list[list[str]]:
     style = Style(simile=level, line=level, senses=level, twist=level, fact=0.0)
-    return _passages(event, style, chooser, MOST_WORDS_OF_A_PAIR)
+    return _passages(event, style, chooser)
 
 
 def _fill_with_facts(passages, event: Event, length: int, chooser: Chooser) -> None:

@@ -248,7 +248,7 @@ print(f"entropy line {line.nats_per_token:.2f} nats a token")
 # %%
 newborn = GPT(GPTConfig(vocab_size=tokenizer.vocab_size), seed=0)
 batch = next_token_batch(sequences[:8])
-first_loss = pretraining.causal_loss(newborn, batch)
+first_loss = pretraining.prediction_loss(newborn, batch)
 claim(
     "The loss of a new model is that of the uniform guess",
     abs(first_loss - baselines["uniform"]) < 1e-3,
@@ -269,7 +269,7 @@ print(complete(newborn, tokenizer, "Agnes", max_new_tokens=15, generator=dice))
 # %%
 optimizers = training.muon_and_adamw(newborn)
 training.apply_gradients(first_loss, newborn, optimizers.values())
-second_loss = pretraining.causal_loss(newborn, batch)
+second_loss = pretraining.prediction_loss(newborn, batch)
 claim("After one update the batch surprises less", second_loss < first_loss)
 
 # %% [markdown]
@@ -416,7 +416,7 @@ def sick_step(model, optimizers):
         batch = next_token_batch([sequences[row] for row in plan[index]])
         targets = torch.where(batch.target_mask, batch.tokens, IGNORE)
         batch = Batch(batch.tokens, targets, batch.segment_ids)
-        loss = pretraining.causal_loss(model, batch)
+        loss = pretraining.prediction_loss(model, batch)
         training.apply_gradients(loss, model, optimizers.values())
         return {"loss": loss.item(), "tokens": batch.number_of_tokens()}
 
