@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from llmlab.batching import IGNORE, Batch, next_token_batch
+from llmlab.batching import Batch, next_token_batch
 from llmlab.gpt import GPT
 from llmlab.sampling import generate
 from llmlab.training import Metrics, apply_gradients, set_learning_rate

@@ -102,8 +102,9 @@ def test_a_changed_fact_is_seen_wherever_it_stands(documents):
 
 
 STORY = (
-    "Tilda, Otto and the lantern\nOne rainy Monday morning Tilda lost a brass lantern "
-    "at the harbour. The otter found the yellow lantern on Tuesday."
+    "A loss, with Tilda and Otto, a lantern and the harbour\nOne rainy Monday morning "
+    "Tilda lost a brass lantern at the harbour. The otter found the yellow lantern on "
+    "Tuesday."
 )
 
 
