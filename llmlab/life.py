@@ -67,7 +67,7 @@ class Scale:
     """How much of everything: sizes of the data and numbers of updates."""
 
     vocab_size: int = 2560
-    layers: int = 4
+    layers: int = 3
     width: int = 128
     context: int = 256
 
@@ -77,11 +77,11 @@ class Scale:
     tokens_per_batch: int = 1024
     mask_share: float = 0.4  # see train_masked
     masked_steps: int = 340
-    base_steps: int = 1800
+    base_steps: int = 2300
 
     instructions: int = 24_000
     rows_per_batch: int = 5
-    instruct_steps: int = 1150
+    instruct_steps: int = 1250
     test_instructions: int = 150  # for each task
     answer_tokens: int = 96  # the longest answer to anything but a story
 

@@ -284,7 +284,7 @@ def adamw(
 def muon_and_adamw(
     module: nn.Module,
     *,
-    matrix_rate: float = 0.007,
+    matrix_rate: float = 0.0035,
     other_rate: float = 0.01,
     weight_decay: float = 0.0,
 ) -> dict[str, Optimizer]:

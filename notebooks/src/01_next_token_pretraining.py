@@ -427,7 +427,7 @@ run_b, history_b = short_life(
     healthy_step,
     steps=40,
     label="run B",
-    matrix_rate=30 * 0.007,
+    matrix_rate=30 * 0.0035,
     other_rate=30 * 0.01,
 )
 run_c, history_c = short_life(sick_step, steps=40, label="run C")
