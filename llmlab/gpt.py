@@ -52,9 +52,9 @@ class GPTConfig:
         2017). It saves parameters; two tables learn faster.
     """
 
-    vocab_size: int = 2048
+    vocab_size: int = 2560
     context: int = 256
-    layers: int = 4
+    layers: int = 3
     heads: int = 4
     width: int = 128
     causal: bool = True

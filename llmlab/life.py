@@ -89,7 +89,7 @@ class Scale:
     sampled_comparisons: int = 200  # of them, between the model's own stories
     test_comparisons: int = 500
     comparisons_per_batch: int = 16
-    reward_steps: int = 165
+    reward_steps: int = 187
 
     story_prompts: int = 2_000
     story_tokens: int = 160
@@ -357,7 +357,7 @@ def train_instruct(life: Life) -> Trained:
             scale.instructions, seed=life.seed, split="train"
         )
     ]
-    optimizers = muon_and_adamw(model, matrix_rate=0.004, other_rate=0.003)
+    optimizers = muon_and_adamw(model, matrix_rate=0.003, other_rate=0.003)
     step = instruction_step(
         model,
         examples,
@@ -470,7 +470,7 @@ def train_reward(life: Life) -> Trained:
     pairs = encode_comparisons(
         comparisons(life, instruct, "train"), tokenizer, context=scale.context
     )
-    optimizers = muon_and_adamw(model, matrix_rate=0.004, other_rate=0.002)
+    optimizers = muon_and_adamw(model, matrix_rate=0.003, other_rate=0.002)
     step = make_reward_step(
         model,
         pairs,

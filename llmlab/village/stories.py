@@ -20,9 +20,7 @@ MOST_WORDS = 122  # a telling is not added to if that would make it longer
 WORDS_OF_AN_ADDITION = 11  # about
 WORDS_OF_A_TWIST = 16
 SHORTEST_OF_A_PAIR = 75
-SHARE_OF_PADDED_PAIRS = 0.15
 MOST_PADDING = 50  # words
-SHARE_OF_CUT_PAIRS = 0.1
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Style:
 
 
 BOOK = Style(simile=0.45, line=0.55, senses=0.4, twist=0.45, fact=0.08)
-DRY = Style(simile=0.16, line=0.2, senses=0.16, twist=0.2, fact=0.06)
+DRY = Style(simile=0.24, line=0.24, senses=0.24, twist=0.35, fact=0.06)
 
 
 def draw_event(chooser: Chooser, **given) -> Event:
@@ -162,18 +160,13 @@ def draw_pair(chooser: Chooser, split: str) -> StoryPair:
     telling is filled up with plain facts, so that length says little.
 
     In lengths that are always equal, every image stands where the other telling has a
-    fact, and nobody could tell whether images are good or facts are bad. So one pair in
-    seven is a single telling, with and without more facts. And where every story has
-    its end, nobody can tell that an end is needed: some pairs are one telling, whole
-    and cut short.
+    fact, and nobody could tell whether images are good or facts are bad. So some pairs
+    are a single telling, with and without more facts. And where every story has its
+    end and every image its place, nobody can tell that these are needed: some pairs
+    are one telling, whole and cut short, or in order and in disorder.
     """
     prompt, event = draw_request(chooser, split)
-    if chooser.coin(SHARE_OF_PADDED_PAIRS):
-        tellings = _with_and_without_padding(event, chooser)
-    elif chooser.coin(SHARE_OF_CUT_PAIRS / (1 - SHARE_OF_PADDED_PAIRS)):
-        tellings = _whole_and_cut_short(event, chooser)
-    else:
-        tellings = _two_of_equal_length(event, chooser)
+    tellings = _KINDS_OF_PAIRS[chooser.weighted(SHARES_OF_PAIRS)](event, chooser)
     if chooser.coin(0.5):
         tellings.reverse()
     return StoryPair(prompt, *map(_paragraph, tellings))
@@ -204,6 +197,26 @@ def _whole_and_cut_short(event: Event, chooser: Chooser) -> list[list[list[str]]
     cut = [list(passage) for passage in whole[: chooser.pick((-1, -2))]]
     _fill_with_facts(cut, event, count_words(_paragraph(whole)), chooser)
     return [whole, cut]
+
+
+def _in_order_and_in_disorder(event: Event, chooser: Chooser) -> list[list[list[str]]]:
+    """The same sentences, but what was added to a beat stands after another one."""
+    ordered = _tell_at_level(event, 0.3 + 0.55 * chooser.uniform(), chooser)
+    disordered = [passage[:1] for passage in ordered]
+    for number, passage in enumerate(ordered):
+        others = [other for other in range(len(ordered) - 1) if other != number]
+        for sentence in passage[1:]:
+            disordered[chooser.pick(others)].append(sentence)
+    return [ordered, disordered]
+
+
+_KINDS_OF_PAIRS = {
+    "equal length": _two_of_equal_length,
+    "padded": _with_and_without_padding,
+    "cut": _whole_and_cut_short,
+    "disordered": _in_order_and_in_disorder,
+}
+SHARES_OF_PAIRS = {"equal length": 0.64, "padded": 0.12, "cut": 0.1, "disordered": 0.14}
 
 
 ADDITIONS = ("twist", "line", "simile", "detail", "fact")
