@@ -278,7 +278,7 @@ claim(
 claim("It does not pay for a fact", worth["fact"] < 0.1, measured=worth["fact"])
 
 # %% [markdown]
-# ### Why one pair in seven is padded
+# ### Why one pair in eight is padded
 #
 # That had to be earned. In our first comparisons both tellings were *exactly* equally
 # long, so that no reward model could take long for good: what one telling lacked in
@@ -307,10 +307,14 @@ for name, told in examples.items():
 # Comparisons tell *differences*, and where every image stands against a fact, the two
 # rewards have the same ones: no amount of such data can tell them apart. Ours had
 # become mostly the second. In the last pair the images are equal and the labels are
-# coins, so whoever dislikes facts is often wrong. One pair in seven is now like that, a
-# single telling with and without more facts. One in ten is a telling with and without
-# its end: in earlier comparisons every story had one, and the policy found that it
-# could be left out.
+# coins, so whoever dislikes facts is often wrong. One pair in eight is now like that, a
+# single telling with and without more facts.
+#
+# Two more kinds of pairs were earned in the same way. In earlier comparisons every
+# story had its end, and every image its place, so nothing said that these are needed;
+# and the policy found that it could leave out the one and scatter the other. Now one
+# pair in ten is a telling with and without its end, and one in seven a telling in order
+# and in disorder.
 
 # %% [markdown]
 # ### Does it know when it does not know?
