@@ -105,7 +105,7 @@ SCALES = {
     # Every stage in seconds; it learns next to nothing and proves that all parts fit.
     "tiny": Scale(
         vocab_size=600,
-        context=400,
+        context=512,
         layers=1,
         width=32,
         tokenizer_documents=100,

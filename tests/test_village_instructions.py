@@ -227,7 +227,7 @@ def test_training_stories_are_mostly_dry_but_not_all_alike():
     ]
     mean = sum(scores) / len(scores)
     deviation = (sum((s - mean) ** 2 for s in scores) / len(scores)) ** 0.5
-    assert 3.0 < mean < 4.5
+    assert 3.0 < mean < 5.0  # all additions that there is room for earn 6
     assert deviation > 0.5
 
 

@@ -748,8 +748,8 @@ mistakes = {
     for name, told in readings.items()
 }
 claim(
-    "Either model contradicts itself, or puts a sentence where it does not belong, "
-    "at least every other story",
+    "Either model contradicts itself, or puts a sentence where it does not "
+    "belong, at least every other story",
     min(mistakes.values()) > 0.5,
     measured=min(mistakes.values()),
 )
@@ -758,7 +758,7 @@ claim(
 # What it tells more of, it had told now and then before. Part of the reason for the
 # rest is that what is seldom written is seldom rewarded.
 #
-# The mistakes are what holds it back. A contradiction costs half a point, as much as a
+# The mistakes are what holds it back. A contradiction costs half a point, nearly what a
 # second simile earns, and there are so many in the stories of *both* models that which
 # of two stories is better is often decided by who slipped.
 #
@@ -777,15 +777,16 @@ def with_a_wrong_name(pair):
     return beginning + name + rest.replace(hero, friend, 1)
 
 
-spoiled = [(pair.prompt, pair.first, with_a_wrong_name(pair)) for pair in tellings]
-spoiled = [
-    (prompt, right, wrong)
-    for prompt, right, wrong in spoiled
-    if village.gold_score(prompt, right) > village.gold_score(prompt, wrong)
+contradicted = [
+    pair
+    for pair in tellings
+    if village.gold_score(pair.prompt, pair.first)
+    > village.gold_score(pair.prompt, with_a_wrong_name(pair))
 ]
 noticed = 0
-for prompt, *told in spoiled[:100]:
-    rendered = [render_example(tokenizer, prompt, text)[0] for text in told]
+for pair in contradicted[:100]:
+    told = [pair.first, with_a_wrong_name(pair)]
+    rendered = [render_example(tokenizer, pair.prompt, t)[0] for t in told]
     right, wrong = reward.score_texts(rendered)
     noticed += bool(right > wrong)
 claim(
