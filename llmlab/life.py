@@ -76,7 +76,7 @@ class Scale:
     validation_documents: int = 500
     tokens_per_batch: int = 1024
     mask_share: float = 0.4  # see train_masked
-    masked_steps: int = 340
+    masked_steps: int = 800
     base_steps: int = 2300
 
     instructions: int = 24_000
