@@ -89,7 +89,7 @@ class Scale:
     sampled_comparisons: int = 200  # of them, between the model's own stories
     test_comparisons: int = 500
     comparisons_per_batch: int = 16
-    reward_steps: int = 187
+    reward_steps: int = 187  # once through the comparisons
 
     story_prompts: int = 2_000
     story_tokens: int = 160
@@ -439,9 +439,18 @@ def sampled_pairs(
 
 
 def write_stories(
-    life: Life, model: GPT, prompts: list[str], seed: int
+    life: Life,
+    model: GPT,
+    prompts: list[str],
+    seed: int,
+    temperature: float | None = None,
 ) -> tuple[list[str], list[Rollout]]:
-    """What the model writes when asked; and the rollouts."""
+    """What the model writes when asked; and the rollouts.
+
+    temperature : None: the one of phase 3, `Scale.story_temperature`.
+    """
+    if temperature is None:
+        temperature = life.scale.story_temperature
     generator = torch.Generator().manual_seed(seed)
     rendered = [render_prompt(life.tokenizer, prompt) for prompt in prompts]
     rollouts = [
@@ -450,7 +459,7 @@ def write_stories(
             rendered[start : start + 250],
             generator,
             max_new_tokens=life.scale.story_tokens,
-            temperature=life.scale.story_temperature,
+            temperature=temperature,
         )
         for start in range(0, len(rendered), 250)
     ]

@@ -283,6 +283,35 @@ def test_length_says_little_about_which_of_a_pair_is_better():
     assert 0.45 <= statistics.mean(agree) <= 0.55
 
 
+def pairs_of_kind(kind, count=150):
+    """(prompt, the telling as it should be, the other)"""
+    for number in range(count):
+        chooser = Chooser(kind, number)
+        prompt, event = stories.draw_request(chooser, "train")
+        yield prompt, *stories._KINDS_OF_PAIRS[kind](event, chooser)
+
+
+def test_padding_is_worth_nothing():
+    for prompt, *tellings in pairs_of_kind("padded"):
+        plain, padded = map(stories._paragraph, tellings)
+        assert village.gold_score(prompt, plain) == village.gold_score(prompt, padded)
+
+
+@pytest.mark.parametrize("kind", ["cut", "disordered"])
+def test_an_end_and_the_right_places_are_worth_something(kind):
+    for prompt, *tellings in pairs_of_kind(kind):
+        whole, spoiled = map(stories._paragraph, tellings)
+        assert village.gold_score(prompt, whole) > village.gold_score(prompt, spoiled)
+
+
+def test_disorder_changes_nothing_but_the_order():
+    for _, ordered, disordered in pairs_of_kind("disordered"):
+        assert [told[0] for told in ordered] == [told[0] for told in disordered]
+        assert sorted(sum(ordered, [])) == sorted(sum(disordered, []))
+        for before, after in zip(ordered, disordered, strict=True):
+            assert not set(before[1:]) & set(after[1:])
+
+
 def test_damage_costs_more_the_more_there_is_of_it():
     generator = random.Random(0)
     words = DRY.split()

@@ -9,7 +9,7 @@ from llmlab.village.chooser import Chooser
 from llmlab.village.corpus import check_split
 
 TASKS = ("translate", "summarise", "support", "story", "question")
-# How often each is asked for: stories most, for they take the most learning.
+# How often each is asked for: most what takes the most learning.
 _SHARES = {
     "translate": 0.34,
     "summarise": 0.08,

@@ -595,8 +595,8 @@ plots.show(
 #    the advantage,
 # 5. makes a few clipped steps.
 #
-# A dozen updates take about a minute; the course's own run was longer. **Predict**
-# which of the curves below will rise and which will fall.
+# A dozen updates take about a minute; the course's own run drew larger rollouts.
+# **Predict** which of the curves below will rise and which will fall.
 
 # %%
 policy = course.load("instruct")
@@ -683,8 +683,8 @@ claim(
 # learn to please. We have one, the hidden gold score. In earnest one would ask
 # people again.
 #
-# Here is the course's PPO model, which had more updates, against the instruct model
-# that it came from: one story each to 400 new prompts. **Predict** its share of
+# Here is the course's PPO model, whose updates saw more stories, against the instruct
+# model that it came from: one story each to 400 new prompts. **Predict** its share of
 # wins. And by how much will its mean reward have risen, compared with its mean gold
 # score?
 
@@ -716,8 +716,8 @@ plots.win_rate_intervals({"ppo": (wins.rate, low, high)}, against="instruct")
 
 # %% [markdown]
 # Better, by a judge that it was never shown, and not as much better as we had hoped:
-# our aim is three wins in four. What did it learn, and what holds it back? Count, in
-# the stories themselves, what the reward model pays for, and what spoils a story.
+# our aim is three wins in four. What did it learn? Count, in the stories themselves,
+# what the reward model pays for.
 
 # %%
 readings = {
@@ -743,27 +743,49 @@ claim(
     sum(found["ppo"].values()) >= 1.3 * sum(found["instruct"].values()),
 )
 
-mistakes = {
-    name: sum(r.broken + r.out_of_place for r in told) / len(told)
-    for name, told in readings.items()
-}
-claim(
-    "Either model contradicts itself, or puts a sentence where it does not "
-    "belong, at least every other story",
-    min(mistakes.values()) > 0.5,
-    measured=min(mistakes.values()),
-)
-
 # %% [markdown]
 # What it tells more of, it had told now and then before. Part of the reason for the
 # rest is that what is seldom written is seldom rewarded.
 #
-# The mistakes are what holds it back. A contradiction costs half a point, nearly what a
-# second simile earns, and there are so many in the stories of *both* models that which
-# of two stories is better is often decided by who slipped.
+# ### The dice
 #
-# And what did it not learn at all? Most contradictions are names: a character is called
-# by another's in the middle of a story. To see who minds, take tellings of the village
+# All these stories were drawn at temperature 0.7, at which the policy was trained too:
+# it has to try things out. Drawn so, either model now and then says what it finds
+# unlikely itself, and one slip can cost more than a simile earns. Let both answer the
+# same prompts again at 0.3, closer to their likeliest words. **Predict:** will PPO win
+# more often than before, or less?
+
+# %%
+calm = {}
+for seed, (name, model) in enumerate(models.items()):
+    told, _ = life.write_stories(
+        course, model, new_prompts, seed=seed, temperature=0.3
+    )
+    calm[name] = list(map(village.gold_score, new_prompts, told))
+calm_wins = win_rate(calm["ppo"], calm["instruct"])
+calm_low, calm_high = calm_wins.interval
+claim(
+    "At temperature 0.3 PPO wins more often than at 0.7",
+    calm_wins.rate > wins.rate,
+    measured=calm_wins.rate,
+)
+plots.win_rate_intervals(
+    {
+        "ppo, at 0.7": (wins.rate, low, high),
+        "ppo, at 0.3": (calm_wins.rate, calm_low, calm_high),
+    },
+    against="instruct at the same temperature",
+)
+
+# %% [markdown]
+# The policy had learned more than the first figure shows: the dice hid it. Both figures
+# are right, each for its temperature, and a win-rate without its temperature says
+# little. The course quotes the one at 0.7, where the policy was trained and where its
+# KL is measured.
+#
+# And what did it not learn at all? Either model contradicts itself, and the low
+# temperature does not cure that: often a character is called by another's name in the
+# middle of a story. To see who minds, take tellings of the village
 # and give the hero once the name of the friend, nothing else, where that contradicts
 # the story. The gold score then falls, always. **Predict** how often the reward model
 # prefers the telling with the right name.
