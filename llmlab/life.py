@@ -93,7 +93,8 @@ class Scale:
 
     story_prompts: int = 2_000
     story_tokens: int = 160
-    story_temperature: float = 0.7  # at which stories are written, in all of phase 3
+    story_temperature: float = 0.7  # at which phase 3 explores: samples and rollouts
+    judged_temperature: float = 0.3  # at which its models are judged
     rollout: int = 128
     reinforce_steps: int = 6
     ppo_steps: int = 13
@@ -447,7 +448,7 @@ def write_stories(
 ) -> tuple[list[str], list[Rollout]]:
     """What the model writes when asked; and the rollouts.
 
-    temperature : None: the one of phase 3, `Scale.story_temperature`.
+    temperature : None: the one at which phase 3 explores, `Scale.story_temperature`.
     """
     if temperature is None:
         temperature = life.scale.story_temperature
@@ -601,25 +602,34 @@ def measure_policy(life: Life, policy: GPT, instruct: GPT) -> dict[str, float]:
     """The policy against its parent, on held-out prompts, judged by the hidden gold.
 
     Never judged by the reward model, which the policy was trained to please. Both write
-    one story a prompt, drawn as in training; a win is a higher gold score.
+    one story a prompt; a win is a higher gold score. A policy explores at a temperature
+    at which slips of the dice hide what it prefers, so both are judged at a lower one,
+    as they would be used. The divergence is the one that training paid for, on stories
+    drawn as there.
     """
-    prompts = life.story_prompts(life.scale.test_stories, "test")
-    stories, rollouts = write_stories(life, policy, prompts, seed=life.seed + 3)
-    before, _ = write_stories(life, instruct, prompts, seed=life.seed + 4)
-    gold = [village.gold_score(*pair) for pair in zip(prompts, stories, strict=True)]
-    gold_before = [
-        village.gold_score(*pair) for pair in zip(prompts, before, strict=True)
-    ]
+    scale = life.scale
+    prompts = life.story_prompts(scale.test_stories, "test")
+    (stories, _), (before, _) = (
+        write_stories(
+            life, model, prompts, life.seed + draw, scale.judged_temperature
+        )
+        for draw, model in ((3, policy), (4, instruct))
+    )
+    gold, gold_before = (
+        [village.gold_score(*pair) for pair in zip(prompts, told, strict=True)]
+        for told in (stories, before)
+    )
+    _, rollouts = write_stories(life, policy, prompts, life.seed + 5)
+    kl = torch.cat([sequence_kl(policy, instruct, rollout) for rollout in rollouts])
     wins = win_rate(gold, gold_before)
     low, high = wins.interval
-    kl = [sequence_kl(policy, instruct, rollout) for rollout in rollouts]
     return {
         "win_rate": wins.rate,
         "win_rate_low": low,
         "win_rate_high": high,
         "gold": sum(gold) / len(gold),
         "gold_of_instruct": sum(gold_before) / len(gold),
-        "kl": torch.cat(kl).mean().item(),
+        "kl": kl.mean().item(),
         "words": sum(len(story.split()) for story in stories) / len(stories),
         "words_of_instruct": sum(len(story.split()) for story in before) / len(before),
     }

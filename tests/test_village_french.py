@@ -14,7 +14,8 @@ import pytest
 
 from llmlab.village import french, french_patterns, world
 from llmlab.village.chooser import Chooser
-from llmlab.village.french_lexicon import load
+from llmlab.village.french_lexicon import load, nouns_of
+from llmlab.village.french_scene import Scene
 
 pyrealb = pytest.importorskip("pyrealb")
 
@@ -379,3 +380,11 @@ def test_sentences_of_tests_hold_what_they_hold_out():
         assert combined.pattern in french_patterns.PATTERNS
         new = french.sentence(Chooser("p", number), held_out_pattern=True)
         assert new.pattern in french_patterns.HELD_OUT_PATTERNS
+
+
+def test_a_page_that_has_named_everybody_may_name_them_again():
+    people = nouns_of(("person",), False)
+    scene = Scene(Chooser("everybody"), held_out=False)
+    named = [scene.one_of(people) for _ in people]
+    assert set(named) == set(people)
+    assert scene.one_of(people) in people

@@ -1,4 +1,4 @@
-"""What a bilingual page or sentence is about: every noun at most once."""
+"""What a bilingual page or sentence is about: no noun twice while others are left."""
 
 from functools import cache
 
@@ -27,7 +27,9 @@ class Scene:
         return self.one_of(nouns_of(kinds, self.held_out))
 
     def one_of(self, nouns: tuple[Noun, ...]) -> Noun:
-        noun = self._chooser.pick([n for n in nouns if n not in self._taken])
+        fresh = [noun for noun in nouns if noun not in self._taken]
+        # One page in many thousands has named every person there is.
+        noun = self._chooser.pick(fresh or nouns)
         self._taken.add(noun)
         return noun
 

@@ -355,6 +355,6 @@ for test, exchange in zip(tests, chat.exchanges, strict=False):
 #
 # ### Where to go from here
 #
-# **Next:** [1 · Next-token pre-training](01_next_token_pretraining.ipynb), where a
+# **Next:** [5 · Next-token pre-training](05_next_token_pretraining.ipynb), where a
 # model is born. **Exercises:** [problem set 1](../exercises/release/ps1/ps1.ipynb)
 # has one for each phase; do each after its chapter.

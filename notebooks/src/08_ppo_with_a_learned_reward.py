@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 3 · PPO with a learned reward
+# # 8 · PPO with a learned reward
 #
 # **You will be able to** turn *I like this one better* into a number that a model
 # can be trained on, and say how good that number can possibly be; check a policy
@@ -7,7 +7,7 @@
 # PPO by what goes wrong without it; judge a trained policy by something that it was
 # not trained to please.
 #
-# **You need** [2 · Instruction tuning](02_instruction_tuning.ipynb).
+# **You need** [7 · Instruction tuning](07_instruction_tuning.ipynb).
 #
 # **Time** {{minutes}} minutes to run on two processor cores, a third of it one
 # training run; an hour and a half to work through.
@@ -684,40 +684,45 @@ claim(
 # people again.
 #
 # Here is the course's PPO model, whose updates saw more stories, against the instruct
-# model that it came from: one story each to 400 new prompts. **Predict** its share of
-# wins. And by how much will its mean reward have risen, compared with its mean gold
-# score?
+# model that it came from: one story each to 400 new prompts. The time to try things out
+# is over: both are drawn at temperature 0.3, close to their likeliest words, as one
+# would use them. **Predict** the share of prompts that PPO wins.
 
 # %%
 ppo = course.load("ppo").requires_grad_(False)
 new_prompts = village.story_prompts(400, seed=0, split="test")
 models = {"instruct": instruct, "ppo": ppo}
-stories, rollouts = {}, {}
-for seed, (name, model) in enumerate(models.items()):
-    stories[name], rollouts[name] = life.write_stories(
-        course, model, new_prompts, seed=seed
-    )
-gold = {
-    name: list(map(village.gold_score, new_prompts, told))
-    for name, told in stories.items()
-}
+
+
+def judged(temperature):
+    """Stories of both models, their rollouts and their gold scores."""
+    stories, rollouts, gold = {}, {}, {}
+    for seed, (name, model) in enumerate(models.items()):
+        stories[name], rollouts[name] = life.write_stories(
+            course, model, new_prompts, seed, temperature
+        )
+        pairs = zip(new_prompts, stories[name], strict=True)
+        gold[name] = [village.gold_score(*pair) for pair in pairs]
+    return stories, rollouts, gold
+
+
+stories, _, gold = judged(course.scale.judged_temperature)
 plots.score_histograms(gold)
 
 # %%
 wins = win_rate(gold["ppo"], gold["instruct"])
 low, high = wins.interval
 claim(
-    "Judged by the gold score, PPO wins at least 55 % of the prompts",
-    wins.rate >= 0.55,
+    "Judged by the gold score, PPO wins at least 70 % of the prompts",
+    wins.rate >= 0.70,
     measured=wins.rate,
 )
-claim("The 95 % interval lies above one half", low > 0.5, measured=low)
+claim("The 95 % interval lies above two thirds", low > 2 / 3, measured=low)
 plots.win_rate_intervals({"ppo": (wins.rate, low, high)}, against="instruct")
 
 # %% [markdown]
-# Better, by a judge that it was never shown, and not as much better as we had hoped:
-# our aim is three wins in four. What did it learn? Count, in the stories themselves,
-# what the reward model pays for.
+# Better, by a judge that it was never shown. What did it learn? Count, in the stories
+# themselves, what the reward model pays for.
 
 # %%
 readings = {
@@ -749,39 +754,31 @@ claim(
 #
 # ### The dice
 #
-# All these stories were drawn at temperature 0.7, at which the policy was trained too:
-# it has to try things out. Drawn so, either model now and then says what it finds
-# unlikely itself, and one slip can cost more than a simile earns. Let both answer the
-# same prompts again at 0.3, closer to their likeliest words. **Predict:** will PPO win
+# In training, stories were drawn at temperature 0.7: a policy has to try things out.
+# Drawn so, either model now and then says what it finds unlikely itself, and one slip
+# can cost more than a simile earns. Ask both again at 0.7. **Predict:** will PPO win
 # more often than before, or less?
 
 # %%
-calm = {}
-for seed, (name, model) in enumerate(models.items()):
-    told, _ = life.write_stories(
-        course, model, new_prompts, seed=seed, temperature=0.3
-    )
-    calm[name] = list(map(village.gold_score, new_prompts, told))
-calm_wins = win_rate(calm["ppo"], calm["instruct"])
-calm_low, calm_high = calm_wins.interval
+_, rollouts, gold_exploring = judged(course.scale.story_temperature)
+wins_exploring = win_rate(gold_exploring["ppo"], gold_exploring["instruct"])
 claim(
-    "At temperature 0.3 PPO wins more often than at 0.7",
-    calm_wins.rate > wins.rate,
-    measured=calm_wins.rate,
+    "At temperature 0.7 PPO wins less often than at 0.3",
+    wins_exploring.rate < wins.rate,
+    measured=wins_exploring.rate,
 )
 plots.win_rate_intervals(
     {
-        "ppo, at 0.7": (wins.rate, low, high),
-        "ppo, at 0.3": (calm_wins.rate, calm_low, calm_high),
+        "ppo, at 0.3": (wins.rate, low, high),
+        "ppo, at 0.7": (wins_exploring.rate, *wins_exploring.interval),
     },
     against="instruct at the same temperature",
 )
 
 # %% [markdown]
-# The policy had learned more than the first figure shows: the dice hid it. Both figures
-# are right, each for its temperature, and a win-rate without its temperature says
-# little. The course quotes the one at 0.7, where the policy was trained and where its
-# KL is measured.
+# The dice hide a part of what the policy learned. Both figures are right, each for its
+# temperature, and a win-rate without its temperature says little. The course quotes the
+# one at 0.3.
 #
 # And what did it not learn at all? Either model contradicts itself, and the low
 # temperature does not cure that: often a character is called by another's name in the
@@ -824,8 +821,9 @@ claim(
 # taught it to mind a name. A reward model knows only what its comparisons told it.
 
 # %% [markdown]
-# What did it cost? The distance from the instruct model, and the length, because a
-# policy that wins by writing more has found a trick and not a style.
+# What did it cost? The distance from the instruct model, measured where training paid
+# for it, at 0.7; and the length, because a policy that wins by writing more has found a
+# trick and not a style.
 
 # %%
 kl = torch.cat([sequence_kl(ppo, instruct, part) for part in rollouts["ppo"]])
@@ -835,9 +833,9 @@ claim("It lies less than 25 nats a story from instruct", kl.mean() < 25)
 claim("Its stories are less than 1.5 times as long", longer < 1.5)
 
 # %% [markdown]
-# Do the judges agree with each other? For each prompt, take both stories: does the
-# reward model prefer the one with the higher gold score? (Prompts where the gold
-# scores are equal are left out.)
+# Do the judges agree with each other? For each prompt, take both stories drawn at 0.7,
+# the kind that the reward model judged in training: does it prefer the one with the
+# higher gold score? (Prompts where the gold scores are equal are left out.)
 
 # %%
 scores = {
@@ -847,7 +845,7 @@ scores = {
     ).tolist()
     for name, told in rollouts.items()
 }
-better = zip(gold["ppo"], gold["instruct"], strict=True)
+better = zip(gold_exploring["ppo"], gold_exploring["instruct"], strict=True)
 liked = zip(scores["ppo"], scores["instruct"], strict=True)
 verdicts = [
     (new > old) == (new_score > old_score)
@@ -886,7 +884,7 @@ def storyteller(model):
 Chat(
     {name: storyteller(model) for name, model in models.items()},
     examples=new_prompts[:3],
-    temperature=0.7,
+    temperature=course.scale.judged_temperature,
 )
 
 # %% [markdown]

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 2 · Instruction tuning
+# # 7 · Instruction tuning
 #
 # **You will be able to** say why a model that can write does not answer; build the
 # template that turns a question into tokens, and show that no typed text can break
@@ -7,7 +7,7 @@
 # pack many short examples into one row without letting them see each other;
 # measure answers to questions that training never asked.
 #
-# **You need** [1 · Next-token pre-training](01_next_token_pretraining.ipynb).
+# **You need** [5 · Next-token pre-training](05_next_token_pretraining.ipynb).
 #
 # **Time** {{minutes}} minutes to run on two processor cores, most of it two
 # training runs; an hour to work through.
@@ -580,7 +580,7 @@ Chat(
 #   stock sentence is not judgement.
 # - **Tuning forgets.** Every update for answers moves weights that held the village.
 #   Nothing here watches over the old skills; you can measure them with the tools of
-#   notebook 1.
+#   notebook 5.
 
 # %% [markdown]
 # ## Summary
@@ -629,5 +629,5 @@ Chat(
 # **Exercise:** the second of [problem set 1](../exercises/release/ps1/ps1.ipynb),
 # the targets of a conversation. **Next:** the model answers, but which of two
 # possible answers do people like better?
-# [3 · PPO with a learned reward](03_ppo_with_a_learned_reward.ipynb) lets it learn
+# [8 · PPO with a learned reward](08_ppo_with_a_learned_reward.ipynb) lets it learn
 # that.

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 1 · Next-token pre-training
+# # 5 · Next-token pre-training
 #
 # **You will be able to** say what a language model is trained to do, and check its
 # loss with a pencil; train one from random numbers; read a loss curve between the
@@ -697,5 +697,5 @@ for kind, share in endings.items():
 #
 # **Exercise:** the first of [problem set 1](../exercises/release/ps1/ps1.ipynb),
 # attention that looks back and never ahead. **Next:** this model continues text,
-# but it does not answer. [2 · Instruction tuning](02_instruction_tuning.ipynb)
+# but it does not answer. [7 · Instruction tuning](07_instruction_tuning.ipynb)
 # teaches it that.
