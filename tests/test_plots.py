@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from llmlab import plots
+from llmlab.plots import curves, family, judging
 
 TOKENS = ["The", " gull", " sat", "."]
 CAUSAL = np.tril(np.ones((4, 4))) / np.arange(1, 5)[:, None]
@@ -166,16 +167,16 @@ def test_the_entropy_line_and_the_baselines_lie_at_their_values():
 
 def test_a_running_mean_neither_lags_nor_bends_a_straight_line():
     line = np.arange(50.0)
-    assert np.allclose(plots._running_mean(line, reach=7), line)
+    assert np.allclose(curves._running_mean(line, reach=7), line)
     rng = np.random.default_rng(0)
     noise = rng.normal(size=1000)
-    assert plots._running_mean(noise, reach=12)[12:-12].std() < 0.3
+    assert curves._running_mean(noise, reach=12)[12:-12].std() < 0.3
 
 
 def test_labels_are_moved_apart_and_no_further_than_needed():
-    assert plots._apart([0.1, 0.5, 0.9], 0.1) == [0.1, 0.5, 0.9]
-    assert plots._apart([0.5, 0.5], 0.1) == pytest.approx([0.45, 0.55])
-    moved = plots._apart([0.2, 0.21, 0.22, 0.8], 0.1)
+    assert curves._apart([0.1, 0.5, 0.9], 0.1) == [0.1, 0.5, 0.9]
+    assert curves._apart([0.5, 0.5], 0.1) == pytest.approx([0.45, 0.55])
+    moved = curves._apart([0.2, 0.21, 0.22, 0.8], 0.1)
     assert np.diff(moved).min() >= 0.1 - 1e-12
     assert moved[3] == 0.8
 
@@ -224,10 +225,10 @@ def test_win_rates_are_called_wins_only_where_the_whole_interval_is():
 
 def test_the_wilson_interval_is_the_published_one():
     # Newcombe 1998, Statistics in Medicine 17, table I: 81 of 263 and 0 of 20.
-    assert plots._wilson_interval(81 / 263, 263) == pytest.approx(
+    assert judging._wilson_interval(81 / 263, 263) == pytest.approx(
         (0.2553, 0.3662), abs=5e-5
     )
-    assert plots._wilson_interval(0.0, 20) == pytest.approx((0, 0.1611), abs=5e-5)
+    assert judging._wilson_interval(0.0, 20) == pytest.approx((0, 0.1611), abs=5e-5)
 
 
 def test_calibration_puts_each_prediction_in_its_bin():
@@ -242,7 +243,7 @@ def test_calibration_puts_each_prediction_in_its_bin():
 
 def test_a_parent_stands_left_of_its_children_and_no_two_share_a_place():
     parents = {card.stage: card.parent for card in FAMILY} | {"random": None}
-    places = plots._tree_places(parents)
+    places = family._tree_places(parents)
     assert len(set(places.values())) == len(places) == 6
     for child, parent in parents.items():
         if parent:

@@ -1,0 +1,65 @@
+"""Pictures of what a model does: matplotlib only, plain data in, one figure out.
+
+Every function returns a `Picture`, a matplotlib figure that carries its description
+in words. A notebook cell that ends with a picture shows the image and prints the
+words, so nobody needs to see the image to follow. The words name only what survives
+a different processor (directions, orders, which side of a line), because stored
+outputs are compared strictly; the pixels may show every digit.
+
+Colours are those of Okabe and Ito (2008), distinguishable with any colour vision,
+and each one comes with a line style, a marker or a hatch that says the same.
+"""
+
+from llmlab.plots.curves import loss_curve, ppo_dashboard, schedule
+from llmlab.plots.family import lineage
+from llmlab.plots.judging import calibration, score_histograms, win_rate_intervals
+from llmlab.plots.reading import attention_map, next_token_bars, token_colours
+from llmlab.plots.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    HATCHES,
+    INK,
+    LINE_STYLES,
+    MARKERS,
+    ORANGE,
+    PALETTE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    WIDTH_INCHES,
+    Picture,
+    png,
+    show,
+)
+from llmlab.plots.words import visible
+
+__all__ = [
+    "BLUE",
+    "GREEN",
+    "GREY",
+    "HATCHES",
+    "INK",
+    "LINE_STYLES",
+    "MARKERS",
+    "ORANGE",
+    "PALETTE",
+    "PURPLE",
+    "SKY",
+    "VERMILLION",
+    "WIDTH_INCHES",
+    "Picture",
+    "attention_map",
+    "calibration",
+    "lineage",
+    "loss_curve",
+    "next_token_bars",
+    "png",
+    "ppo_dashboard",
+    "schedule",
+    "score_histograms",
+    "show",
+    "token_colours",
+    "visible",
+    "win_rate_intervals",
+]

@@ -1,0 +1,274 @@
+"""Curves of a training run: its losses, its learning rate, its vital signs."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from llmlab.plots.style import (
+    GREY,
+    INK,
+    LINE_STYLES,
+    MARKERS,
+    PALETTE,
+    WIDTH_INCHES,
+    Picture,
+    picture,
+    styled,
+)
+from llmlab.plots.words import direction, listed, sentence
+
+
+@styled
+def loss_curve(
+    runs: Mapping[str, Sequence[Mapping[str, float]]],
+    *,
+    entropy_line: float | None = None,
+    baselines: Mapping[str, float] | None = None,
+    metric: str = "loss",
+    unit: str = "nats per token",
+    title: str = "",
+) -> Picture:
+    """One line per run: a metric of its training history against the step.
+
+    `runs` maps a run's name to the history that `training.train` returns. Runs longer
+    than 40 steps are drawn as a running mean over the pale raw values.
+    `entropy_line` is the loss that no model of this corpus can go below, and
+    `baselines` are losses of simpler models, all in the same `unit`.
+    """
+    if not runs:
+        raise ValueError("no runs to draw; expected {name: history} with one or more")
+    figure, axes = picture(height=3.6)
+    labels = []
+    directions = []
+    series = {name: _series(runs[name], metric, run=name) for name in runs}
+    last_step = max(steps[-1] for steps, _ in series.values())
+    for index, (name, (steps, values)) in enumerate(series.items()):
+        smooth = _draw_series(axes, steps, values, index)
+        if steps[-1] < 0.9 * last_step:
+            _label_end(axes, steps[-1], smooth[-1], name)
+        else:
+            labels.append((smooth[-1], name, PALETTE[index % len(PALETTE)]))
+        directions.append(f"{name} {direction(values)}")
+    for name, level in (baselines or {}).items():
+        axes.axhline(level, color=GREY, linewidth=1.2, linestyle=":")
+        labels.append((level, f"{name} {level:.2f}", GREY))
+    if entropy_line is not None:
+        axes.axhline(entropy_line, color=INK, linewidth=1.2, linestyle="--")
+        labels.append((entropy_line, f"entropy {entropy_line:.2f}", INK))
+    _label_right(axes, labels)
+    axes.set(xlabel="optimiser step", ylabel=f"{metric} ({unit})", title=title)
+    axes.grid(axis="y")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
+
+    words = [f"{metric} in {unit} against the optimiser step: {listed(directions)}."]
+    if baselines:
+        words.append(f"Dotted lines mark {listed(list(baselines))}.")
+    if entropy_line is not None:
+        words.append("A dashed line marks the entropy, below which no model can go.")
+    figure.alt = sentence(" ".join(words))
+    return figure
+
+
+@styled
+def schedule(
+    schedules: Mapping[str, Sequence[float]],
+    *,
+    unit: str = "share of the peak",
+    title: str = "",
+) -> Picture:
+    """Learning rate against the step; one line per schedule, one value per step."""
+    if not schedules:
+        raise ValueError("no schedules to draw; expected {name: values by step}")
+    figure, axes = picture(height=2.8)
+    for index, (name, values) in enumerate(schedules.items()):
+        if len(values) == 0:
+            raise ValueError(f"schedule {name!r} has no values; expected one per step")
+        colour = PALETTE[index % len(PALETTE)]
+        style = LINE_STYLES[index % len(LINE_STYLES)]
+        axes.plot(values, color=colour, linestyle=style, linewidth=2, label=name)
+    figure.legend(loc="outside upper right", ncols=3, handlelength=3.2, frameon=False)
+    axes.set(xlabel="optimiser step", ylabel=f"learning rate\n({unit})", title=title)
+    axes.set_ylim(bottom=0)
+    axes.grid(axis="y")
+    shapes = [f"{name} {_schedule_shape(values)}" for name, values in schedules.items()]
+    figure.alt = sentence(
+        f"learning rate as {unit} against the optimiser step: {listed(shapes)}."
+    )
+    return figure
+
+
+@styled
+def ppo_dashboard(
+    history: Sequence[Mapping[str, float]], *, title: str = ""
+) -> Picture:
+    """Small charts of what to watch in a PPO run, and how a healthy run looks.
+
+    Draws those of `score`, `kl`, `entropy`, `clip_fraction` and `length` that the
+    history has, each against the update; REINFORCE, say, clips nothing.
+    """
+    panels = {
+        "score": ("score (reward model)", "the score rises"),
+        "kl": ("KL to the start (nats/answer)", "KL grows slowly"),
+        "entropy": ("entropy (nats/token)", "entropy falls,\n   but never to zero"),
+        "clip_fraction": ("clipped ratios (share)", "few ratios are clipped"),
+        "length": ("answer length (tokens)", "length grows little"),
+    }
+    present = [key for key in panels if history and key in history[0]]
+    if not present:
+        raise ValueError(
+            "this history has none of the metrics of PPO; expected update metrics "
+            f"with some of {', '.join(panels)}"
+        )
+    columns = min(3, len(present) + 1)
+    rows = math.ceil((len(present) + 1) / columns)
+    figure = Picture(figsize=(WIDTH_INCHES, 0.3 + 2.0 * rows))
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    directions = []
+    for axes, key in zip(grid, present, strict=False):
+        updates, values = _series(history, key, run="PPO")
+        _draw_series(axes, updates, values, index=0)
+        axes.set_title(panels[key][0], fontsize=9, fontweight="normal")
+        axes.set_xlabel("update", fontsize=9)
+        axes.tick_params(labelsize=8)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
+        axes.grid(axis="y")
+        directions.append(f"{key.replace('_', ' ')} {direction(values)}")
+    _healthy_signs(grid[len(present)], [panels[key][1] for key in present])
+    for axes in grid[len(present) + 1 :]:
+        axes.set_axis_off()
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    figure.alt = sentence(f"policy training, update by update: {listed(directions)}.")
+    return figure
+
+
+def _series(
+    history: Sequence[Mapping[str, float]], metric: str, *, run: str
+) -> tuple[np.ndarray, np.ndarray]:
+    points = [
+        (entry["step"], entry[metric])
+        for entry in history
+        if metric in entry and math.isfinite(entry[metric])
+    ]
+    if not points:
+        raise ValueError(
+            f"the history of {run!r} has no finite {metric!r}; expected a list of "
+            f"metrics like {{'step': 1, {metric!r}: 2.5}}"
+        )
+    steps, values = zip(*points, strict=True)
+    return np.asarray(steps), np.asarray(values, dtype=float)
+
+
+def _draw_series(
+    axes: Axes, steps: np.ndarray, values: np.ndarray, index: int
+) -> np.ndarray:
+    """Draws one run and returns the values of its main line."""
+    colour = PALETTE[index % len(PALETTE)]
+    style = LINE_STYLES[index % len(LINE_STYLES)]
+    smooth = values
+    if len(values) > 40:
+        axes.plot(steps, values, color=colour, linewidth=0.8, alpha=0.3)
+        smooth = _running_mean(values, reach=len(values) // 30)
+    marker = MARKERS[index % len(MARKERS)] if len(values) <= 20 else None
+    axes.plot(
+        steps,
+        smooth,
+        color=colour,
+        linestyle=style,
+        linewidth=2,
+        marker=marker,
+        markersize=5,
+    )
+    return smooth
+
+
+def _running_mean(values: np.ndarray, reach: int) -> np.ndarray:
+    """Mean of each value with up to `reach` neighbours on both sides, as many on each.
+
+    A window centred on its value does not lag behind a falling curve.
+    """
+    means = []
+    for index in range(len(values)):
+        side = min(reach, index, len(values) - 1 - index)
+        means.append(values[index - side : index + side + 1].mean())
+    return np.asarray(means)
+
+
+def _label_end(axes: Axes, step: float, value: float, text: str) -> None:
+    axes.annotate(
+        text,
+        (step, value),
+        (4, 7),
+        textcoords="offset points",
+        fontsize=9.5,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8},
+    )
+
+
+def _label_right(axes: Axes, labels: Sequence[tuple[float, str, str]]) -> None:
+    """Writes each label beside its height, right of the axes, none over another."""
+    low, high = axes.get_ylim()
+    room = 0.075 * 3.6 / axes.figure.get_figheight()
+    ordered = sorted(labels, key=lambda label: label[0])
+    heights = [(label[0] - low) / (high - low) for label in ordered]
+    spread = _apart(heights, room)
+    for (value, text, colour), height in zip(ordered, spread, strict=True):
+        axes.annotate(
+            text,
+            (1.0, value),
+            (1.035, height),
+            xycoords=("axes fraction", "data"),
+            textcoords="axes fraction",
+            va="center",
+            fontsize=9.5,
+            arrowprops={"arrowstyle": "-", "color": colour, "shrinkA": 1, "shrinkB": 0},
+            annotation_clip=False,
+        )
+    axes.set_ylim(low, high)
+
+
+def _apart(heights: Sequence[float], room: float) -> list[float]:
+    """Ascending `heights` moved as little as needed to be `room` apart."""
+    groups: list[list[float]] = []
+    for height in heights:
+        groups.append([height, 1])
+        while len(groups) > 1:
+            (below, under), (above, over) = groups[-2:]
+            if above - below >= room * (under + over) / 2:
+                break
+            centre = (below * under + above * over) / (under + over)
+            groups[-2:] = [[centre, under + over]]
+    return [
+        centre + room * (place - (count - 1) / 2)
+        for centre, count in groups
+        for place in range(int(count))
+    ]
+
+
+def _healthy_signs(axes: Axes, signs: Sequence[str]) -> None:
+    axes.set_axis_off()
+    axes.text(
+        0.0,
+        1.0,
+        "\n• ".join(["A healthy run", *signs]),
+        transform=axes.transAxes,
+        va="top",
+        fontsize=9,
+        linespacing=1.35,
+    )
+
+
+def _schedule_shape(values: Sequence[float]) -> str:
+    peak = max(values)
+    parts = []
+    if values[0] < peak:
+        parts.append("warms up")
+    if sum(value > 0.999 * peak for value in values) > 0.1 * len(values):
+        parts.append("stays at its peak")
+    if values[-1] < peak:
+        parts.append("decays")
+    return listed(parts)

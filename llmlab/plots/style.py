@@ -1,0 +1,125 @@
+"""What all pictures share: colours, the figure that carries words, how it is shown."""
+
+import base64
+import io
+import textwrap
+from collections.abc import Sequence
+
+import matplotlib.style
+import numpy as np
+from IPython import get_ipython
+from IPython.display import display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+INK = "#222222"
+GREY = "#6b6b6b"
+BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
+PURPLE, ORANGE, SKY = "#CC79A7", "#E69F00", "#56B4E9"
+PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
+LINE_STYLES = ("-", (0, (5, 1.5)), "-.", (0, (1, 1)), (0, (7, 2, 1, 2, 1, 2)), "--")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+HATCHES = ("", "///", "...", "\\\\\\", "xxx", "---")
+
+WIDTH_INCHES = 7.0
+DOTS_PER_INCH = 144
+SHOWN_PIXELS_PER_INCH = 100
+
+# Named in full so that a reader's own matplotlib settings change neither the look
+# nor the bytes. Token texts may hold dollar signs: they are never formulas.
+_STYLE = {
+    "figure.dpi": DOTS_PER_INCH,
+    "savefig.dpi": DOTS_PER_INCH,
+    "figure.constrained_layout.use": True,
+    "font.family": ["DejaVu Sans"],
+    "font.size": 10,
+    "text.parse_math": False,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": GREY,
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.8,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "hatch.linewidth": 0.6,
+}
+styled = matplotlib.style.context(["default", _STYLE])
+
+
+class Picture(Figure):
+    """A figure that carries its description in words as `alt`."""
+
+    alt: str = ""
+
+    def _ipython_display_(self) -> None:
+        show(self)
+
+
+@styled
+def png(figure: Figure) -> bytes:
+    """The figure as PNG bytes; the same figure always gives the same bytes."""
+    _settle(figure)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _settle(figure: Figure) -> None:
+    """Lays the figure out once and for all: each drawing would refine the layout."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        for _ in range(3):
+            engine.execute(figure)
+        figure.set_layout_engine("none")
+
+
+def show(figure: Figure, alt: str | None = None) -> None:
+    """Displays `figure` and says in words what it shows.
+
+    The words travel three ways: as alt text in the output's metadata, as the output's
+    plain text, and printed under the image, because JupyterLab ignores the first.
+    Outside a notebook only the words are printed.
+    """
+    words = alt or getattr(figure, "alt", "")
+    if not words:
+        raise ValueError(
+            "this figure has no description; pass alt='…', one or two sentences that "
+            "say what a reader should see in it"
+        )
+    if get_ipython() is not None:
+        width = round(figure.get_figwidth() * SHOWN_PIXELS_PER_INCH)
+        display(
+            {
+                "image/png": base64.b64encode(png(figure)).decode("ascii"),
+                "text/plain": f"Picture: {words}",
+            },
+            raw=True,
+            metadata={"image/png": {"alt": words, "width": width}},
+        )
+    print(textwrap.fill(f"In words: {words}", width=80))
+
+
+def picture(height: float) -> tuple[Picture, Axes]:
+    figure = Picture(figsize=(WIDTH_INCHES, height))
+    return figure, figure.subplots()
+
+
+def checked_probabilities(values: Sequence[float], *, expected: int) -> np.ndarray:
+    array = np.asarray(values, dtype=float)
+    if array.shape != (expected,) or not expected:
+        raise ValueError(
+            f"probabilities of shape {array.shape}; expected one for each of "
+            f"{expected or 'one or more'} items"
+        )
+    if not np.isfinite(array).all() or array.min() < 0 or array.max() > 1 + 1e-6:
+        raise ValueError(
+            f"probabilities between {array.min()} and {array.max()}; expected finite "
+            "numbers from 0 to 1 (logits need a softmax first)"
+        )
+    return array
