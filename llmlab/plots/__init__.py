@@ -16,6 +16,7 @@ from llmlab.plots.judging import calibration, score_histograms, win_rate_interva
 from llmlab.plots.reading import attention_map, next_token_bars, token_colours
 from llmlab.plots.style import (
     BLUE,
+    DOTS_PER_INCH,
     GREEN,
     GREY,
     HATCHES,
@@ -25,6 +26,7 @@ from llmlab.plots.style import (
     ORANGE,
     PALETTE,
     PURPLE,
+    SHOWN_PIXELS_PER_INCH,
     SKY,
     VERMILLION,
     WIDTH_INCHES,
@@ -36,6 +38,7 @@ from llmlab.plots.words import visible
 
 __all__ = [
     "BLUE",
+    "DOTS_PER_INCH",
     "GREEN",
     "GREY",
     "HATCHES",
@@ -45,6 +48,7 @@ __all__ = [
     "ORANGE",
     "PALETTE",
     "PURPLE",
+    "SHOWN_PIXELS_PER_INCH",
     "SKY",
     "VERMILLION",
     "WIDTH_INCHES",
