@@ -1,8 +1,8 @@
-"""A trigram model: the best that counting can do, as a yardstick for the GPT.
+"""Models that only count: yardsticks for the GPT.
 
-It predicts each token from the two before it, and from nothing else. A small neural
-model that cannot beat it has learned little; so every loss in this course stands
-beside the loss of this model.
+A bigram model predicts each token from the one before it, a trigram model from the two
+before it, and from nothing else. A small neural model that cannot beat them has learned
+little; so every loss in this course stands beside theirs.
 
 The smoothing is interpolated Kneser-Ney (Kneser and Ney, "Improved backing-off for
 m-gram language modeling", 1995; in the interpolated form of Chen and Goodman, "An
@@ -16,60 +16,62 @@ import torch
 from torch import Tensor
 
 
-class TrigramModel:
-    """An interpolated Kneser-Ney trigram model over token ids.
+class NgramModel:
+    """An interpolated Kneser-Ney model over token ids.
 
-    Three tables of counts are asked in turn. Each gives up a `discount` of every count
-    and hands the probability so freed to the next, which knows less context:
+    `order` tables of counts are asked in turn. Each gives up a `discount` of every
+    count and hands the probability so freed to the next, which knows less context. Of
+    a trigram model, whose order is 3, the first is
 
         p(w | u v) = (c(u v w) - d) / c(u v)  +  share freed * p(w | v)
 
-    The two lower tables do not count how often a token came but after *how many
-    different* tokens: "Francisco" is frequent, yet only after "San", so it is an
-    unlikely guess after anything else. The last resort is 1 / vocab_size.
+    The lower tables do not count how often a token came but after *how many different*
+    tokens: "Francisco" is frequent, yet only after "San", so it is an unlikely guess
+    after anything else. The last resort is 1 / vocab_size.
 
     Parameters
     ----------
     vocab_size : number of token ids.
+    order : 1 looks at nothing, 2 at the token before (bigrams), 3 at two (trigrams).
     """
 
-    def __init__(self, vocab_size: int) -> None:
-        if not 1 <= vocab_size <= 2**20:
+    def __init__(self, vocab_size: int, order: int) -> None:
+        if vocab_size < 1 or order < 1 or vocab_size**order > 2**60:
             raise ValueError(
-                f"vocab_size is {vocab_size}; it must be from 1 to {2**20}, so that "
-                "three ids fit into one 64-bit number"
+                f"vocab_size is {vocab_size} and order {order}; each must be from 1, "
+                f"and vocab_size ** order at most 2 ** 60, so that the {order} ids of "
+                "an n-gram fit into one 64-bit number"
             )
         self.vocab_size = vocab_size
+        self.order = order
         self._tables: list[_Table] = []
 
-    def fit(self, sequences: Iterable[Sequence[int]]) -> "TrigramModel":
-        """Count all trigrams of some sequences; returns the model itself.
+    def fit(self, sequences: Iterable[Sequence[int]]) -> "NgramModel":
+        """Count all n-grams of some sequences; returns the model itself.
 
         Parameters
         ----------
         sequences : token ids that each begin with <bos>. What comes before the first
-            token is taken to be that token once more.
+            token is taken to be that token again.
 
         Raises
         ------
         ValueError : an id that is not in the vocabulary, or nothing to count.
         """
-        parts = [self._trigrams(sequence) for sequence in sequences]
-        trigrams = torch.cat(parts) if parts else torch.empty(0, dtype=torch.int64)
-        if len(trigrams) == 0:
+        parts = [self._ngrams(sequence) for sequence in sequences]
+        ngrams = torch.cat(parts) if parts else torch.empty(0, dtype=torch.int64)
+        if len(ngrams) == 0:
             raise ValueError(
                 "there is nothing to count; give at least one sequence of two tokens"
             )
-        trigrams, counts = trigrams.unique(return_counts=True)
-        # Every trigram u v w is one way for v w to come about, and every bigram v w
-        # one way for w.
-        bigrams, ways = (trigrams % self.vocab_size**2).unique(return_counts=True)
-        unigrams, ways_of_one = (bigrams % self.vocab_size).unique(return_counts=True)
-        self._tables = [
-            _Table(unigrams, ways_of_one, self.vocab_size),
-            _Table(bigrams, ways, self.vocab_size),
-            _Table(trigrams, counts, self.vocab_size),
-        ]
+        tables = []
+        for order in range(self.order, 0, -1):
+            # Every trigram u v w that occurs is one way for v w to come about, and
+            # every bigram v w one way for w.
+            ngrams = ngrams % self.vocab_size**order
+            ngrams, counts = ngrams.unique(return_counts=True)
+            tables.append(_Table(ngrams, counts, self.vocab_size))
+        self._tables = tables[::-1]
         return self
 
     def log_probs(self, sequence: Sequence[int]) -> Tensor:
@@ -79,33 +81,50 @@ class TrigramModel:
         -------
         (time - 1,) float64, nats.
         """
-        return self._probabilities(self._trigrams(sequence)).log()
+        return self._probabilities(self._ngrams(sequence)).log()
 
-    def distribution(self, before: int, last: int) -> Tensor:
-        """What may follow the tokens `before`, `last`: (vocab,) float64, sums to 1."""
-        context = self._checked([before, last])
-        tokens = torch.arange(self.vocab_size)
-        prefix = context[0] * self.vocab_size**2 + context[1] * self.vocab_size
-        return self._probabilities(prefix + tokens)
+    def loss(self, sequences: Iterable[Sequence[int]]) -> float:
+        """Mean surprise at every token but the first of each, in nats per token."""
+        return -torch.cat([self.log_probs(s) for s in sequences]).mean().item()
 
-    def _probabilities(self, trigrams: Tensor) -> Tensor:
+    def distribution(self, context: Sequence[int]) -> Tensor:
+        """What may follow the `order - 1` tokens of `context`.
+
+        Returns
+        -------
+        (vocab,) float64, sums to 1.
+        """
+        if len(context) != self.order - 1:
+            raise ValueError(
+                f"the context has {len(context)} tokens; a model of order "
+                f"{self.order} looks at {self.order - 1}"
+            )
+        prefix = 0
+        for token in self._checked(context).tolist():
+            prefix = (prefix + token) * self.vocab_size
+        return self._probabilities(prefix + torch.arange(self.vocab_size))
+
+    def _probabilities(self, ngrams: Tensor) -> Tensor:
         if not self._tables:
             raise ValueError("the model has counted nothing yet; call fit first")
         probabilities = torch.full(
-            trigrams.shape, 1 / self.vocab_size, dtype=torch.float64
+            ngrams.shape, 1 / self.vocab_size, dtype=torch.float64
         )
         for order, table in enumerate(self._tables, start=1):
-            ngrams = trigrams % self.vocab_size**order
-            probabilities = table.interpolate(ngrams, probabilities)
+            shorter = ngrams % self.vocab_size**order
+            probabilities = table.interpolate(shorter, probabilities)
         return probabilities
 
-    def _trigrams(self, sequence: Sequence[int]) -> Tensor:
-        """(time - 1,) int64: u v w as one number, u * vocab**2 + v * vocab + w."""
+    def _ngrams(self, sequence: Sequence[int]) -> Tensor:
+        """(time - 1,) int64: each n-gram u v w as u * vocab**2 + v * vocab + w."""
         ids = self._checked(sequence)
-        padded = torch.cat([ids[:1], ids])
-        return (
-            padded[:-2] * self.vocab_size + padded[1:-1]
-        ) * self.vocab_size + padded[2:]
+        if len(ids) < 2:
+            return ids[:0]
+        padded = torch.cat([ids[:1]] * (self.order - 1) + [ids])
+        ngrams = torch.zeros_like(ids[1:])
+        for offset in range(1, self.order + 1):
+            ngrams = ngrams * self.vocab_size + padded[offset : offset + len(ngrams)]
+        return ngrams
 
     def _checked(self, sequence: Sequence[int]) -> Tensor:
         ids = torch.as_tensor(sequence, dtype=torch.int64)

@@ -26,7 +26,7 @@ from llmlab.checkpoints import Card, read_card, save_checkpoint
 from llmlab.evaluation import sequence_log_probs
 from llmlab.files import write_atomically
 from llmlab.gpt import GPT, GPTConfig
-from llmlab.ngrams import TrigramModel, bits_per_character
+from llmlab.ngrams import NgramModel, bits_per_character
 from llmlab.paths import RUNS
 from llmlab.pretraining import encode_documents, pretraining_step
 from llmlab.real_text import (
@@ -412,7 +412,7 @@ class Outcome:
 def measure(model: GPT, corpus: Corpus, history: Sequence[Metrics]) -> Outcome:
     """Measure a trained model, and a trigram model of the same text."""
     training, validation = corpus.training, corpus.validation
-    trigram = TrigramModel(corpus.tokenizer.vocab_size).fit(training.sequences)
+    trigram = NgramModel(corpus.tokenizer.vocab_size, order=3).fit(training.sequences)
     counted = sum(trigram.log_probs(ids).sum().item() for ids in validation.sequences)
     return Outcome(
         held_out_bits=bits(model, validation),
