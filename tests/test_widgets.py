@@ -7,9 +7,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from llmlab import widgets
 from llmlab.preferences import Comparison, LabelStore
-from llmlab.widgets import Chat, NextTokenExplorer, PairLabeller, TrainingMonitor
+from llmlab.widgets import (
+    Chat,
+    NextTokenExplorer,
+    PairLabeller,
+    TrainingMonitor,
+    training_monitor,
+)
 
 PAIRS = [
     SimpleNamespace(prompt=f"prompt {n}", first=f"first {n}", second=f"second {n}")
@@ -267,7 +272,7 @@ def test_the_twin_of_the_explorer_says_the_first_bars():
 
 def test_the_monitor_shows_where_a_run_is(monkeypatch):
     clock = iter(range(100))
-    monkeypatch.setattr(widgets.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(training_monitor.time, "monotonic", lambda: float(next(clock)))
     monitor = TrainingMonitor(seconds_between=0)
     monitor.start("base", 10, first_step=4)
     monitor.update(4, {"loss": 3.0, "kl": 0.5, "tokens": 100}, seconds=1.0)

@@ -1,0 +1,156 @@
+"""Several models answer the same message, side by side."""
+
+import html
+from collections.abc import Callable, Mapping, Sequence
+
+import anywidget
+import traitlets
+
+from llmlab.widgets.page import CSS, HELPERS
+from llmlab.widgets.static_twin import StaticTwin, table
+from llmlab.widgets.temperature import check_temperature
+
+
+class Chat(StaticTwin, anywidget.AnyWidget):
+    """Several models answer the same message, side by side.
+
+    answers : `{name: answer}`, where `answer(message, temperature)` returns a text.
+    examples : messages answered at once, so that there is something to read before
+        anybody types; they are also what the static twin shows.
+    temperature : where the slider starts.
+
+    Every message is answered on its own; the models remember no earlier one.
+    """
+
+    names = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    exchanges = traitlets.List().tag(sync=True)
+    temperature = traitlets.Float(1.0).tag(sync=True)
+    status = traitlets.Unicode("").tag(sync=True)
+
+    _css = CSS
+    _esm = (
+        HELPERS
+        + """
+function render({ model, el }) {
+  const log = h("div", {"role": "log", "aria-live": "polite",
+                        "aria-label": "messages and answers"});
+  const input = h("input", {type: "text", placeholder: "Write to all of them…",
+                            "aria-label": "message to the models"});
+  const send = h("button", {type: "submit", className: "lab-button"}, "Send");
+  const heat = slider("temperature", model.get("temperature"));
+  const status = h("p", {className: "lab-status", "role": "status"});
+  const form = h("form", {className: "lab-row"}, input, send, heat.node);
+  let waiting = false;
+  const drawLog = () => {
+    log.replaceChildren(...model.get("exchanges").map(({message, answers}) =>
+      h("div", {}, h("p", {className: "lab-message"}, message),
+        h("div", {className: "lab-columns"}, ...model.get("names").map((name) =>
+          h("div", {className: "lab-card"},
+            h("span", {className: "lab-name"}, name), answers[name] ?? "…"))))));
+  };
+  const drawStatus = () => {
+    const text = model.get("status");
+    waiting = text !== "";
+    send.setAttribute("aria-disabled", waiting);
+    status.textContent = text
+      || "Each message is answered on its own: no model remembers the one before.";
+  };
+  // JupyterLab keeps the browser from sending the form on Enter.
+  input.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing) return;
+    event.preventDefault();
+    form.requestSubmit();
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const message = input.value.trim();
+    if (waiting || !message) return;
+    waiting = true;
+    model.send({type: "ask", message, temperature: Number(heat.input.value)});
+    input.value = "";
+    input.focus();
+  });
+  model.on("change:exchanges", drawLog);
+  model.on("change:status", drawStatus);
+  drawLog();
+  drawStatus();
+  el.append(h("section", {className: "lab-box lab-chat", "aria-label": "chat"},
+              log, form, status));
+  return () => {
+    model.off("change:exchanges", drawLog);
+    model.off("change:status", drawStatus);
+  };
+}
+export default { render };
+"""
+    )
+
+    def __init__(
+        self,
+        answers: Mapping[str, Callable[[str, float], str]],
+        *,
+        examples: Sequence[str] = (),
+        temperature: float = 1.0,
+    ):
+        if not answers:
+            raise ValueError("no models to talk to; expected {name: answer function}")
+        check_temperature(temperature)
+        super().__init__(names=list(answers), temperature=temperature)
+        self._answers = dict(answers)
+        for message in examples:
+            self.ask(message)
+        self._examples = list(self.exchanges)
+        self.on_msg(self._receive)
+
+    def ask(self, message: str, temperature: float | None = None) -> dict[str, str]:
+        """What each model answers, as {name: text}; the view shows it too.
+
+        An exception of an answer function is raised, so that a run without a person
+        cannot pass over it. In the view a person reads it as a sentence instead.
+        """
+        temperature = self.temperature if temperature is None else temperature
+        check_temperature(temperature)
+        if not message.strip():
+            raise ValueError("the message is empty; write a word or more")
+        answers = {
+            name: answer(message, temperature) for name, answer in self._answers.items()
+        }
+        self.exchanges = [*self.exchanges, {"message": message, "answers": answers}]
+        return answers
+
+    def _receive(self, _widget, content: dict, _buffers) -> None:
+        message, temperature = content["message"], float(content["temperature"])
+        before, answers = self.exchanges, {}
+        try:
+            for name, answer in self._answers.items():
+                self.status = f"{name} is answering…"
+                answers[name] = _answer_or_sentence(name, answer, message, temperature)
+                exchange = {"message": message, "answers": dict(answers)}
+                self.exchanges = [*before, exchange]
+        finally:
+            self.status = ""
+
+    def static_html(self) -> str:
+        if not self._examples:
+            return (
+                f"<p>Run this cell to talk to {html.escape(', '.join(self.names))}.</p>"
+            )
+        rows = [
+            [exchange["message"], *(exchange["answers"][name] for name in self.names)]
+            for exchange in self._examples
+        ]
+        return table("The same messages, answered by each", ["", *self.names], rows)
+
+    def __repr__(self) -> str:
+        return f"Chat({', '.join(self.names)})"
+
+
+def _answer_or_sentence(
+    name: str, answer: Callable[[str, float], str], message: str, temperature: float
+) -> str:
+    try:
+        return answer(message, temperature)
+    except ValueError as error:
+        return f"{name} could not answer: {error}."
+    except Exception as error:  # whatever a learner's own function raises
+        return f"{name} could not answer: {type(error).__name__}: {error}."

@@ -1,0 +1,178 @@
+"""Bars of what may come next; a person picks and goes on."""
+
+from collections.abc import Callable, Sequence
+
+import anywidget
+import traitlets
+
+from llmlab.plots import visible
+from llmlab.widgets.page import CSS, HELPERS
+from llmlab.widgets.static_twin import StaticTwin, table
+from llmlab.widgets.temperature import check_temperature
+
+
+class NextTokenExplorer(StaticTwin, anywidget.AnyWidget):
+    """Bars of the next-token distribution; a click on a token goes on with it.
+
+    distribution : `distribution(text)` returns the whole distribution at temperature
+        1 as (token text, probability), in any order.
+    prompt : the text to start from.
+    top : how many tokens to show; the others are one bar together.
+    special_tokens : texts that stand for control tokens: shown, never appended.
+    """
+
+    prompt = traitlets.Unicode("").tag(sync=True)
+    temperature = traitlets.Float(1.0).tag(sync=True)
+    bars = traitlets.List().tag(sync=True)
+    status = traitlets.Unicode("").tag(sync=True)
+
+    _css = CSS
+    _esm = (
+        HELPERS
+        + """
+function render({ model, el }) {
+  const input = h("input", {type: "text", "aria-label": "text to continue"});
+  input.value = model.get("prompt");
+  const heat = slider("temperature", model.get("temperature"));
+  const grid = h("div", {className: "lab-bars", "role": "group",
+                         "aria-label": "most probable next tokens"});
+  const status = h("p", {className: "lab-status", "role": "status"});
+  const ask = () => model.send({type: "show", prompt: input.value,
+                                temperature: Number(heat.input.value)});
+  let timer;
+  const askSoon = () => { clearTimeout(timer); timer = setTimeout(ask, 200); };
+  input.addEventListener("input", askSoon);
+  heat.input.addEventListener("input", askSoon);
+  // Rows are made once and rewritten: a button that vanished under the focus would
+  // hand the keyboard to the notebook.
+  const rows = [];
+  const addRow = () => {
+    const row = {
+      token: h("button", {type: "button"}),
+      bar: h("div", {className: "lab-bar"}),
+      share: h("span", {className: "lab-share"}),
+      append: null,
+    };
+    row.token.addEventListener("click", () => {
+      if (row.append === null) return;
+      input.value += row.append;
+      ask();
+    });
+    rows.push(row);
+    grid.append(row.token, h("div", {}, row.bar), row.share);
+  };
+  const draw = () => {
+    const bars = model.get("bars");
+    while (rows.length < bars.length) addRow();
+    const longest = Math.max(...bars.map((bar) => bar.share), 1e-9);
+    rows.forEach((row, index) => {
+      const bar = bars[index];
+      const gone = bar === undefined;
+      row.token.textContent = gone ? "" : bar.shown;
+      row.token.title = !gone && bar.append !== null ? "go on with this token" : "";
+      row.append = gone ? null : bar.append;
+      row.token.setAttribute("aria-disabled", row.append === null);
+      row.bar.style.width = gone ? "0" : `${100 * bar.share / longest}%`;
+      row.bar.classList.toggle("lab-rest", !gone && bar.rest);
+      row.share.textContent = gone ? "" : `${(100 * bar.share).toFixed(1)} %`;
+    });
+  };
+  const drawStatus = () => { status.textContent = model.get("status"); };
+  const drawPrompt = () => {
+    if (document.activeElement !== input) input.value = model.get("prompt");
+  };
+  model.on("change:prompt", drawPrompt);
+  model.on("change:bars", draw);
+  model.on("change:status", drawStatus);
+  draw();
+  drawStatus();
+  el.append(h("section", {className: "lab-box lab-explorer",
+                          "aria-label": "next-token explorer"},
+              h("div", {className: "lab-row"}, input, heat.node), grid, status));
+  return () => {
+    clearTimeout(timer);
+    model.off("change:prompt", drawPrompt);
+    model.off("change:bars", draw);
+    model.off("change:status", drawStatus);
+  };
+}
+export default { render };
+"""
+    )
+
+    def __init__(
+        self,
+        distribution: Callable[[str], Sequence[tuple[str, float]]],
+        *,
+        prompt: str = "",
+        temperature: float = 1.0,
+        top: int = 10,
+        special_tokens: Sequence[str] = (),
+    ):
+        super().__init__()
+        self._distribution = distribution
+        self._top = top
+        self._special_tokens = set(special_tokens)
+        self.show(prompt, temperature)
+        self._first = (prompt, list(self.bars))
+        self.on_msg(self._receive)
+
+    def show(self, prompt: str, temperature: float = 1.0) -> list[tuple[str, float]]:
+        """The most probable tokens after `prompt`, most probable first; shows them."""
+        check_temperature(temperature)
+        tokens = self._distribution(prompt)
+        shares = _at_temperature([share for _, share in tokens], temperature)
+        ranked = sorted(
+            zip((text for text, _ in tokens), shares, strict=True),
+            key=lambda pair: -pair[1],
+        )[: self._top]
+        self.prompt, self.temperature = prompt, temperature
+        self.bars = [self._bar(text, share) for text, share in ranked]
+        rest = 1 - sum(share for _, share in ranked)
+        if len(ranked) < len(tokens):
+            self.bars = [*self.bars, _rest_bar(rest, len(tokens) - len(ranked))]
+        best, share = ranked[0]
+        self.status = f"Most probable: {visible(best)}, {share:.1%}."
+        return ranked
+
+    def _bar(self, text: str, share: float) -> dict:
+        is_text = text not in self._special_tokens and "\ufffd" not in text
+        return {
+            "shown": visible(text),
+            "append": text if is_text and text else None,
+            "share": share,
+            "rest": False,
+        }
+
+    def _receive(self, _widget, content: dict, _buffers) -> None:
+        try:
+            self.show(content["prompt"], float(content["temperature"]))
+        except ValueError as error:
+            self.status = f"Cannot continue this text: {error}."
+
+    def static_html(self) -> str:
+        prompt, bars = self._first
+        rows = [[bar["shown"], f"{bar['share']:.1%}"] for bar in bars]
+        title = f"After “{prompt}”, the most probable next tokens"
+        return table(title, ["token", "probability"], rows)
+
+    def __repr__(self) -> str:
+        return f"NextTokenExplorer({self._first[0]!r})"
+
+
+def _rest_bar(share: float, count: int) -> dict:
+    shown = f"{count:,} others" if count > 1 else "1 other"
+    return {"shown": shown, "append": None, "share": max(share, 0.0), "rest": True}
+
+
+def _at_temperature(shares: Sequence[float], temperature: float) -> list[float]:
+    """softmax(log p / temperature), computed so that no share overflows."""
+    if not shares or abs(sum(shares) - 1) > 1e-3 or min(shares) < 0:
+        raise ValueError(
+            f"{len(shares)} probabilities that sum to {sum(shares):.4f}; expected the "
+            "whole distribution, which sums to 1"
+        )
+    largest = max(shares)
+    powers = [(share / largest) ** (1 / temperature) for share in shares]
+    total = sum(powers)
+    return [power / total for power in powers]
