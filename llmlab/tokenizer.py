@@ -74,15 +74,13 @@ def merge_pair(ids: Sequence[int], pair: tuple[int, int], new_id: int) -> list[i
     >>> merge_pair([7, 7, 7, 9], (7, 7), 300)
     [300, 7, 9]
     """
-    merged = []
-    position = 0
-    while position < len(ids):
-        if tuple(ids[position : position + 2]) == pair:
-            merged.append(new_id)
-            position += 2
+    left, right = pair
+    merged: list[int] = []
+    for token in ids:
+        if merged and token == right and merged[-1] == left:
+            merged[-1] = new_id
         else:
-            merged.append(ids[position])
-            position += 1
+            merged.append(token)
     return merged
 
 
@@ -234,15 +232,20 @@ class Tokenizer:
         return list(chain.from_iterable(map(self._piece_ids, split_pieces(text))))
 
     def _encode_piece(self, piece: str) -> tuple[int, ...]:
+        """Merge, again and again, the pair whose merge was learnt first."""
         ids = [FIRST_BYTE_ID + byte for byte in piece_bytes(piece)]
-        never = self.vocab_size
-        while len(ids) > 1:
-            first_learnt = min(
-                pairwise(ids), key=lambda pair: self._merged_id.get(pair, never)
-            )
-            if first_learnt not in self._merged_id:
-                break
-            ids = merge_pair(ids, first_learnt, self._merged_id[first_learnt])
+        merged_id, never = self._merged_id.get, self.vocab_size
+        # What each token and its right neighbour would become; small ids were learnt
+        # first. A merge changes the two entries beside it, so only they are looked up.
+        offers = [merged_id(pair, never) for pair in pairwise(ids)]
+        while offers and (new_id := min(offers)) != never:
+            place = offers.index(new_id)
+            ids[place : place + 2] = [new_id]
+            del offers[place]
+            if place > 0:
+                offers[place - 1] = merged_id((ids[place - 1], new_id), never)
+            if place < len(offers):
+                offers[place] = merged_id((new_id, ids[place + 1]), never)
         return tuple(ids)
 
     def decode(self, ids: Iterable[int], skip_special: bool = True) -> str:
