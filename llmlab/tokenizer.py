@@ -25,6 +25,7 @@ import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, pairwise
 from operator import index as as_integer
@@ -136,6 +137,18 @@ def learn_merges(
                 pair_counts[changed_pair] += change
                 heapq.heappush(heap, (-pair_counts[changed_pair], changed_pair))
     return merges
+
+
+@dataclass(frozen=True)
+class MergeTree:
+    """How a token came about: `parts` are the two that were merged, or none.
+
+    A token without parts is a byte or a special token; `text` is for a reader's eyes.
+    """
+
+    token_id: int
+    text: str
+    parts: tuple["MergeTree", ...] = ()
 
 
 class Tokenizer:
@@ -281,6 +294,19 @@ class Tokenizer:
             return SPECIAL_TOKENS[token_id]
         text = self._token_bytes[token_id].decode("utf-8", "backslashreplace")
         return "".join(map(_visible, text))
+
+    def merge_tree(self, token_id: int) -> MergeTree:
+        """The token, the two tokens it was merged from, theirs, down to bytes.
+
+        Raises
+        ------
+        ValueError : an id that is not in the vocabulary.
+        """
+        token_id = self._checked(token_id)
+        merge = token_id - FIRST_MERGE_ID
+        parts = self.merges[merge] if merge >= 0 else ()
+        text = self.token_text(token_id)
+        return MergeTree(token_id, text, tuple(map(self.merge_tree, parts)))
 
     def _checked(self, token_id: int) -> int:
         token_id = as_integer(token_id)

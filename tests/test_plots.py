@@ -47,6 +47,21 @@ class Card:
     seconds: float = 0.0
 
 
+@dataclass
+class Tree:
+    token_id: int
+    text: str
+    parts: tuple = ()
+
+
+HUG = Tree(
+    263, "hug", (Tree(110, "h"), Tree(262, "ug", (Tree(123, "u"), Tree(1, "g"))))
+)
+COSTS = {
+    "small": {512: {"blocks": 9, "table": 1}, 1024: {"blocks": 5, "table": 2}},
+    "large": {512: {"blocks": 9, "table": 1}, 1024: {"blocks": 9, "table": 2}},
+}
+
 FAMILY = [
     Card("masked", "random", 300, 61.0),
     Card("base", "random", 600, 182.0),
@@ -73,6 +88,11 @@ PICTURES = {
     ),
     "calibration": lambda: plots.calibration([0.1, 0.9, 0.6], [0, 1, 1], bins=5),
     "lineage": lambda: plots.lineage(FAMILY),
+    "merge_tree": lambda: plots.merge_tree([HUG, Tree(21, " ")], title="Two tokens"),
+    "characters_per_token": lambda: plots.characters_per_token(
+        {"village": {512: 2.0, 1024: 3.0}, "elsewhere": {512: 1.9, 1024: 2.2}}
+    ),
+    "vocabulary_costs": lambda: plots.vocabulary_costs(COSTS, title="Costs"),
 }
 
 
@@ -255,6 +275,28 @@ def test_a_circle_of_descent_is_refused():
         plots.lineage([Card("a", "b"), Card("b", "a")])
 
 
+def test_a_merge_tree_has_every_byte_once_and_each_merge_above_its_parts():
+    axes = plots.merge_tree([HUG, Tree(21, " ")]).axes[0]
+    places = {}
+    for text in axes.texts:
+        if text.get_text() not in {"262", "263"}:
+            places[text.get_text()] = text.get_position()
+    assert [places[letter] for letter in "hug␣"] == [(0, 0), (1, 0), (2, 0), (3, 0)]
+    assert places["ug"] == (1.5, 1) and places["hug"] == (0.75, 2)
+
+
+def test_the_cheapest_vocabulary_of_each_model_is_marked():
+    panels = plots.vocabulary_costs(COSTS).axes
+    marked = [
+        line.get_xdata()[0]
+        for panel in panels
+        for line in panel.lines
+        if line.get_marker() == "D"
+    ]
+    assert marked == [1024, 512]
+    assert "small falls and large rises" in plots.vocabulary_costs(COSTS).alt
+
+
 def test_showing_prints_the_words_and_a_figure_without_words_is_refused(capsys):
     plots.show(PICTURES["lineage"]())
     printed = capsys.readouterr().out
@@ -280,6 +322,10 @@ def test_showing_prints_the_words_and_a_figure_without_words_is_refused(capsys):
         (lambda: plots.win_rate_intervals({"a": (0.5, 0.6, 0.7)}, against="b"), "low"),
         (lambda: plots.calibration([0.5], [2]), "0 or 1"),
         (lambda: plots.lineage([]), "no cards"),
+        (lambda: plots.merge_tree([]), "no tokens"),
+        (lambda: plots.merge_tree([HUG] * 9), "27 bytes; at most 26"),
+        (lambda: plots.characters_per_token({"a": {}}), "at least one size"),
+        (lambda: plots.vocabulary_costs({}), "no costs"),
     ],
 )
 def test_data_that_cannot_be_drawn_is_refused_with_a_reason(draw, complaint):

@@ -11,6 +11,7 @@ import tokenizers
 from llmlab.tokenizer import (
     FIRST_BYTE_ID,
     FIRST_MERGE_ID,
+    PIECE_PATTERN,
     SPECIAL_TOKENS,
     Tokenizer,
     split_pieces,
@@ -186,6 +187,50 @@ def test_encoding_equals_the_replay_of_all_merges(tokenizer, text):
     assert tokenizer.encode(text) == reference_encode(tokenizer, text)
 
 
+def the_tokenizers_library_with(tokenizer):
+    """The Rust library with our pieces and our merges; its bytes have other names."""
+    names = sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())
+    printable = [b for b in range(256) if chr(b) in names]
+    others = [b for b in range(256) if chr(b) not in names]
+    byte_names = {b: chr(b) for b in printable}
+    byte_names |= {b: chr(256 + n) for n, b in enumerate(others)}
+    assert sorted(byte_names.values()) == names
+    name = {FIRST_BYTE_ID + b: byte_names[b] for b in range(256)}
+    for new_id, (left, right) in enumerate(tokenizer.merges, start=FIRST_MERGE_ID):
+        name[new_id] = name[left] + name[right]
+    oracle = tokenizers.Tokenizer(
+        tokenizers.models.BPE(
+            vocab={text: token_id for token_id, text in name.items()},
+            merges=[(name[left], name[right]) for left, right in tokenizer.merges],
+        )
+    )
+    oracle.pre_tokenizer = tokenizers.pre_tokenizers.Sequence(
+        [
+            tokenizers.pre_tokenizers.Split(
+                tokenizers.Regex(PIECE_PATTERN), "isolated"
+            ),
+            tokenizers.pre_tokenizers.ByteLevel(
+                add_prefix_space=False, use_regex=False
+            ),
+        ]
+    )
+    return oracle
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        village_text(500, 9),
+        random_text(3000, 9),
+        "".join(unicode_texts()).encode("utf-8", "ignore").decode(),
+    ],
+    ids=["village", "overlaps", "Unicode"],
+)
+def test_encoding_equals_the_tokenizers_library(tokenizer, text):
+    oracle = the_tokenizers_library_with(tokenizer)
+    assert tokenizer.encode(text) == oracle.encode(text).ids
+
+
 def test_encoding_the_training_text_uses_the_merges(tokenizer):
     text = village_text(500)
     assert len(tokenizer.encode(text)) < len(text) / 3
@@ -257,6 +302,30 @@ def test_tokens_are_shown_so_that_a_reader_sees_them(tokenizer):
     assert shown == {"a": "a", " ": "·", "\n": "⏎", "\t": "\\t", "\0": "\\x00"}
     assert tokenizer.token_text(6 + 0xE2) == "\\xe2"
     assert [tokenizer.token_text(n) for n in range(6)] == list(SPECIAL_TOKENS)
+
+
+def bytes_of(tree):
+    return [tree.token_id] if not tree.parts else sum(map(bytes_of, tree.parts), [])
+
+
+def test_a_merge_tree_ends_in_the_bytes_of_its_token(tokenizer):
+    for token_id in range(FIRST_BYTE_ID, tokenizer.vocab_size):
+        tree = tokenizer.merge_tree(token_id)
+        spelled = bytes_of(tree)
+        assert max(spelled) < FIRST_MERGE_ID
+        assert tokenizer.decode(spelled) == tokenizer.decode([token_id])
+        assert tree.text == tokenizer.token_text(token_id)
+        if tree.parts:
+            pair = tuple(part.token_id for part in tree.parts)
+            assert pair == tokenizer.merges[token_id - FIRST_MERGE_ID]
+
+
+def test_a_special_token_has_no_parts_and_an_unknown_one_no_tree(tokenizer):
+    assert (
+        tokenizer.merge_tree(2).parts == () and tokenizer.merge_tree(2).text == "<eos>"
+    )
+    with pytest.raises(ValueError, match="450 is not a token id"):
+        tokenizer.merge_tree(450)
 
 
 # --- files ------------------------------------------------------------------

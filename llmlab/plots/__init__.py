@@ -34,6 +34,11 @@ from llmlab.plots.style import (
     png,
     show,
 )
+from llmlab.plots.vocabulary import (
+    characters_per_token,
+    merge_tree,
+    vocabulary_costs,
+)
 from llmlab.plots.words import visible
 
 __all__ = [
@@ -55,8 +60,10 @@ __all__ = [
     "Picture",
     "attention_map",
     "calibration",
+    "characters_per_token",
     "lineage",
     "loss_curve",
+    "merge_tree",
     "next_token_bars",
     "png",
     "ppo_dashboard",
@@ -65,5 +72,6 @@ __all__ = [
     "show",
     "token_colours",
     "visible",
+    "vocabulary_costs",
     "win_rate_intervals",
 ]
