@@ -10,15 +10,23 @@ keyboard's focus carries `data-lm-suppress-shortcuts`: without it JupyterLab tak
 typed letter for a command and edits the notebook.
 """
 
+from llmlab.widgets.attention_viewer import AttentionViewer
 from llmlab.widgets.chat import Chat
+from llmlab.widgets.fill_in import FillIn
 from llmlab.widgets.next_token_explorer import NextTokenExplorer
 from llmlab.widgets.pair_labeller import PairLabeller
+from llmlab.widgets.token_colours import TokenColours
 from llmlab.widgets.training_monitor import MonitorView, TrainingMonitor
+from llmlab.widgets.training_time_slider import TrainingTimeSlider
 
 __all__ = [
+    "AttentionViewer",
     "Chat",
+    "FillIn",
     "MonitorView",
     "NextTokenExplorer",
     "PairLabeller",
+    "TokenColours",
     "TrainingMonitor",
+    "TrainingTimeSlider",
 ]

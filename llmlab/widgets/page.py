@@ -11,6 +11,14 @@ const h = (tag, properties = {}, ...children) => {
   node.append(...children);
   return node;
 };
+const shape = (tag, properties = {}, ...children) => {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(properties)) {
+    node.setAttribute(name, value);
+  }
+  node.append(...children);
+  return node;
+};
 const slider = (label, value) => {
   const shown = h("span", {"aria-hidden": "true"}, value.toFixed(1));
   const input = h("input", {type: "range", min: 0.1, max: 2, step: 0.1,
@@ -21,8 +29,16 @@ const slider = (label, value) => {
   });
   return {input, node: h("label", {className: "lab-slider"}, label, input, shown)};
 };
+const drawBars = (list, bars) => {
+  list.replaceChildren(...bars.map(({shown, share, rest}) => {
+    const bar = h("div", {className: rest ? "lab-bar lab-rest" : "lab-bar"});
+    bar.style.width = `${100 * share}%`;
+    return h("div", {"role": "listitem"}, h("span", {className: "lab-token"}, shown),
+             h("div", {}, bar),
+             h("span", {className: "lab-share"}, `${(100 * share).toFixed(1)} %`));
+  }));
+};
 """
-
 
 CSS = """
 .lab-box {
@@ -58,7 +74,7 @@ CSS = """
   background: var(--jp-layout-color2, #eee);
 }
 .lab-row { display: flex; gap: 8px; align-items: center; flex-wrap: wrap; }
-.lab-box input[type=text] {
+.lab-box input[type=text], .lab-box textarea {
   flex: 1 1 16rem;
   font: inherit;
   padding: 7px 10px;
@@ -148,6 +164,7 @@ button.lab-card:hover { border-color: var(--jp-brand-color1, #1976d2); }
                                         transparent 4px 8px);
 }
 .lab-bars .lab-share { font-variant-numeric: tabular-nums; text-align: right; }
+.lab-bars [role=listitem] { display: contents; }
 .lab-figures { display: flex; gap: 4px 26px; flex-wrap: wrap; align-items: end; }
 .lab-figures div { min-width: 4.5rem; }
 .lab-figures b { display: block; font-size: 1.2em; font-weight: 600;

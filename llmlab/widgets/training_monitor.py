@@ -92,13 +92,9 @@ function render({ model, el }) {
                         "aria-label": `training ${model.get("label")}`,
                         "aria-valuemin": 0, "aria-valuemax": 100}, filled);
   const figures = h("div", {className: "lab-figures"});
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("viewBox", "0 0 100 40");
-  svg.setAttribute("preserveAspectRatio", "none");
-  svg.setAttribute("class", "lab-curve");
-  svg.setAttribute("aria-hidden", "true");
-  const line = document.createElementNS(svg.namespaceURI, "polyline");
-  svg.append(line);
+  const line = shape("polyline");
+  const svg = shape("svg", {viewBox: "0 0 100 40", preserveAspectRatio: "none",
+                            class: "lab-curve", "aria-hidden": "true"}, line);
   const spoken = h("p", {className: "lab-unseen", "role": "status"});
   let quarter = -1;
   const drawCurve = () => {

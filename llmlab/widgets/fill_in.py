@@ -1,0 +1,149 @@
+"""A sentence with one blank, and what a model would write there."""
+
+from collections.abc import Callable, Sequence
+
+import anywidget
+import numpy as np
+import traitlets
+
+from llmlab.plots import visible
+from llmlab.widgets.page import CSS, HELPERS
+from llmlab.widgets.static_twin import StaticTwin, table
+
+
+class FillIn(StaticTwin, anywidget.AnyWidget):
+    """Bars of what fits the blank of a sentence; a person edits the sentence.
+
+    fill : `fill(text)` returns (token text, probability) for the one blank `_` of
+        `text`, the best first, the whole vocabulary or only the best of it. For a
+        text without a blank, or with two, it raises a ValueError that says so.
+    text : the sentence to begin with; the static twin shows this one.
+    top : how many tokens to show; the others are one bar together.
+    """
+
+    text = traitlets.Unicode("").tag(sync=True)
+    bars = traitlets.List().tag(sync=True)
+    filled_text = traitlets.Unicode("").tag(sync=True)
+    status = traitlets.Unicode("").tag(sync=True)
+
+    _css = CSS
+    _esm = (
+        HELPERS
+        + """
+function render({ model, el }) {
+  const input = h("input", {type: "text", "aria-label": "sentence with one blank _"});
+  input.value = model.get("text");
+  const sentence = h("p", {className: "lab-message"});
+  const list = h("div", {className: "lab-bars", "role": "list",
+                         "aria-label": "most probable tokens for the blank"});
+  const status = h("p", {className: "lab-status", "role": "status"});
+  let timer;
+  const ask = () => model.send({type: "show", text: input.value});
+  input.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(ask, 250);
+  });
+  const draw = () => {
+    sentence.textContent = model.get("filled_text");
+    drawBars(list, model.get("bars"));
+  };
+  const drawStatus = () => { status.textContent = model.get("status"); };
+  const drawText = () => {
+    if (document.activeElement !== input) input.value = model.get("text");
+  };
+  model.on("change:bars", draw);
+  model.on("change:filled_text", draw);
+  model.on("change:status", drawStatus);
+  model.on("change:text", drawText);
+  draw();
+  drawStatus();
+  el.append(h("section", {className: "lab-box lab-fill-in", "aria-label": "fill in"},
+              h("div", {className: "lab-row"}, input), status, sentence, list));
+  return () => {
+    clearTimeout(timer);
+    model.off("change:bars", draw);
+    model.off("change:filled_text", draw);
+    model.off("change:status", drawStatus);
+    model.off("change:text", drawText);
+  };
+}
+export default { render };
+"""
+    )
+
+    def __init__(
+        self,
+        fill: Callable[[str], Sequence[tuple[str, float]]],
+        text: str,
+        *,
+        top: int = 8,
+    ):
+        super().__init__()
+        self._fill = fill
+        self._top = top
+        self.show(text)
+        self._first = (text, list(self.bars))
+        self.on_msg(self._receive)
+
+    def show(self, text: str) -> list[tuple[str, float]]:
+        """The best tokens for the blank of `text`, best first; the view shows them.
+
+        An error of `fill` is raised, so that a run without a person cannot pass over
+        it. In the view a person reads it as a sentence, and the bars stay.
+        """
+        found = [(str(token), float(share)) for token, share in self._fill(text)]
+        _check([share for _, share in found])
+        best = found[: self._top]
+        rest = 1 - sum(share for _, share in best)
+        bars = [_bar(visible(token), share) for token, share in best]
+        if rest > 0.0005:
+            bars.append(_bar("all others", rest, rest=True))
+        with self.hold_sync():
+            self.text = self.filled_text = text
+            self.bars = bars
+            self.status = f"Most probable: {bars[0]['shown']}, {best[0][1]:.1%}."
+        return best
+
+    def _receive(self, _widget, content: dict, _buffers) -> None:
+        try:
+            self.show(content["text"])
+        except ValueError as error:
+            self.status = f"Cannot fill this sentence: {error}."
+        except Exception as error:  # whatever a learner's own function raises
+            name = type(error).__name__
+            self.status = f"Cannot fill this sentence: {name}: {error}."
+
+    def static_html(self) -> str:
+        text, bars = self._first
+        rows = [[bar["shown"], _whole_percent(bar["share"])] for bar in bars]
+        return table(
+            f"“{text}”: most probable in the blank", ["token", "probability"], rows
+        )
+
+    def __repr__(self) -> str:
+        text, bars = self._first
+        return f"FillIn({text!r}: {bars[0]['shown']} first)"
+
+
+def _bar(shown: str, share: float, *, rest: bool = False) -> dict:
+    return {"shown": shown, "share": share, "rest": rest}
+
+
+def _whole_percent(share: float) -> str:
+    return "under 1%" if share < 0.01 else f"{share:.0%}"
+
+
+def _check(shares: Sequence[float]) -> None:
+    if not shares:
+        raise ValueError("fill returned no token; expected (token text, probability)")
+    array = np.asarray(shares)
+    if not (np.isfinite(array).all() and array.min() >= 0 and array.sum() <= 1 + 1e-3):
+        raise ValueError(
+            f"fill returned numbers from {array.min()} to {array.max()} that sum to "
+            f"{array.sum():.4f}; expected probabilities, which sum to at most 1 "
+            "(logits need a softmax first)"
+        )
+    if (np.diff(array) > 0).any():
+        raise ValueError(
+            "fill returned a token after a less probable one; expected the best first"
+        )
