@@ -93,6 +93,18 @@ PICTURES = {
         {"village": {512: 2.0, 1024: 3.0}, "elsewhere": {512: 1.9, 1024: 2.2}}
     ),
     "vocabulary_costs": lambda: plots.vocabulary_costs(COSTS, title="Costs"),
+    "lines": lambda: plots.lines(
+        [1, 2, 4],
+        {"flat": [1, 1, 1], "steep": [1, 2, 4]},
+        x_label="size",
+        y_label="cost",
+        words="One line is flat, the other rises with the size.",
+        doubling=True,
+    ),
+    "arrows": lambda: plots.arrows(
+        {"fast": [0, 1, 2, 3], "slow": [0, 0.1, 0.2, 0.3]},
+        words="The arrows of the first circle turn fast, the others slowly.",
+    ),
 }
 
 
@@ -326,6 +338,11 @@ def test_showing_prints_the_words_and_a_figure_without_words_is_refused(capsys):
         (lambda: plots.merge_tree([HUG] * 9), "27 bytes; at most 26"),
         (lambda: plots.characters_per_token({"a": {}}), "at least one size"),
         (lambda: plots.vocabulary_costs({}), "no costs"),
+        (
+            lambda: plots.lines([1], {"a": [1, 2]}, x_label="", y_label="", words=""),
+            "one for each",
+        ),
+        (lambda: plots.arrows({"a": []}, words=""), "no arrows"),
     ],
 )
 def test_data_that_cannot_be_drawn_is_refused_with_a_reason(draw, complaint):

@@ -14,6 +14,7 @@ from llmlab.plots.curves import loss_curve, ppo_dashboard, schedule
 from llmlab.plots.family import lineage
 from llmlab.plots.judging import calibration, score_histograms, win_rate_intervals
 from llmlab.plots.reading import attention_map, next_token_bars, token_colours
+from llmlab.plots.shapes import arrows, lines
 from llmlab.plots.style import (
     BLUE,
     DOTS_PER_INCH,
@@ -58,10 +59,12 @@ __all__ = [
     "VERMILLION",
     "WIDTH_INCHES",
     "Picture",
+    "arrows",
     "attention_map",
     "calibration",
     "characters_per_token",
     "lineage",
+    "lines",
     "loss_curve",
     "merge_tree",
     "next_token_bars",

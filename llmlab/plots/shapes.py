@@ -1,0 +1,124 @@
+"""Pictures of how a quantity behaves: lines over a common x, arrows that turn."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import ScalarFormatter
+
+from llmlab.plots.style import (
+    BLUE,
+    GREY,
+    LINE_STYLES,
+    MARKERS,
+    PALETTE,
+    WIDTH_INCHES,
+    Picture,
+    picture,
+    styled,
+)
+from llmlab.plots.words import sentence
+
+
+@styled
+def lines(
+    x: Sequence[float],
+    series: Mapping[str, Sequence[float]],
+    *,
+    x_label: str,
+    y_label: str,
+    words: str,
+    title: str = "",
+    doubling: bool = False,
+) -> Picture:
+    """One line for each series, with one value for each `x`.
+
+    `words` say what a reader should see. With `doubling`, equal steps along the x axis
+    are equal factors, and every `x` is written there.
+    """
+    if not series:
+        raise ValueError("no series to draw; expected {name: values}, one or more")
+    for name, values in series.items():
+        if len(values) != len(x):
+            raise ValueError(
+                f"{name!r} has {len(values)} values for {len(x)} places on the x axis; "
+                "expected one for each"
+            )
+    figure, axes = picture(height=3.2)
+    for index, (name, values) in enumerate(series.items()):
+        axes.plot(
+            x,
+            values,
+            color=PALETTE[index % len(PALETTE)],
+            linestyle=LINE_STYLES[index % len(LINE_STYLES)],
+            marker=MARKERS[index % len(MARKERS)] if len(x) <= 20 else None,
+            markersize=5,
+            linewidth=2,
+            label=name,
+        )
+    if doubling:
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(x)
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+        axes.minorticks_off()
+    if len(series) > 1:
+        figure.legend(
+            loc="outside upper right", ncols=3, handlelength=3.2, frameon=False
+        )
+    axes.set(xlabel=x_label, ylabel=y_label, title=title)
+    axes.grid(axis="y")
+    figure.alt = sentence(words)
+    return figure
+
+
+@styled
+def arrows(angles: Mapping[str, Sequence[float]], *, words: str) -> Picture:
+    """One circle for each name, with an arrow for each of its angles in radians.
+
+    An arrow carries its place in the sequence, where there is room. Later arrows are
+    longer, so that one that has gone round does not hide an earlier one.
+    """
+    if not angles or not all(len(turns) for turns in angles.values()):
+        raise ValueError("no arrows to draw; expected {name: angles}, one or more each")
+    columns = len(angles)
+    side = WIDTH_INCHES / columns
+    figure = Picture(figsize=(WIDTH_INCHES, side + 0.3))
+    row = figure.subplots(1, columns, squeeze=False)[0]
+    for axes, (name, turns) in zip(row, angles.items(), strict=True):
+        axes.set_axis_off()
+        axes.set(xlim=(-1.3, 1.3), ylim=(-1.3, 1.3), aspect="equal")
+        axes.set_title(name, fontsize=9.5, fontweight="normal", loc="center")
+        around = np.linspace(0, 2 * np.pi, 200)
+        axes.plot(np.cos(around), np.sin(around), color="#d9d9d9", linewidth=1)
+        for place, tip in enumerate(_tips(turns)):
+            axes.annotate(
+                "",
+                tip,
+                (0, 0),
+                arrowprops={
+                    "arrowstyle": "-|>",
+                    "color": BLUE if place == len(turns) - 1 else GREY,
+                    "linewidth": 1.4,
+                    "shrinkA": 0,
+                    "shrinkB": 0,
+                },
+            )
+        _write_at_tips(axes, turns)
+    figure.alt = sentence(words)
+    return figure
+
+
+def _tips(turns: Sequence[float]) -> np.ndarray:
+    """(arrows, 2): where each arrow ends."""
+    lengths = 0.6 + 0.4 * np.arange(1, len(turns) + 1) / len(turns)
+    return lengths[:, None] * np.stack((np.cos(turns), np.sin(turns)), axis=1)
+
+
+def _write_at_tips(axes: Axes, turns: Sequence[float]) -> None:
+    """The number of every arrow, from the last one back, none over anything else."""
+    taken = []
+    for place, tip in reversed(list(enumerate(_tips(turns)))):
+        spot = tip + 0.14 * tip / np.linalg.norm(tip)
+        if all(np.linalg.norm(spot - other, axis=1).min() > 0.15 for other in taken):
+            axes.text(*spot, str(place), ha="center", va="center", fontsize=9)
+        taken.append(np.linspace(0, 1, 50)[:, None] * spot)
