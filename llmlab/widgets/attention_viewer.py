@@ -147,8 +147,9 @@ function render({ model, el }) {
       ...best.map((key) => ({shown: named(key), share: row[key]})),
       ...(rest > 0.0005 ? [{shown: "all others", share: rest, rest: true}] : []),
     ]);
-    status.textContent = `Layer ${layer}, head ${head}: ${named(position)} looks most `
-      + `at ${named(order[0])}, ${(100 * row[order[0]]).toFixed(1)} %.`;
+    const most = order[0], share = (100 * row[most]).toFixed(1);
+    status.textContent = `Layer ${layer}, head ${head}: “${tokens[position]}” `
+      + `(${position}) looks most at “${tokens[most]}” (${most}), ${share} %.`;
   };
   map.addEventListener("keydown", (event) => {
     const [down, right] = {ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1],
@@ -174,9 +175,9 @@ function render({ model, el }) {
   el.append(h("section", {className: "lab-box lab-attention",
                           "aria-label": "attention viewer"},
     map, text, status, list,
-    h("p", {className: "lab-hint"}, "Click a small map or a token, or move with ",
-      h("kbd", {}, "Tab"), " and the arrow keys. Layers, heads and positions are ",
-      "counted from 0.")));
+    h("p", {className: "lab-hint"}, "Click a small map (one head: a row for each ",
+      "position that looks) or a token; or press ", h("kbd", {}, "Tab"),
+      " and the arrow keys. All is counted from 0.")));
   return () => model.off("change", draw);
 }
 export default { render };

@@ -23,7 +23,6 @@ class FillIn(StaticTwin, anywidget.AnyWidget):
 
     text = traitlets.Unicode("").tag(sync=True)
     bars = traitlets.List().tag(sync=True)
-    filled_text = traitlets.Unicode("").tag(sync=True)
     status = traitlets.Unicode("").tag(sync=True)
 
     _css = CSS
@@ -33,7 +32,6 @@ class FillIn(StaticTwin, anywidget.AnyWidget):
 function render({ model, el }) {
   const input = h("input", {type: "text", "aria-label": "sentence with one blank _"});
   input.value = model.get("text");
-  const sentence = h("p", {className: "lab-message"});
   const list = h("div", {className: "lab-bars", "role": "list",
                          "aria-label": "most probable tokens for the blank"});
   const status = h("p", {className: "lab-status", "role": "status"});
@@ -43,26 +41,21 @@ function render({ model, el }) {
     clearTimeout(timer);
     timer = setTimeout(ask, 250);
   });
-  const draw = () => {
-    sentence.textContent = model.get("filled_text");
-    drawBars(list, model.get("bars"));
-  };
+  const draw = () => drawBars(list, model.get("bars"));
   const drawStatus = () => { status.textContent = model.get("status"); };
   const drawText = () => {
     if (document.activeElement !== input) input.value = model.get("text");
   };
   model.on("change:bars", draw);
-  model.on("change:filled_text", draw);
   model.on("change:status", drawStatus);
   model.on("change:text", drawText);
   draw();
   drawStatus();
   el.append(h("section", {className: "lab-box lab-fill-in", "aria-label": "fill in"},
-              h("div", {className: "lab-row"}, input), status, sentence, list));
+              h("div", {className: "lab-row"}, input), status, list));
   return () => {
     clearTimeout(timer);
     model.off("change:bars", draw);
-    model.off("change:filled_text", draw);
     model.off("change:status", drawStatus);
     model.off("change:text", drawText);
   };
@@ -99,8 +92,7 @@ export default { render };
         if rest > 0.0005:
             bars.append(_bar("all others", rest, rest=True))
         with self.hold_sync():
-            self.text = self.filled_text = text
-            self.bars = bars
+            self.text, self.bars = text, bars
             self.status = f"Most probable: {bars[0]['shown']}, {best[0][1]:.1%}."
         return best
 
@@ -108,10 +100,15 @@ export default { render };
         try:
             self.show(content["text"])
         except ValueError as error:
-            self.status = f"Cannot fill this sentence: {error}."
+            self._refuse(str(error))
         except Exception as error:  # whatever a learner's own function raises
-            name = type(error).__name__
-            self.status = f"Cannot fill this sentence: {name}: {error}."
+            self._refuse(f"{type(error).__name__}: {error}")
+
+    def _refuse(self, reason: str) -> None:
+        self.status = (
+            f"Cannot fill this sentence: {reason.rstrip('.')}. "
+            f"The bars are still for “{self.text}”."
+        )
 
     def static_html(self) -> str:
         text, bars = self._first

@@ -31,6 +31,8 @@ class TokenColours(StaticTwin, anywidget.AnyWidget):
     _css = (
         CSS
         + """
+.lab-box .lab-count { font-size: 1.05em; font-weight: 600;
+                      color: var(--jp-content-font-color1, #222); }
 .lab-tokens { margin-top: 10px; max-height: 24rem; overflow-y: auto; }
 .lab-tokens span {
   display: inline-block;
@@ -61,7 +63,7 @@ function render({ model, el }) {
   input.value = model.get("text");
   const boxes = h("div", {className: "lab-tokens", "role": "list",
                           "aria-label": "tokens and their ids"});
-  const status = h("p", {className: "lab-status", "role": "status"});
+  const status = h("p", {className: "lab-status lab-count", "role": "status"});
   let timer;
   const show = () => model.send({type: "show", text: input.value});
   input.addEventListener("input", () => {
@@ -82,7 +84,9 @@ function render({ model, el }) {
   drawStatus();
   el.append(h("section", {className: "lab-box lab-token-colours",
                           "aria-label": "token colours"},
-              h("div", {className: "lab-row"}, input), status, boxes));
+              h("div", {className: "lab-row"}, input), status, boxes,
+              h("p", {className: "lab-hint"}, "Under each token stands its id. The ",
+                "colours only tell neighbours apart.")));
   return () => {
     clearTimeout(timer);
     model.off("change:tokens", drawTokens);

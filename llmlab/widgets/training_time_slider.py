@@ -28,7 +28,8 @@ class TrainingTimeSlider(StaticTwin, anywidget.AnyWidget):
 .lab-time line { stroke: var(--jp-content-font-color1, #222); stroke-width: 1.5;
                  stroke-dasharray: 4 3; vector-effect: non-scaling-stroke; }
 .lab-time .lab-track { padding: 0 8px; margin-top: 10px; }
-.lab-time input[type=range] { width: calc(100% + 16px); margin: 4px -8px 0; }
+.lab-time input[type=range] { width: calc(100% + 16px); margin: 4px -8px 0;
+                              accent-color: var(--jp-brand-color1, #1976d2); }
 .lab-time .lab-ends { display: flex; justify-content: space-between;
                       color: var(--jp-content-font-color2, #555); font-size: 0.88em; }
 .lab-time .lab-card { margin-top: 10px; min-height: 6rem; }

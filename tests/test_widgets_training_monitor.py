@@ -1,0 +1,41 @@
+"""The training monitor without a browser: where a run is."""
+
+import pytest
+
+from llmlab.widgets import TrainingMonitor, training_monitor
+
+
+def test_the_monitor_shows_where_a_run_is(monkeypatch):
+    clock = iter(range(100))
+    monkeypatch.setattr(training_monitor.time, "monotonic", lambda: float(next(clock)))
+    monitor = TrainingMonitor(seconds_between=0)
+    monitor.start("base", 10, first_step=4)
+    monitor.update(4, {"loss": 3.0, "kl": 0.5, "tokens": 100}, seconds=1.0)
+    # Readings of the clock: 0 at the start, 1 and 2 in the first update.
+    figures = dict(monitor.view.figures)
+    assert figures["time left"] == "0:10" and figures["tokens/s"] == "50"
+    assert figures["loss"] == "3.000" and figures["kl"] == "0.50"
+    assert monitor.view.done == 5
+    monitor.update(5, {"loss": 2.0, "tokens": 100}, seconds=2.0)
+    assert monitor.view.curve == pytest.approx([3.0, 2.9])
+    monitor.stop("interrupted")
+    assert monitor.view.message == "interrupted" and monitor.view.done == 6
+
+
+def test_a_flood_of_updates_reaches_the_browser_as_a_trickle_and_the_last_one_always():
+    monitor = TrainingMonitor(seconds_between=3600)
+    monitor.start("base", 5000, first_step=0)
+    sent = []
+    monitor.view.observe(lambda change: sent.append(change["new"]), "done")
+    for step in range(5000):
+        monitor.update(step, {"loss": 1.0}, seconds=step)
+    monitor.stop("done")
+    assert sent == [1, 5000]
+    assert len(monitor.view.curve) <= 201
+
+
+def test_a_run_that_was_whole_already_can_be_monitored():
+    monitor = TrainingMonitor()
+    monitor.start("base", 10, first_step=10)
+    monitor.stop("done")
+    assert monitor.view.done == 10 and monitor.view.message == "done"
