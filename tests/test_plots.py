@@ -86,6 +86,16 @@ PICTURES = {
     "win_rate_intervals": lambda: plots.win_rate_intervals(
         {"PPO": (0.86, 0.8, 0.91)}, against="instruct"
     ),
+    "intervals_by_group": lambda: plots.intervals_by_group(
+        ["first", "middle", "last"],
+        {
+            "masked": [(0.8, 0.7, 0.9), (0.6, 0.5, 0.7), (0.2, 0.1, 0.22)],
+            "causal": [(0.4, 0.3, 0.5), (0.5, 0.4, 0.6), (0.3, 0.25, 0.4)],
+        },
+        x_label="part of the sentence",
+        y_label="right",
+        share=True,
+    ),
     "calibration": lambda: plots.calibration([0.1, 0.9, 0.6], [0, 1, 1], bins=5),
     "lineage": lambda: plots.lineage(FAMILY),
     "merge_tree": lambda: plots.merge_tree([HUG, Tree(21, " ")], title="Two tokens"),
@@ -255,6 +265,13 @@ def test_win_rates_are_called_wins_only_where_the_whole_interval_is():
     assert "c wins less than half" in words
 
 
+def test_a_model_is_said_to_lead_only_where_the_intervals_are_apart():
+    words = plots_words("intervals_by_group")
+    assert "masked lies above causal at first, their intervals apart" in words
+    assert "masked lies below causal at last, their intervals apart" in words
+    assert "their intervals overlap at middle" in words
+
+
 def test_the_wilson_interval_is_the_published_one():
     # Newcombe 1998, Statistics in Medicine 17, table I: 81 of 263 and 0 of 20.
     assert judging._wilson_interval(81 / 263, 263) == pytest.approx(
@@ -331,6 +348,18 @@ def test_showing_prints_the_words_and_a_figure_without_words_is_refused(capsys):
         (lambda: plots.next_token_bars(["a", "b"], [1.0]), "each of 2 items"),
         (lambda: plots.attention_map(np.ones((2, 3)), ["a", "b"]), "square"),
         (lambda: plots.score_histograms({"a": []}), "at least one score"),
+        (
+            lambda: plots.intervals_by_group(
+                ["x"], {"a": [(0.5, 0.6, 0.7)]}, x_label="x", y_label="y"
+            ),
+            "outside its interval",
+        ),
+        (
+            lambda: plots.intervals_by_group(
+                ["x"], {"a": []}, x_label="x", y_label="y"
+            ),
+            "0 points for 1 groups",
+        ),
         (lambda: plots.win_rate_intervals({"a": (0.5, 0.6, 0.7)}, against="b"), "low"),
         (lambda: plots.calibration([0.5], [2]), "0 or 1"),
         (lambda: plots.lineage([]), "no cards"),

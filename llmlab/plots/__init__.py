@@ -10,6 +10,7 @@ Colours are those of Okabe and Ito (2008), distinguishable with any colour visio
 and each one comes with a line style, a marker or a hatch that says the same.
 """
 
+from llmlab.plots.comparing import intervals_by_group
 from llmlab.plots.curves import loss_curve, ppo_dashboard, schedule
 from llmlab.plots.family import lineage
 from llmlab.plots.judging import calibration, score_histograms, win_rate_intervals
@@ -63,6 +64,7 @@ __all__ = [
     "attention_map",
     "calibration",
     "characters_per_token",
+    "intervals_by_group",
     "lineage",
     "lines",
     "loss_curve",

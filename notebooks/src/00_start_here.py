@@ -37,11 +37,11 @@
 # %%
 import textwrap
 
-import torch
 from IPython.display import display
 
 from llmlab import doctor, life, plots, village
 from llmlab.claims import ClaimError, claim
+from llmlab.filling import fill
 from llmlab.instruction import answer
 from llmlab.sampling import complete
 from llmlab.widgets import Chat
@@ -160,37 +160,25 @@ for document in village.documents(3, seed=7, split="test"):
 masked = course.load("masked")
 
 
-def fill(text, choices=4):
+def show_fillings(text, choices=4):
     """Print the likeliest tokens for the gap _; return all probabilities."""
-    before, after = text.split("_")
-    ids = [
-        tokenizer.bos_id,
-        *tokenizer.encode(before.rstrip()),
-        tokenizer.mask_id,
-        *tokenizer.encode(after),
-        tokenizer.eos_id,
-    ]
-    with torch.inference_mode():
-        logits = masked(torch.tensor([ids]))[0, ids.index(tokenizer.mask_id)]
-    shares = logits.softmax(dim=-1)
+    fillings = fill(masked, tokenizer, text)
     print(text)
-    for share, token in zip(*shares.topk(choices), strict=True):
-        name = tokenizer.token_text(int(token))
-        bar = "█" * round(40 * float(share))
-        print(f"{share:6.1%} {name:12} {bar}".rstrip())
-    return shares
+    for token, share in fillings[:choices]:
+        bar = "█" * round(40 * share)
+        print(f"{share:6.1%} {plots.visible(token):12} {bar}".rstrip())
+    return dict(fillings)
 
 
-shares = fill("The quick brown fox jumps over the _ dog.")
-(lazy,) = tokenizer.encode(" lazy")
+shares = show_fillings("The quick brown fox jumps over the _ dog.")
 claim(
     "It finds “lazy” at least ten times as likely as a blind guess would",
-    shares[lazy] > 10 / tokenizer.vocab_size,
-    measured=shares[lazy],
+    shares[" lazy"] > 10 / tokenizer.vocab_size,
+    measured=shares[" lazy"],
 )
 
 # %% [markdown]
-# (A dot stands for the space that belongs to a token.) That sentence has every
+# (␣ stands for the space that belongs to a token.) That sentence has every
 # letter of the alphabet; typing schools have used it for over a century, and the
 # village quotes it too.
 #
@@ -200,7 +188,7 @@ claim(
 
 # %%
 for thing in ("umbrella", "kite"):
-    fill(f"On Monday morning Agnes found _ {thing} at the mill.")
+    show_fillings(f"On Monday morning Agnes found _ {thing} at the mill.")
 
 # %% [markdown]
 # **Your turn:** put other things there, and other gaps.
