@@ -1,45 +1,24 @@
-"""The widgets in a real JupyterLab, and the report in a real browser.
+"""Talking, judging, sampling and watching a run in a real JupyterLab.
 
-One server and one browser serve all tests of this file, which use one notebook. They
-are skipped, with the reason, where playwright or a Chromium is missing.
+One server and one browser serve all tests of this file, which use one notebook.
 """
 
-import json
-import os
-import re
-import secrets
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from contextlib import contextmanager
 from pathlib import Path
 
-import nbformat
 import pytest
-from test_report import example_report
+from browser_lab import (
+    expect,
+    focusable,
+    needs_chromium,
+    notebook_page,
+    picture,
+    running_chromium,
+    type_letters_where_no_text_is_typed,
+)
 
 from llmlab.preferences import LabelStore
-from llmlab.report import write_report
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="playwright is not installed"
-)
-expect = playwright.expect
-# Generous, since a busy machine is slow but not wrong; an idle one never waits so long.
-START_SECONDS = 240
-expect.set_options(timeout=30_000)
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-ROOT = Path(__file__).resolve().parent.parent
-# Set this to a folder to look at what the tests saw.
-PICTURES = os.environ.get("LLMLAB_BROWSER_PICTURES")
-
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no Chromium on this machine; install the package chromium"
-)
+pytestmark = needs_chromium
 
 CHAT = """
 from llmlab.widgets import Chat
@@ -103,151 +82,18 @@ from llmlab.plots import loss_curve
 loss_curve({"base": [{"step": n, "loss": 3 / (n + 1)} for n in range(9)]})
 """
 
-# The words are apart in the source, so that only the output holds them together.
-END = "print('ALL', 'DONE')"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as running:
-        chromium = running.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-quic",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-                "--disable-dev-shm-usage",
-            ],
-        )
-        yield chromium
-        chromium.close()
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """Where the notebook lies: a copy, since JupyterLab saves what it shows."""
-    folder = tmp_path_factory.mktemp("lab")
-    notebook = nbformat.v4.new_notebook(
-        cells=[
-            nbformat.v4.new_code_cell(source.strip())
-            for source in (CHAT, LABELLER, EXPLORER, MONITOR, PICTURE, END)
-        ],
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
-    )
-    (folder / "work").mkdir()
-    nbformat.write(notebook, folder / "work" / "widgets.ipynb")
-    return folder
+    return tmp_path_factory.mktemp("lab")
 
 
 @pytest.fixture(scope="module")
-def lab(browser, folder):
-    """The notebook in JupyterLab, all cells run; `.complaints` collects complaints."""
-    with jupyterlab(folder) as (address, token):
-        page = browser.new_page(viewport={"width": 1280, "height": 1600})
-        page.set_default_timeout(START_SECONDS * 1000)
-        page.complaints = listen_for_complaints(page, address)
-        page.goto(f"{address}/lab/tree/widgets.ipynb?token={token}")
-        page.wait_for_function(
-            """() => {
-              const widget = window.jupyterapp?.shell.currentWidget;
-              const kernel = widget?.sessionContext?.session?.kernel;
-              return kernel && kernel.status === "idle";
-            }""",
-            timeout=START_SECONDS * 1000,
-        )
-        page.evaluate("() => jupyterapp.commands.execute('notebook:run-all-cells')")
-        end = page.locator(".jp-CodeCell").last
-        expect(end.locator(".jp-OutputArea")).to_contain_text(
-            "ALL DONE", timeout=START_SECONDS * 1000
-        )
+def lab(folder):
+    cells = (CHAT, LABELLER, EXPLORER, MONITOR, PICTURE)
+    with running_chromium() as browser, notebook_page(browser, folder, cells) as page:
         yield page
         picture(page, "lab")
-        page.close()
-
-
-@contextmanager
-def jupyterlab(folder: Path):
-    """A server of its own on a free port, with a token and without any settings."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    token = secrets.token_hex(16)
-    settings = folder / "settings"
-    # Without windowing, since cells out of sight would not be in the page.
-    quiet = {"fetchNews": "false", "checkForUpdates": False}
-    write_setting(settings, "apputils-extension/notification", quiet)
-    write_setting(settings, "notebook-extension/tracker", {"windowingMode": "none"})
-    environment = os.environ | {
-        "JUPYTER_CONFIG_DIR": str(folder / "config"),
-        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
-        "JUPYTERLAB_SETTINGS_DIR": str(settings),
-        "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
-        "IPYTHONDIR": str(folder / "ipython"),
-        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
-    }
-    command = [
-        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1"),
-        *(f"--port={port}", "--ServerApp.port_retries=0", "--allow-root"),
-        *(f"--IdentityProvider.token={token}", "--expose-app-in-browser"),
-        f"--ServerApp.root_dir={folder / 'work'}",
-    ]
-    address = f"http://127.0.0.1:{port}"
-    with open(folder / "server.log", "w") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-    try:
-        wait_for_server(server, f"{address}/api/status?token={token}", folder)
-        yield address, token
-    finally:
-        server.terminate()
-        try:
-            server.wait(10)
-        except subprocess.TimeoutExpired:
-            server.kill()
-
-
-def write_setting(settings: Path, plugin: str, value: dict) -> None:
-    path = settings / "@jupyterlab" / f"{plugin}.jupyterlab-settings"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value))
-
-
-def wait_for_server(server: subprocess.Popen, address: str, folder: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            urllib.request.urlopen(address, timeout=1)
-            return
-        except OSError:
-            time.sleep(0.1)
-    pytest.fail("JupyterLab did not start:\n" + (folder / "server.log").read_text())
-
-
-def listen_for_complaints(page, address: str) -> list[str]:
-    """Collects errors on the console and requests to anywhere but `address`."""
-    own = (address, address.replace("http", "ws", 1), "data:", "blob:")
-    complaints = []
-
-    def on_console(message):
-        if message.type == "error":
-            complaints.append(f"console: {message.text}")
-
-    def on_request(request):
-        if not request.url.startswith(own):
-            complaints.append(f"request to {request.url}")
-
-    page.on("console", on_console)
-    page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
-    page.on("request", on_request)
-    return complaints
-
-
-def picture(page, name: str) -> None:
-    if PICTURES:
-        page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=True)
 
 
 def test_every_model_answers_a_message_side_by_side(lab):
@@ -322,13 +168,8 @@ def test_the_whole_labelling_works_from_the_keyboard(lab, folder):
 def test_letters_typed_in_a_widget_never_edit_the_notebook(lab):
     cells = lab.locator(".jp-Cell")
     count = cells.count()
-    focusable = lab.locator(".lab-box button, .lab-box input, .lab-box[tabindex]")
-    assert focusable.count() > 10
-    for index in range(focusable.count()):
-        if focusable.nth(index).get_attribute("type") != "text":
-            focusable.nth(index).focus()
-            for key in "addxz":
-                lab.keyboard.press(key)
+    assert focusable(lab).count() > 10
+    type_letters_where_no_text_is_typed(lab)
     assert cells.count() == count
     # The same letters do edit it where the guard is taken away, so it is the guard
     # that this test sees.
@@ -398,27 +239,3 @@ def test_a_picture_is_followed_by_its_words(lab):
 
 def test_jupyterlab_had_nothing_to_complain_and_asked_nobody_outside(lab):
     assert lab.complaints == []
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_report_draws_itself_without_asking_anybody(browser, tmp_path, scheme):
-    path = tmp_path / "report.html"
-    write_report(example_report(), path)
-    page = browser.new_page(color_scheme=scheme, viewport={"width": 400, "height": 800})
-    complaints = listen_for_complaints(page, path.as_uri())
-    page.goto(path.as_uri())
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
-    drawn = page.locator("img").evaluate_all(
-        "images => images.map(image => image.complete && image.naturalWidth)"
-    )
-    assert drawn and all(drawn)
-    fits = page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
-    assert fits, "the page must not scroll sideways on a telephone"
-    colours = page.evaluate(
-        "() => { const s = getComputedStyle(document.body); return s.backgroundColor; }"
-    )
-    lightness = sum(map(int, re.findall(r"\d+", colours)[:3])) / 3
-    assert (lightness > 128) == (scheme == "light")
-    assert complaints == []
-    picture(page, f"report-{scheme}")
-    page.close()

@@ -138,10 +138,11 @@ function render({ model, el }) {
     check(thumbnails, layer * heads + head);
     check(words, position);
     words.forEach((node, key) => {
-      node.style.background = `rgba(${BLUE}, ${0.6 * row[key]})`;
-      node.lastChild.textContent = row[key].toFixed(2);
+      const weight = row[key] ? row[key].toFixed(2) : "0";
+      node.style.background = `rgba(${BLUE}, ${0.65 * Math.sqrt(row[key])})`;
+      node.lastChild.textContent = weight;
       node.setAttribute("aria-label",
-        `${named(key)}, looked at with weight ${row[key].toFixed(2)}`);
+                        `${named(key)}, looked at with weight ${weight}`);
     });
     drawBars(list, [
       ...best.map((key) => ({shown: named(key), share: row[key]})),

@@ -31,9 +31,9 @@ class TokenColours(StaticTwin, anywidget.AnyWidget):
     _css = (
         CSS
         + """
-.lab-box .lab-count { font-size: 1.05em; font-weight: 600;
-                      color: var(--jp-content-font-color1, #222); }
-.lab-tokens { margin-top: 10px; max-height: 24rem; overflow-y: auto; }
+.lab-box .lab-status.lab-count { font-size: 1.05em; font-weight: 600;
+                                 color: var(--jp-content-font-color1, #222); }
+.lab-tokens { margin-top: 10px; }
 .lab-tokens span {
   display: inline-block;
   margin: 2px;
