@@ -54,7 +54,7 @@ class GPTConfig:
 
     vocab_size: int = 2560
     context: int = 256
-    layers: int = 3
+    layers: int = 2
     heads: int = 4
     width: int = 128
     causal: bool = True

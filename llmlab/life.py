@@ -67,13 +67,13 @@ class Scale:
     """How much of everything: sizes of the data and numbers of updates."""
 
     vocab_size: int = 2560
-    layers: int = 3
+    layers: int = 2
     width: int = 128
     context: int = 256
 
     tokenizer_documents: int = 2_000
-    documents: int = 24_000
-    validation_documents: int = 500
+    documents: int = 36_000
+    validation_documents: int = 1_500
     tokens_per_batch: int = 1024
     mask_share: float = 0.4  # see train_masked
     masked_steps: int = 800
@@ -610,9 +610,7 @@ def measure_policy(life: Life, policy: GPT, instruct: GPT) -> dict[str, float]:
     scale = life.scale
     prompts = life.story_prompts(scale.test_stories, "test")
     (stories, _), (before, _) = (
-        write_stories(
-            life, model, prompts, life.seed + draw, scale.judged_temperature
-        )
+        write_stories(life, model, prompts, life.seed + draw, scale.judged_temperature)
         for draw, model in ((3, policy), (4, instruct))
     )
     gold, gold_before = (

@@ -288,14 +288,19 @@ def muon_and_adamw(
     other_rate: float = 0.01,
     weight_decay: float = 0.0,
 ) -> dict[str, Optimizer]:
-    """Muon for the matrices of the blocks; AdamW for tables of tokens and for norms."""
+    """Muon for the matrices of the blocks; AdamW for the tables of tokens and the rest.
+
+    A rare token's row has a gradient once in many steps only. So the mean of squared
+    gradients is taken over a hundred steps (0.99): over twenty (0.95, as for GPT-3) it
+    would be nearly forgotten by the next time, and the row would jump.
+    """
     matrices, others = [], []
     for name, parameter in module.named_parameters():
         is_matrix = "blocks." in name and parameter.ndim == 2
         (matrices if is_matrix else others).append(parameter)
     return {
         "muon": Muon(matrices, matrix_rate, weight_decay=weight_decay),
-        "adamw": _adamw(others, other_rate, (0.9, 0.95), 1e-8, 0.0),
+        "adamw": _adamw(others, other_rate, (0.9, 0.99), 1e-8, 0.0),
     }
 
 

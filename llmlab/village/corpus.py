@@ -9,6 +9,7 @@ from llmlab.village.chooser import Chooser
 
 MOST_WORDS_WITHOUT_MORAL = 120
 MORAL = 0.4  # how often a book that is short enough ends with one
+ENCYCLOPAEDIA = 0.4  # the share of the articles; the others are news
 
 SPLITS = ("train", "validation", "test")
 
@@ -63,7 +64,7 @@ def _book(chooser: Chooser) -> tuple[str, dict[str, str]]:
 
 
 def _article(chooser: Chooser) -> tuple[str, dict[str, str]]:
-    if chooser.coin(0.5):
+    if chooser.coin(ENCYCLOPAEDIA):
         return encyclopaedia.page(chooser)
     event = news.draw_news(chooser)
     text = news.article(event, chooser)

@@ -9,7 +9,7 @@ from llmlab.village.pages import Page
 from llmlab.village.support import Intent
 
 FILE = "websites.toml"
-SHARES = {"log": 0.41, "lists": 0.43, "questions": 0.06, "quiz": 0.1}
+SHARES = {"log": 0.44, "lists": 0.46, "questions": 0.03, "quiz": 0.07}
 _QUESTIONS = 4  # of a page
 
 
