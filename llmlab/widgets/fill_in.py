@@ -74,8 +74,7 @@ export default { render };
         super().__init__()
         self._fill = fill
         self._top = top
-        self.show(text)
-        self._first = (text, list(self.bars))
+        self._first = (text, self.show(text))
         self.on_msg(self._receive)
 
     def show(self, text: str) -> list[tuple[str, float]]:
@@ -111,23 +110,25 @@ export default { render };
         )
 
     def static_html(self) -> str:
-        text, bars = self._first
-        rows = [[bar["shown"], _whole_percent(bar["share"])] for bar in bars]
+        text, best = self._first
+        # Which of many small shares is the larger may depend on the processor.
+        rows = [(visible(token), share) for token, share in best if share >= 0.01]
+        others = 1 - sum(share for _, share in rows)
+        if others >= 0.005:
+            rows.append(("all others", others))
         return table(
-            f"“{text}”: most probable in the blank", ["token", "probability"], rows
+            f"“{text}”: most probable in the blank",
+            ["token", "probability"],
+            [[shown, f"{share:.0%}"] for shown, share in rows],
         )
 
     def __repr__(self) -> str:
-        text, bars = self._first
-        return f"FillIn({text!r}: {bars[0]['shown']} first)"
+        text, best = self._first
+        return f"FillIn({text!r}: {visible(best[0][0])} first)"
 
 
 def _bar(shown: str, share: float, *, rest: bool = False) -> dict:
     return {"shown": shown, "share": share, "rest": rest}
-
-
-def _whole_percent(share: float) -> str:
-    return "under 1%" if share < 0.01 else f"{share:.0%}"
 
 
 def _check(shares: Sequence[float]) -> None:
