@@ -33,7 +33,9 @@ from llmlab.plots.style import (
     VERMILLION,
     WIDTH_INCHES,
     Picture,
+    notebook_image,
     png,
+    print_words,
     show,
 )
 from llmlab.plots.vocabulary import (
@@ -70,8 +72,10 @@ __all__ = [
     "loss_curve",
     "merge_tree",
     "next_token_bars",
+    "notebook_image",
     "png",
     "ppo_dashboard",
+    "print_words",
     "schedule",
     "score_histograms",
     "show",

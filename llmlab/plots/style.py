@@ -93,15 +93,20 @@ def show(figure: Figure, alt: str | None = None) -> None:
             "say what a reader should see in it"
         )
     if get_ipython() is not None:
-        width = round(figure.get_figwidth() * SHOWN_PIXELS_PER_INCH)
-        display(
-            {
-                "image/png": base64.b64encode(png(figure)).decode("ascii"),
-                "text/plain": f"Picture: {words}",
-            },
-            raw=True,
-            metadata={"image/png": {"alt": words, "width": width}},
-        )
+        data, metadata = notebook_image(figure, words)
+        data = {**data, "text/plain": f"Picture: {words}"}
+        display(data, raw=True, metadata=metadata)
+    print_words(words)
+
+
+def notebook_image(figure: Figure, words: str) -> tuple[dict, dict]:
+    """What a notebook stores of a picture: its data and its metadata, by media type."""
+    width = round(figure.get_figwidth() * SHOWN_PIXELS_PER_INCH)
+    data = {"image/png": base64.b64encode(png(figure)).decode("ascii")}
+    return data, {"image/png": {"alt": words, "width": width}}
+
+
+def print_words(words: str) -> None:
     print(textwrap.fill(f"In words: {words}", width=80))
 
 

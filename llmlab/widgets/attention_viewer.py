@@ -1,7 +1,5 @@
 """Where each position of a text looks, in the head that a person chooses."""
 
-import base64
-import textwrap
 from collections.abc import Sequence
 
 import anywidget
@@ -11,7 +9,13 @@ import traitlets
 from IPython import get_ipython
 from IPython.display import display
 
-from llmlab.plots import SHOWN_PIXELS_PER_INCH, attention_map, png, visible
+from llmlab.plots import (
+    Picture,
+    attention_map,
+    notebook_image,
+    print_words,
+    visible,
+)
 from llmlab.widgets.page import CSS, HELPERS
 
 
@@ -222,7 +226,7 @@ export default { render };
         order = np.argsort(-row, kind="stable")
         return [(self._tokens[key], float(row[key])) for key in order if row[key] > 0]
 
-    def _picture(self):
+    def _picture(self) -> Picture:
         layer, head = self._first
         title = f"layer {layer}, head {head}"
         return attention_map(self._array[layer, head], self._tokens, title=title)
@@ -230,13 +234,8 @@ export default { render };
     def _repr_mimebundle_(self, **options):
         data, metadata = super()._repr_mimebundle_(**options)
         picture = self._picture()
-        width = round(picture.get_figwidth() * SHOWN_PIXELS_PER_INCH)
-        twin = {
-            "text/plain": repr(self),
-            "image/png": base64.b64encode(png(picture)).decode("ascii"),
-        }
-        alt = {"image/png": {"alt": picture.alt, "width": width}}
-        return {**data, **twin}, {**metadata, **alt}
+        image, alt = notebook_image(picture, picture.alt)
+        return {**data, **image, "text/plain": repr(self)}, {**metadata, **alt}
 
     def _ipython_display_(self) -> None:
         """Shows the view, or the picture where no kernel runs, and prints its words."""
@@ -244,8 +243,7 @@ export default { render };
             data, metadata = self._repr_mimebundle_()
             display(data, raw=True, metadata=metadata)
         layer, head = self._first
-        words = f"In words: layer {layer}, head {head}. {self._picture().alt}"
-        print(textwrap.fill(words, width=80))
+        print_words(f"layer {layer}, head {head}. {self._picture().alt}")
 
     def __repr__(self) -> str:
         layers, heads, time = self.shape
