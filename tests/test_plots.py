@@ -70,6 +70,9 @@ FAMILY = [
     Card("ppo", "instruct"),
 ]
 
+NUMBERINGS = [{"the gull": 2, "gull sat": 1}, {"the gull": 1, "gull sat": 2}]
+LOSSES = {"web": {"web": 1.0, "books": 3.0}, "books": {"web": 2.0, "books": 0.5}}
+
 PICTURES = {
     "loss_curve": lambda: plots.loss_curve(
         {"masked": history(7.6, 2.1, 40), "base": history(7.6, 1.4)},
@@ -115,6 +118,16 @@ PICTURES = {
         {"fast": [0, 1, 2, 3], "slow": [0, 0.1, 0.2, 0.3]},
         words="The arrows of the first circle turn fast, the others slowly.",
     ),
+    "minhash_table": lambda: plots.minhash_table(
+        ["the gull", "gull sat"], ["the gull"], NUMBERINGS
+    ),
+    "chance_curves": lambda: plots.chance_curves(
+        [0, 0.5, 1], {"one": [0, 0.5, 1], "two": [0, 0.25, 1]}, threshold=0.7
+    ),
+    "kept_and_dropped": lambda: plots.kept_and_dropped(
+        70, {"notices": 20, "too short": 10, "nothing": 0}
+    ),
+    "loss_matrix": lambda: plots.loss_matrix(LOSSES, unit="bits"),
 }
 
 
@@ -377,3 +390,66 @@ def test_showing_prints_the_words_and_a_figure_without_words_is_refused(capsys):
 def test_data_that_cannot_be_drawn_is_refused_with_a_reason(draw, complaint):
     with pytest.raises(ValueError, match=complaint):
         draw()
+
+
+# Gathering text -----------------------------------------------------------------------
+
+
+def test_the_table_of_minima_marks_the_smallest_number_of_each_set():
+    axes = PICTURES["minhash_table"]().axes[0]
+    marks = [(m.get_marker(), *m.get_xydata()[0]) for m in axes.lines]
+    # Rows: "gull sat" is only in the first set, "the gull" in both.
+    assert marks == [("o", 0, 0), ("s", 0, 1), ("o", 1, 1), ("s", 1, 1)]
+    verdicts = [t.get_text() for t in axes.texts if t.get_text() in ("agree", "differ")]
+    assert verdicts == ["differ", "agree"]
+    assert "2 phrases, 1 of them in both A and B" in plots_words("minhash_table")
+    assert "are the same under 1 of them" in plots_words("minhash_table")
+
+
+def test_numbers_that_tie_or_lack_are_refused():
+    with pytest.raises(ValueError, match="numbering 0 .*without one: none"):
+        plots.minhash_table(["a"], ["b"], [{"a": 1, "b": 1}])
+    with pytest.raises(ValueError, match="without one: b"):
+        plots.minhash_table(["a"], ["b"], [{"a": 1}])
+    with pytest.raises(ValueError, match="expected at least one of each"):
+        plots.minhash_table(["a"], ["b"], [])
+
+
+def test_bars_of_what_was_dropped_add_up_to_one():
+    axes = PICTURES["kept_and_dropped"]().axes[0]
+    widths = [bar.get_width() for bar in axes.patches]
+    assert widths == pytest.approx([0.7, 0.2, 0.1])
+    assert {bar.get_hatch() for bar in axes.patches[1:]} == {"///"}
+    assert "dropped by notices and too short" in plots_words("kept_and_dropped")
+    with pytest.raises(ValueError, match="nothing to compare"):
+        plots.kept_and_dropped(10, {"notices": 0})
+
+
+def test_the_matrix_frames_the_lowest_loss_of_every_column_and_can_be_read():
+    axes = PICTURES["loss_matrix"]().axes[0]
+    bold = [t.get_text() for t in axes.texts if t.get_fontweight() == "bold"]
+    assert bold == ["1.00", "0.50"] and len(axes.lines) == 2
+    assert "on web: web; on books: books" in plots_words("loss_matrix")
+    image = axes.images[0]
+    for text in axes.texts:
+        column, row = (round(place) for place in text.get_position())
+        paper = image.cmap(image.norm(image.get_array()[row, column]))
+        assert contrast(text.get_color(), paper) >= 4.5
+
+
+@pytest.mark.parametrize(
+    ("losses", "complaint"),
+    [
+        ({}, "expected {what was read"),
+        ({"a": {"x": 1.0}, "b": {"y": 1.0}}, "the same tests in every row"),
+        ({"a": {"x": float("nan")}}, "not finite"),
+    ],
+)
+def test_a_matrix_with_holes_is_refused(losses, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        plots.loss_matrix(losses, unit="bits")
+
+
+def test_curves_of_another_length_are_refused():
+    with pytest.raises(ValueError, match="a chance for each of 2 likenesses"):
+        plots.chance_curves([0, 1], {"one": [0.5]})

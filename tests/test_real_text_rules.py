@@ -15,9 +15,11 @@ from llmlab.real_text import (
     guess_language,
     library_docstrings,
     main_text,
+    normalise,
     package_readmes,
     python_topics,
     refine,
+    strip_html,
 )
 from llmlab.real_text.cleaning import garbled, mend
 from llmlab.real_text.extraction import strip_book_frame
@@ -86,6 +88,13 @@ def test_page_that_closes_what_it_never_opened_loses_nothing():
 def test_long_page_takes_time_in_proportion():
     page = f"<p>{PROSE}</p>" + "<p>Hm</p>" * 20_000
     assert len(main_text(page).text) > 20_000
+
+
+def test_space_that_must_not_break_survives_since_it_may_be_half_of_a_letter():
+    page = f"<p>Il va Ã\u00a0 la mer,&nbsp;\n  et voilÃ\u00a0</p><p>&nbsp;</p>{PROSE}"
+    text = strip_html(page)
+    assert normalise(mend(text)).split("\n\n")[0] == "Il va à la mer, et voilà"
+    assert "\n\n\u00a0" not in text
 
 
 def test_frame_of_a_book_goes_and_every_other_text_stays():

@@ -13,6 +13,12 @@ and each one comes with a line style, a marker or a hatch that says the same.
 from llmlab.plots.comparing import intervals_by_group
 from llmlab.plots.curves import loss_curve, ppo_dashboard, schedule
 from llmlab.plots.family import lineage
+from llmlab.plots.gathering import (
+    chance_curves,
+    kept_and_dropped,
+    loss_matrix,
+    minhash_table,
+)
 from llmlab.plots.judging import calibration, score_histograms, win_rate_intervals
 from llmlab.plots.reading import attention_map, next_token_bars, token_colours
 from llmlab.plots.shapes import arrows, lines
@@ -65,12 +71,16 @@ __all__ = [
     "arrows",
     "attention_map",
     "calibration",
+    "chance_curves",
     "characters_per_token",
     "intervals_by_group",
+    "kept_and_dropped",
     "lineage",
     "lines",
     "loss_curve",
+    "loss_matrix",
     "merge_tree",
+    "minhash_table",
     "next_token_bars",
     "notebook_image",
     "png",

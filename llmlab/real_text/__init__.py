@@ -14,10 +14,13 @@ It goes through the same stations as that of a large model, in small.
 | `duplicates`, `near_duplicates` | what came before, exactly or almost |
 | `contamination` | what is in the test and in the training text |
 | `refining`, `report` | one after the other, and what each of them dropped |
+| `mixing`, `datasheet` | sources by weight, and what their reader should know |
+| `messy_web` | pages whose every fault is known, to check all this |
 """
 
 from llmlab.real_text.cleaning import normalise
 from llmlab.real_text.contamination import contamination, drop_contaminated
+from llmlab.real_text.datasheet import datasheet
 from llmlab.real_text.documents import (
     LONGEST_DOCUMENT,
     Document,
@@ -27,6 +30,8 @@ from llmlab.real_text.documents import (
 from llmlab.real_text.duplicates import LONG_PARAGRAPH, drop_repetitions
 from llmlab.real_text.extraction import main_text, strip_html, strip_markdown
 from llmlab.real_text.language import guess_language
+from llmlab.real_text.messy_web import FAULTS, WebPage, messy_web
+from llmlab.real_text.mixing import Mixture, mix
 from llmlab.real_text.near_duplicates import drop_near_copies
 from llmlab.real_text.quality import QUALITY_RULES, drop_by_quality
 from llmlab.real_text.refining import GENTLE, THOROUGH, Source, Station, refine
@@ -42,6 +47,7 @@ from llmlab.real_text.sources import (
 )
 
 __all__ = [
+    "FAULTS",
     "GENTLE",
     "LONGEST_DOCUMENT",
     "LONG_PARAGRAPH",
@@ -49,13 +55,16 @@ __all__ = [
     "THOROUGH",
     "Document",
     "Loss",
+    "Mixture",
     "Outcome",
     "Report",
     "Rule",
     "Sifting",
     "Source",
     "Station",
+    "WebPage",
     "contamination",
+    "datasheet",
     "drop_by_quality",
     "drop_contaminated",
     "drop_near_copies",
@@ -64,6 +73,8 @@ __all__ = [
     "guess_language",
     "library_docstrings",
     "main_text",
+    "messy_web",
+    "mix",
     "normalise",
     "package_readmes",
     "paragraph_windows",

@@ -24,7 +24,7 @@ def normalise(text: str) -> str:
 # Garbled letters ----------------------------------------------------------------------
 
 
-def _read_as_windows(byte: int) -> str:
+def read_as_windows(byte: int) -> str:
     """What a Windows program shows for a byte; five bytes mean nothing to it."""
     try:
         return bytes([byte]).decode("cp1252")
@@ -32,7 +32,7 @@ def _read_as_windows(byte: int) -> str:
         return chr(byte)
 
 
-_SHOWN_AS = {_read_as_windows(byte): byte for byte in range(0x80, 0x100)}
+_SHOWN_AS = {read_as_windows(byte): byte for byte in range(0x80, 0x100)}
 _FOLLOWING = "".join(character for character, byte in _SHOWN_AS.items() if byte < 0xC0)
 _GARBLED = re.compile(
     f"[ÂÃ][{re.escape(_FOLLOWING)}]|[âï][{re.escape(_FOLLOWING)}]{{2}}"

@@ -72,6 +72,8 @@ _PARAGRAPHS = _HEADINGS | _BESIDE | frozenset(
 )  # fmt: skip
 _LINES = frozenset("br dd dt li option tr".split())
 _MAY_STAY_OPEN = frozenset("br dd dt hr img input li link meta p td th tr".split())
+# A space that must not break is none of these: as "Ã\u00a0" it may be half of an "à".
+_SPACES = re.compile(r"[ \t\n\r\f]+")
 
 
 class _Blocks(HTMLParser):
@@ -111,9 +113,9 @@ class _Blocks(HTMLParser):
         if self.depth_of["silent"]:
             return
         if not self.depth_of["code"]:
-            text = re.sub(r"\s+", " ", text)
+            text = _SPACES.sub(" ", text)
             if not self.parts or self.parts[-1].endswith("\n"):
-                text = text.lstrip()
+                text = text.lstrip(" ")
         if text:
             self.parts.append(text)
             self.linked += len(text) if self.depth_of["link"] else 0
@@ -140,7 +142,7 @@ class _Blocks(HTMLParser):
             self.parts.append(" ")
 
     def _end_block(self) -> None:
-        text = "".join(self.parts).strip("\n").rstrip()
+        text = "".join(self.parts).strip("\n").rstrip(" \t\n")
         if text.strip():
             kind = "code" if self.depth_of["code"] else self.kind
             beside = self.hidden or bool(self.beside_tag)

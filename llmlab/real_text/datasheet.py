@@ -1,0 +1,88 @@
+"""A datasheet: what whoever uses a text, or a model that read it, has to know.
+
+Data come without a manual unless somebody writes one. Gebru et al. ("Datasheets for
+datasets", 2021) ask the same questions of every collection; these are theirs in short.
+What can be measured is not left to memory: the numbers come from the `Report` of the
+refining and from the `Mixture`.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from llmlab.real_text.mixing import Mixture
+from llmlab.real_text.report import Report
+
+QUESTIONS = {
+    "motivation": "What was it put together for, and by whom?",
+    "composition": "What is in it, in which languages, and what is missing?",
+    "collection": "Where does it come from, and was one allowed to take it?",
+    "cleaning": "What was dropped or changed, and what good text went with it?",
+    "uses": "What is it good for, and what must it not be used for?",
+    "distribution": "Who may have it, and under which licence?",
+    "maintenance": "Who mends mistakes, and how is it made again?",
+}
+
+
+def datasheet(
+    name: str,
+    answers: Mapping[str, str],
+    *,
+    mixture: Mixture,
+    reports: Sequence[Report] = (),
+) -> str:
+    """The datasheet of a mixture, in Markdown.
+
+    Parameters
+    ----------
+    name : of the collection.
+    answers : one for each of the `QUESTIONS`.
+    mixture : measured under "composition".
+    reports : of what was refined; measured under "cleaning".
+
+    Raises
+    ------
+    ValueError : a question has no answer, or an answer has no question.
+    """
+    unknown = sorted(answers.keys() - QUESTIONS.keys())
+    if unknown:
+        raise ValueError(
+            f"nobody asked about {', '.join(unknown)}; the questions are: "
+            f"{', '.join(QUESTIONS)}"
+        )
+    open_questions = [key for key in QUESTIONS if not answers.get(key, "").strip()]
+    if open_questions:
+        asked = "\n".join(f"  {key}: {QUESTIONS[key]}" for key in open_questions)
+        raise ValueError(f"not answered yet:\n{asked}")
+    measured = {
+        "composition": _composition(mixture),
+        "cleaning": [line for report in reports for line in _cleaning(report)],
+    }
+    lines = [f"# {name}"]
+    for key, question in QUESTIONS.items():
+        lines += ["", f"## {key.capitalize()}", "", f"*{question}*", ""]
+        lines += [answers[key].strip(), *measured.get(key, [])]
+    return "\n".join(lines) + "\n"
+
+
+def _composition(mixture: Mixture) -> list[str]:
+    lines = ["", "| source | documents | share | epochs |", "|---|---|---|---|"]
+    return lines + [
+        f"| {name} | {mixture.names.count(name):,} | {share:.0%} "
+        f"| {mixture.epochs[name]:.2f} |"
+        for name, share in mixture.shares.items()
+    ]
+
+
+def _cleaning(report: Report) -> list[str]:
+    read = max(1, report.characters_read)
+    lines = [
+        "",
+        f"Of {report.origin}, {report.characters / read:.0%} of "
+        f"{report.characters_read:,} characters were kept. Dropped:",
+        "",
+    ]
+    return lines + [
+        f"- {outcome.rule.name}: {outcome.documents:,} documents, "
+        f"{outcome.passages:,} passages"
+        for outcome in report.outcomes
+        if outcome.losses
+    ]
