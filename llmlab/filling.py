@@ -80,53 +80,65 @@ def guess_tokens(
 
     Parameters
     ----------
-    places : of each sequence, the positions to guess, none of them the first.
+    places : of each sequence, the positions to guess, ascending, none the first.
     rows : sequences a batch; similar lengths are read together.
 
     Returns
     -------
-    Guesses, sequence by sequence, in the order of `places`.
+    Guesses, in the order of `places`.
     """
-    asked = [(number, place) for number, group in enumerate(places) for place in group]
     _check_places(sequences, places)
-    log_probs = torch.zeros(len(asked))
-    right = torch.zeros(len(asked), dtype=torch.bool)
-    order = sorted(range(len(asked)), key=lambda i: len(sequences[asked[i][0]]))
-    for start in range(0, len(order), rows):
-        members = order[start : start + rows]
-        batch = _blank_batch(
-            [sequences[asked[i][0]] for i in members],
-            [asked[i][1] for i in members],
-            tokenizer,
-            causal=model.config.causal,
-        )
-        # One target a row, so that row after row is guess after guess.
+    count = sum(map(len, places))
+    log_probs = torch.zeros(count)
+    right = torch.zeros(count, dtype=torch.bool)
+    questions = _questions(sequences, places, together=model.config.causal)
+    for start in range(0, len(questions), rows):
+        numbers, groups, indices = zip(*questions[start : start + rows], strict=True)
+        texts = [sequences[number] for number in numbers]
+        if model.config.causal:
+            batch = _next_tokens(texts, groups, tokenizer)
+        else:
+            batch = _one_blank_each(texts, groups, tokenizer)
         where = batch.target_mask
         logits = model(batch.tokens, segment_ids=batch.segment_ids, where=where)
         targets = batch.targets[where]
-        log_probs[members] = logits.log_softmax(dim=-1).gather(1, targets[:, None])[
-            :, 0
-        ]
+        found = logits.log_softmax(dim=-1).gather(1, targets[:, None])[:, 0]
+        members = [index for group in indices for index in group]
+        log_probs[members] = found
         right[members] = logits.argmax(dim=-1) == targets
     return Guesses(log_probs, right)
 
 
-def _blank_batch(
-    sequences: Sequence[Sequence[int]],
-    places: Sequence[int],
-    tokenizer: Tokenizer,
-    *,
-    causal: bool,
-) -> Batch:
-    """One target a row: the token at that place."""
-    if causal:
-        masks = [
-            [position == place for position in range(len(sequence))]
-            for sequence, place in zip(sequences, places, strict=True)
-        ]
-        return next_token_batch(sequences, masks, pad_id=tokenizer.pad_id)
-    tokens, segment_ids = pad_sequences(sequences, pad_id=tokenizer.pad_id)
-    row, place = torch.arange(len(places)), torch.tensor(places)
+def _questions(sequences, places, *, together: bool) -> list[tuple]:
+    """Rows to read, short ones first: sequence, its places, where their answers go.
+
+    A causal model answers for all places of a sequence at once. A masked one must read
+    the sequence anew for each, or one blank would hide what helps with another.
+    """
+    questions = []
+    answers = 0
+    for number, group in enumerate(places):
+        indices = range(answers, answers + len(group))
+        answers += len(group)
+        if together and group:
+            questions.append((number, group, indices))
+        elif not together:
+            pairs = zip(group, indices, strict=True)
+            questions += [(number, [place], [index]) for place, index in pairs]
+    return sorted(questions, key=lambda question: len(sequences[question[0]]))
+
+
+def _next_tokens(texts, groups, tokenizer: Tokenizer) -> Batch:
+    masks = [
+        [place in group for place in range(len(text))]
+        for text, group in zip(texts, map(set, groups), strict=True)
+    ]
+    return next_token_batch(texts, masks, pad_id=tokenizer.pad_id)
+
+
+def _one_blank_each(texts, groups, tokenizer: Tokenizer) -> Batch:
+    tokens, segment_ids = pad_sequences(texts, pad_id=tokenizer.pad_id)
+    row, place = torch.arange(len(groups)), torch.tensor([p for [p] in groups])
     targets = torch.full_like(tokens, IGNORE)
     targets[row, place] = tokens[row, place]
     tokens[row, place] = tokenizer.mask_id
@@ -148,9 +160,13 @@ def _check_places(sequences, places) -> None:
             "one list for each sequence"
         )
     for number, (sequence, group) in enumerate(zip(sequences, places, strict=True)):
-        for place in group:
-            if not 0 < place < len(sequence):
-                raise ValueError(
-                    f"place {place} of sequence {number} cannot be guessed; choose "
-                    f"from 1 to {len(sequence) - 1}, since nothing tells the first"
-                )
+        if list(group) != sorted(set(group)):
+            raise ValueError(
+                f"the places of sequence {number} are {list(group)}; give each once, "
+                "in ascending order"
+            )
+        if group and not 0 < group[0] <= group[-1] < len(sequence):
+            raise ValueError(
+                f"sequence {number} has no place {group[0]} or {group[-1]} that can be "
+                f"guessed; choose from 1 to {len(sequence) - 1}"
+            )

@@ -89,7 +89,7 @@ def test_guesses_are_those_of_a_model_that_is_asked_one_at_a_time(
     kind, rows, tokenizer, request
 ):
     model = request.getfixturevalue(kind)
-    places = [[4, 1, 5], [], [2, 4]]
+    places = [[1, 4, 5], [], [2, 4]]
     guesses = guess_tokens(model, tokenizer, SEQUENCES, places, rows=rows)
     expected = [
         guess_one_by_one(model, tokenizer, sequence, place)
@@ -123,3 +123,9 @@ def test_a_place_outside_the_sequence_or_at_its_beginning_is_refused(
 def test_places_are_given_for_each_sequence(masked, tokenizer):
     with pytest.raises(ValueError, match="one list for each sequence"):
         guess_tokens(masked, tokenizer, SEQUENCES, [[1]])
+
+
+@pytest.mark.parametrize("places", [[2, 1], [1, 1]])
+def test_places_are_given_once_and_in_order(masked, tokenizer, places):
+    with pytest.raises(ValueError, match="in ascending order"):
+        guess_tokens(masked, tokenizer, [[1, 75, 2]], [places])
