@@ -72,12 +72,12 @@ class Scale:
     context: int = 256
 
     tokenizer_documents: int = 2_000
-    documents: int = 36_000
+    documents: int = 38_000
     validation_documents: int = 1_500
     tokens_per_batch: int = 1024
     mask_share: float = 0.4  # see train_masked
-    masked_steps: int = 800
-    base_steps: int = 2300
+    masked_steps: int = 1200
+    base_steps: int = 5600
 
     instructions: int = 24_000
     rows_per_batch: int = 5
