@@ -97,7 +97,7 @@ class Scale:
     judged_temperature: float = 0.3  # at which its models are judged
     rollout: int = 128
     reinforce_steps: int = 6
-    ppo_steps: int = 13
+    ppo_steps: int = 16
     test_stories: int = 200
 
 
