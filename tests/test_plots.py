@@ -101,6 +101,15 @@ PICTURES = {
     ),
     "calibration": lambda: plots.calibration([0.1, 0.9, 0.6], [0, 1, 1], bins=5),
     "lineage": lambda: plots.lineage(FAMILY),
+    "power_laws": lambda: plots.power_laws(
+        {"narrow": [(1e5, 2.7), (2e5, 2.2)], "wide": [(1e5, 2.0), (2e5, 1.7)]},
+        {"narrow": lambda x: 0.7 + 632 / x**0.5, "wide": lambda x: 0.7 + 4e5 / x},
+        floor=0.7,
+        held_out={"wide": (8e5, 1.2)},
+    ),
+    "shaped_distributions": lambda: plots.shaped_distributions(
+        TOKENS, {"all": [0.1, 0.6, 0.2, 0.1], "top-k 2": [0, 0.75, 0.25, 0]}, top=2
+    ),
     "merge_tree": lambda: plots.merge_tree([HUG, Tree(21, " ")], title="Two tokens"),
     "characters_per_token": lambda: plots.characters_per_token(
         {"village": {512: 2.0, 1024: 3.0}, "elsewhere": {512: 1.9, 1024: 2.2}}
@@ -259,6 +268,23 @@ def test_any_token_can_be_drawn():
     assert shown[8] == "é"
 
 
+def test_a_token_that_cannot_be_drawn_is_crossed_out_and_the_rest_add_to_one():
+    figure = PICTURES["shaped_distributions"]()
+    written = [[text.get_text().strip() for text in axes.texts] for axes in figure.axes]
+    assert written == [["60%", "20%", "20%"], ["75%", "25%", "×"]]
+    assert "some tokens under top-k 2." in figure.alt
+
+
+def test_a_power_law_is_a_straight_line_between_logarithmic_axes():
+    axes = PICTURES["power_laws"]().axes[0]
+    assert axes.get_xscale() == axes.get_yscale() == "log"
+    x, y = axes.lines[0].get_data()
+    slopes = np.diff(np.log(y)) / np.diff(np.log(x))
+    assert np.allclose(slopes, -0.5)
+    hollow = [line for line in axes.lines if line.get_markerfacecolor() == "none"]
+    assert [line.get_xydata().tolist() for line in hollow] == [[[8e5, 0.5]]]
+
+
 def test_token_boxes_show_spaces_and_ids_and_never_markup():
     page = plots.token_colours(["<b>", " gull", "\n"], ids=[7, 300, 16]).data
     assert "&lt;b&gt;" in page and "<b>" not in page
@@ -376,6 +402,10 @@ def test_showing_prints_the_words_and_a_figure_without_words_is_refused(capsys):
         (lambda: plots.win_rate_intervals({"a": (0.5, 0.6, 0.7)}, against="b"), "low"),
         (lambda: plots.calibration([0.5], [2]), "0 or 1"),
         (lambda: plots.lineage([]), "no cards"),
+        (lambda: plots.power_laws({}, {}, floor=0), "one law for each"),
+        (lambda: plots.power_laws({"a": [(1, 2)]}, {"a": abs}, floor=2), "not above"),
+        (lambda: plots.shaped_distributions(["a"], {}), "no distributions"),
+        (lambda: plots.shaped_distributions(["a"], {"hot": [2.0]}), "softmax"),
         (lambda: plots.merge_tree([]), "no tokens"),
         (lambda: plots.merge_tree([HUG] * 9), "27 bytes; at most 26"),
         (lambda: plots.characters_per_token({"a": {}}), "at least one size"),

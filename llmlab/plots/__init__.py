@@ -10,6 +10,7 @@ Colours are those of Okabe and Ito (2008), distinguishable with any colour visio
 and each one comes with a line style, a marker or a hatch that says the same.
 """
 
+from llmlab.plots.choices import shaped_distributions
 from llmlab.plots.comparing import intervals_by_group
 from llmlab.plots.curves import loss_curve, ppo_dashboard, schedule
 from llmlab.plots.family import lineage
@@ -21,6 +22,7 @@ from llmlab.plots.gathering import (
 )
 from llmlab.plots.judging import calibration, score_histograms, win_rate_intervals
 from llmlab.plots.reading import attention_map, next_token_bars, token_colours
+from llmlab.plots.scaling import power_laws
 from llmlab.plots.shapes import arrows, lines
 from llmlab.plots.style import (
     BLUE,
@@ -84,10 +86,12 @@ __all__ = [
     "next_token_bars",
     "notebook_image",
     "png",
+    "power_laws",
     "ppo_dashboard",
     "print_words",
     "schedule",
     "score_histograms",
+    "shaped_distributions",
     "show",
     "token_colours",
     "visible",

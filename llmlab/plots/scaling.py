@@ -1,0 +1,107 @@
+"""What is still to be learned, against what a run was given."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from llmlab.plots.style import (
+    INK,
+    LINE_STYLES,
+    MARKERS,
+    PALETTE,
+    Picture,
+    picture,
+    styled,
+)
+from llmlab.plots.words import listed, sentence
+
+
+@styled
+def power_laws(
+    fitted: Mapping[str, Sequence[tuple[float, float]]],
+    laws: Mapping[str, Callable[[float], float]],
+    *,
+    floor: float,
+    held_out: Mapping[str, tuple[float, float]] | None = None,
+    x_label: str = "tokens read",
+    title: str = "",
+) -> Picture:
+    """Losses above the floor, both axes logarithmic: a power law is a straight line.
+
+    Parameters
+    ----------
+    fitted : each family's runs, as (amount, loss); drawn as filled markers.
+    laws : each family's law, from an amount to a loss; drawn as a line.
+    floor : the loss that no run can get below, such as the entropy line.
+    held_out : runs that no law has seen, by family; drawn as large hollow markers.
+    """
+    held_out = dict(held_out or {})
+    if not fitted or set(fitted) != set(laws) or not set(held_out) <= set(fitted):
+        raise ValueError(
+            f"runs of {sorted(fitted)}, laws of {sorted(laws)} and held-out runs of "
+            f"{sorted(held_out)}; expected one law for each family, and no others"
+        )
+    below = [
+        loss
+        for runs in (*fitted.values(), list(held_out.values()))
+        for _, loss in runs
+        if loss <= floor
+    ]
+    if below:
+        raise ValueError(
+            f"a loss of {below[0]} is not above the floor of {floor}, so it has no "
+            "place on a logarithmic axis"
+        )
+    figure, axes = picture(height=3.6)
+    for index, (name, runs) in enumerate(fitted.items()):
+        colour = PALETTE[index % len(PALETTE)]
+        marker = MARKERS[index % len(MARKERS)]
+        amounts, losses = np.asarray(runs, dtype=float).T
+        last = max(amounts.max(), held_out.get(name, (0, 0))[0])
+        along = np.geomspace(amounts.min() / 1.15, last * 1.15, 60)
+        axes.plot(
+            along,
+            [laws[name](amount) - floor for amount in along],
+            color=colour,
+            linestyle=LINE_STYLES[index % len(LINE_STYLES)],
+            linewidth=1.6,
+        )
+        axes.plot(
+            amounts, losses - floor, marker, color=colour, markersize=6, label=name
+        )
+        if name in held_out:
+            amount, loss = held_out[name]
+            axes.plot(
+                [amount],
+                [loss - floor],
+                marker,
+                markersize=12,
+                markerfacecolor="none",
+                markeredgecolor=INK,
+                markeredgewidth=1.6,
+                label="not fitted",
+            )
+    axes.set(xscale="log", yscale="log", xlabel=x_label, title=title)
+    axes.set_ylabel("nats per token above the floor")
+    axes.xaxis.set_major_formatter(FuncFormatter(_short))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(
+        FuncFormatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
+    )
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.grid(which="major")
+    figure.legend(loc="outside upper right", ncols=4, frameon=False)
+    figure.alt = sentence(
+        f"nats above the floor against the {x_label}, both axes logarithmic: a "
+        f"straight line falls for each of {listed(list(fitted))}."
+        f"{' A hollow marker is a run that no line has seen.' if held_out else ''}"
+    )
+    return figure
+
+
+def _short(value: float, _position: int) -> str:
+    for size, sign in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:g} {sign}"
+    return f"{value:g}"
