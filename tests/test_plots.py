@@ -123,6 +123,12 @@ PICTURES = {
         words="One line is flat, the other rises with the size.",
         doubling=True,
     ),
+    "scattered": lambda: plots.scattered(
+        {f"setting {letter}": (0.1, 0.2) for letter in "abcdefg"},
+        x_label="broken",
+        y_label="various",
+        words="All of the settings lie at one place, which is unlikely.",
+    ),
     "arrows": lambda: plots.arrows(
         {"fast": [0, 1, 2, 3], "slow": [0, 0.1, 0.2, 0.3]},
         words="The arrows of the first circle turn fast, the others slowly.",
@@ -403,6 +409,7 @@ def test_showing_prints_the_words_and_a_figure_without_words_is_refused(capsys):
         (lambda: plots.calibration([0.5], [2]), "0 or 1"),
         (lambda: plots.lineage([]), "no cards"),
         (lambda: plots.power_laws({}, {}, floor=0), "one law for each"),
+        (lambda: plots.scattered({}, x_label="", y_label="", words=""), "no points"),
         (lambda: plots.power_laws({"a": [(1, 2)]}, {"a": abs}, floor=2), "not above"),
         (lambda: plots.shaped_distributions(["a"], {}), "no distributions"),
         (lambda: plots.shaped_distributions(["a"], {"hot": [2.0]}), "softmax"),

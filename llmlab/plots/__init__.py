@@ -23,7 +23,7 @@ from llmlab.plots.gathering import (
 from llmlab.plots.judging import calibration, score_histograms, win_rate_intervals
 from llmlab.plots.reading import attention_map, next_token_bars, token_colours
 from llmlab.plots.scaling import power_laws
-from llmlab.plots.shapes import arrows, lines
+from llmlab.plots.shapes import arrows, lines, scattered
 from llmlab.plots.style import (
     BLUE,
     DOTS_PER_INCH,
@@ -89,6 +89,7 @@ __all__ = [
     "power_laws",
     "ppo_dashboard",
     "print_words",
+    "scattered",
     "schedule",
     "score_histograms",
     "shaped_distributions",

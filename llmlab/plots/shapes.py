@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
 from llmlab.plots.style import (
     BLUE,
@@ -67,6 +67,44 @@ def lines(
         )
     axes.set(xlabel=x_label, ylabel=y_label, title=title)
     axes.grid(axis="y")
+    figure.alt = sentence(words)
+    return figure
+
+
+@styled
+def scattered(
+    points: Mapping[str, tuple[float, float]],
+    *,
+    x_label: str,
+    y_label: str,
+    words: str,
+    title: str = "",
+) -> Picture:
+    """One named point for each (x, y), all of them shares from 0 to 1.
+
+    `words` say what a reader should see.
+    """
+    if not points:
+        raise ValueError("no points to draw; expected {name: (x, y)}, one or more")
+    figure, axes = picture(height=3.4)
+    for index, (name, (x, y)) in enumerate(points.items()):
+        axes.plot(
+            [x],
+            [y],
+            MARKERS[index % len(MARKERS)],
+            color=PALETTE[index % len(PALETTE)],
+            markerfacecolor="none" if index >= len(MARKERS) else None,
+            markeredgewidth=1.8,
+            markersize=8,
+            label=name,
+        )
+    axes.set_xlim(left=0)
+    axes.set_ylim(0, 1.05)
+    figure.legend(loc="outside right upper", frameon=False)
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.set(xlabel=x_label, ylabel=y_label, title=title)
+    axes.grid()
     figure.alt = sentence(words)
     return figure
 
