@@ -93,10 +93,23 @@ def entropy_line(
 
 def _loss_of(nats: torch.Tensor, sequences) -> LanguageLoss:
     tokens = torch.tensor([len(s) - 1 for s in sequences], dtype=torch.float64)
-    mean = (nats.sum() / tokens.sum()).item()  # ratio of means, not mean of ratios
-    residual = nats - mean * tokens
-    error = residual.square().sum().sqrt() / tokens.sum()
-    return LanguageLoss(mean, error.item(), int(tokens.sum()))
+    mean, error = ratio_of_means(nats, tokens)
+    return LanguageLoss(mean, error, int(tokens.sum()))
+
+
+def ratio_of_means(totals: torch.Tensor, counts: torch.Tensor) -> tuple[float, float]:
+    """A mean per token and its standard error, where tokens come in documents.
+
+    The tokens of a document have much in common, so what is drawn by chance is the
+    document: the error comes from the spread between documents (Cochran 1977,
+    section 6.3).
+
+    totals, counts : (documents,), the sum over each document's tokens and their number.
+    """
+    totals, counts = totals.double(), counts.double()
+    mean = totals.sum() / counts.sum()  # ratio of means, not mean of ratios
+    error = (totals - mean * counts).square().sum().sqrt() / counts.sum()
+    return mean.item(), error.item()
 
 
 @torch.inference_mode()

@@ -21,6 +21,13 @@ from llmlab.plots.gathering import (
     minhash_table,
 )
 from llmlab.plots.judging import calibration, score_histograms, win_rate_intervals
+from llmlab.plots.learned import (
+    damage_by_attention,
+    embedding_map,
+    head_grids,
+    logit_lens_grid,
+    share_intervals,
+)
 from llmlab.plots.reading import attention_map, next_token_bars, token_colours
 from llmlab.plots.scaling import power_laws
 from llmlab.plots.shapes import arrows, lines, scattered
@@ -75,10 +82,14 @@ __all__ = [
     "calibration",
     "chance_curves",
     "characters_per_token",
+    "damage_by_attention",
+    "embedding_map",
+    "head_grids",
     "intervals_by_group",
     "kept_and_dropped",
     "lineage",
     "lines",
+    "logit_lens_grid",
     "loss_curve",
     "loss_matrix",
     "merge_tree",
@@ -93,6 +104,7 @@ __all__ = [
     "schedule",
     "score_histograms",
     "shaped_distributions",
+    "share_intervals",
     "show",
     "token_colours",
     "visible",

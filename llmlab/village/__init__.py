@@ -8,8 +8,15 @@ model can reach is known.
 
 from llmlab.village.chooser import Chooser, every_derivation
 from llmlab.village.corpus import Document, Entropy, documents, entropy
+from llmlab.village.facts import BACKWARD, FORWARD, Fact, count_readings, every_fact
 from llmlab.village.gold import gold_score
-from llmlab.village.probing import Completion, MinimalPair, Probes, probes
+from llmlab.village.probing import (
+    Completion,
+    MinimalPair,
+    Probes,
+    probes,
+    questions_about_facts,
+)
 from llmlab.village.stories import ADDITIONS, Addition, StoryPair
 from llmlab.village.tasks import (
     TASKS,
@@ -23,22 +30,28 @@ from llmlab.village.tasks import (
 
 __all__ = [
     "ADDITIONS",
+    "BACKWARD",
+    "FORWARD",
     "TASKS",
     "Addition",
     "Chooser",
     "Completion",
     "Document",
     "Entropy",
+    "Fact",
     "Instruction",
     "MinimalPair",
     "Probes",
     "StoryPair",
+    "count_readings",
     "documents",
     "entropy",
     "every_derivation",
+    "every_fact",
     "gold_score",
     "instructions",
     "probes",
+    "questions_about_facts",
     "score_answer",
     "story_additions",
     "story_pairs",

@@ -6,12 +6,14 @@ Every question is a sentence that the village writes, cut or spoiled in one plac
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from llmlab.village import corpus, sayings, world
+from llmlab.village import corpus, sayings
 from llmlab.village.chooser import Chooser
 from llmlab.village.corpus import Document
+from llmlab.village.facts import Fact, facts_of_people, told
 from llmlab.village.minimal_pairs import MinimalPair, minimal_pairs, sentences_of
 
 _DOCUMENTS = 4000  # of the test split, from which questions are made
@@ -38,7 +40,9 @@ def probes(seed: int, pairs_each: int = 20) -> Probes:
     meaning of every idiom; the facts of the village and their reversals."""
     chooser = Chooser("probes", seed)
     documents = tuple(corpus.documents(_DOCUMENTS, seed=seed, split="test"))
-    completions = (*_sayings(chooser), *_facts(documents, chooser))
+    sayings = _sayings(chooser)
+    facts = _facts(documents, facts_of_people(), 3, chooser)
+    completions = (*sayings, *(question for _, question in facts))
     return Probes(minimal_pairs(documents, pairs_each), completions)
 
 
@@ -85,24 +89,19 @@ def _alike(text: str, others: list[str]) -> list[str]:
 
 
 def _completion(
-    kind: str, prefix: str, answer: str, options: list[str], chooser: Chooser
+    kind: str,
+    prefix: str,
+    answer: str,
+    options: list[str],
+    chooser: Chooser,
+    others: int = 3,
 ) -> Completion:
-    others = sorted({option for option in options if option != answer})
-    distractors = tuple(f" {other}" for other in chooser.sample(others, 3))
+    wrong = sorted({option for option in options if option != answer})
+    distractors = tuple(f" {other}" for other in chooser.sample(wrong, others))
     return Completion(kind, prefix, f" {answer}", distractors)
 
 
 # ---- facts
-
-
-@dataclass(frozen=True)
-class _Known:
-    """A fact: whose, what, and what a sentence that tells it must have."""
-
-    name: str  # of the fact: "home"
-    subject: str
-    value: str
-    sign: re.Pattern
 
 
 _SIGNS = {
@@ -112,49 +111,63 @@ _SIGNS = {
     "wish": r"\b(wish(ed|es)?|dreams?|dreamed|wants?|hopes?|longs?)\b",
     "habit": r"\b(habit|always|often|known for|again|caught|keeps?)\b",
     "fear": r"\b(afraid|fears?|scares?|frightens?|flees?|runs?)\b",
+    "kept": r"\b(kept|keeps|borrow|there is|needs)\b",
+    "owner": r"\b(finest|finer|best)\b",
+    "use": r"\b(with|helps?|needs?|takes)\b",
+    "near": r"\b(near|close|next|knows)\b",
+    "mark": r"\b(has|knows|pride|shows|see)\b",
+    "visit": r"\b(come|goes|place|can)\b",
 }
 
 
-def _known_facts() -> dict[str, list[_Known]]:
-    """The facts of each sort; who is whose cousin is told by naming the bond."""
-    people = world.load().people.values()
-    facts = {
-        name: [
-            _Known(name, person.name, getattr(person, name), re.compile(sign))
-            for person in people
-        ]
-        for name, sign in _SIGNS.items()
-    }
-    facts["kin"] = [
-        _Known("kin", p.name, p.kin, re.compile(rf"\b{p.bond}\b")) for p in people
-    ]
-    return facts
+def questions_about_facts(
+    seed: int, facts: Sequence[Fact], others: int = 3
+) -> list[tuple[Fact, Completion]]:
+    """Sentences of the encyclopaedia that tell one of the facts, cut before what comes
+    last: the value of the fact (kind "fact"), or whose it is ("reversal"). Each fact is
+    asked once in either direction, where a sentence tells it so.
+
+    others : how many wrong endings, all of the same kind, the right one stands among.
+    """
+    documents = corpus.documents(_DOCUMENTS, seed=seed, split="test")
+    return list(_facts(documents, facts, others, Chooser("facts", seed)))
 
 
-def _facts(documents: Iterable[Document], chooser: Chooser) -> Iterator[Completion]:
-    """Sentences of the encyclopaedia that tell a fact of a person, cut before what
-    comes last: the value of the fact, or (a reversal) the person. Each is asked once
-    in either direction."""
-    facts = _known_facts()
-    asked: set[tuple[str, str, str]] = set()
+def _facts(
+    documents: Iterable[Document],
+    facts: Sequence[Fact],
+    others: int,
+    chooser: Chooser,
+) -> Iterator[tuple[Fact, Completion]]:
+    by_kind = defaultdict(list)
+    for fact in facts:
+        by_kind[fact.kind].append(fact)
+    order = {fact: number for number, fact in enumerate(facts)}
+    asked: set[tuple[str, Fact]] = set()
     for sentence in _sentences_of_the_encyclopaedia(documents):
-        for known in facts.values():
-            for fact in known:
-                found = _cut(sentence, fact) if fact.subject in sentence else None
-                if found and (found[0], fact.name, fact.subject) not in asked:
-                    asked.add((found[0], fact.name, fact.subject))
-                    yield _question(*found, fact, known, chooser)
+        here = [fact for fact, _ in told(sentence) if fact in order]
+        for fact in sorted(here, key=order.get):
+            found = _cut(sentence, fact)
+            if found and (found[0], fact) not in asked:
+                asked.add((found[0], fact))
+                yield fact, _question(*found, fact, by_kind[fact.kind], others, chooser)
 
 
 def _question(
-    kind: str, prefix: str, answer: str, fact: _Known, known: list[_Known], chooser
+    kind: str,
+    prefix: str,
+    answer: str,
+    fact: Fact,
+    known: list[Fact],
+    others: int,
+    chooser: Chooser,
 ) -> Completion:
     if kind == "reversal":
         options = [other.subject for other in known if other.value != fact.value]
     else:
         options = _alike(answer, sorted({other.value for other in known}))
     options = [option for option in options if option not in prefix]
-    return _completion(kind, prefix, answer, options, chooser)
+    return _completion(kind, prefix, answer, options, chooser, others)
 
 
 def _sentences_of_the_encyclopaedia(documents: Iterable[Document]) -> Iterator[str]:
@@ -163,7 +176,7 @@ def _sentences_of_the_encyclopaedia(documents: Iterable[Document]) -> Iterator[s
             yield from sentences_of("\n" + document.text)
 
 
-def _cut(sentence: str, fact: _Known) -> tuple[str, str, str] | None:
+def _cut(sentence: str, fact: Fact) -> tuple[str, str, str] | None:
     """(kind, prefix, answer) if the sentence tells the fact."""
     subject = re.search(rf"\b{fact.subject}\b(?!')", sentence)
     value = re.search(rf"\b{re.escape(fact.value)}\b", sentence)
@@ -174,9 +187,10 @@ def _cut(sentence: str, fact: _Known) -> tuple[str, str, str] | None:
     else:
         kind, start, answer = "reversal", subject.start(), fact.subject
     prefix = sentence[:start]
-    if kind == "reversal" and fact.name == "kin":
+    if kind == "reversal" and fact.kind == "kin":
         return None  # its reversal is the fact of somebody else
     told = prefix if kind == "fact" else sentence
-    if not fact.sign.search(told) or answer in prefix or not prefix.endswith(" "):
+    sign = rf"\b{fact.bond}\b" if fact.bond else _SIGNS[fact.kind]
+    if not re.search(sign, told) or answer in prefix or not prefix.endswith(" "):
         return None
     return kind, prefix.rstrip(), answer

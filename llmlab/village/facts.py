@@ -1,0 +1,116 @@
+"""What is true in the village, fact by fact, and how often texts tell each of them.
+
+A model can only know what it has read. So before a fact is asked for, the sentences
+that told it are counted, in each direction: "Viktor lives at the boathouse" names the
+person first, "At the boathouse lives Viktor" what is said of the person.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+
+from llmlab.village import world
+from llmlab.village.minimal_pairs import sentences_of
+
+FORWARD, BACKWARD = "forward", "backward"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Of `subject` it is true that its `kind` is `value`.
+
+    bond : of kin, what the other person is: it has to be named.
+    """
+
+    kind: str  # "home"
+    subject: str  # "Viktor"
+    value: str  # "boathouse"
+    bond: str = ""
+
+
+OF_PEOPLE = ("home", "trade", "like", "wish", "habit", "fear")
+
+# A sentence tells a fact if it names whose it is, what it is, and one of these. The
+# other kinds have values that nothing else is said with.
+_TOLD_WITH = {
+    "home": r"lives?|lived|home|room|looks for",
+    "trade": r"is|trade|works?|called|needs?",
+    "kept": r"kept|keeps|borrow|everybody|needs",
+    "owner": r"finest|finer|best|would not sell",
+    "near": r"near|close|next|minutes|knows",
+}
+
+
+@cache
+def facts_of_people() -> tuple[Fact, ...]:
+    """In the order of their kinds: who lives where, works as what, and so on."""
+    people = world.load().people.values()
+    return (
+        *(Fact(kind, p.name, getattr(p, kind)) for kind in OF_PEOPLE for p in people),
+        *(Fact("kin", p.name, p.kin, p.bond) for p in people),
+    )
+
+
+@cache
+def every_fact() -> tuple[Fact, ...]:
+    """Of people, then of things and of places."""
+    village = world.load()
+    return (
+        *facts_of_people(),
+        *(Fact("kept", t.name, t.kept) for t in village.things.values()),
+        *(Fact("owner", t.name, t.owner) for t in village.things.values()),
+        *(Fact("use", t.name, t.use) for t in village.things.values()),
+        *(Fact("near", p.name, p.near) for p in village.places.values()),
+        *(Fact("mark", p.name, p.mark) for p in village.places.values()),
+        *(Fact("visit", p.name, p.use) for p in village.places.values()),
+    )
+
+
+def told(sentence: str) -> list[tuple[Fact, str]]:
+    """The facts that a sentence tells, each with its direction."""
+    found = []
+    subjects: dict[str, int] = {}
+    for match in _subjects().finditer(sentence):
+        subjects.setdefault(match[0], match.start())
+    for subject, start in subjects.items():
+        for fact, value, sign in _patterns()[subject]:
+            match = value.search(sentence)
+            if match and sign.search(sentence):
+                found.append((fact, FORWARD if start < match.start() else BACKWARD))
+    return found
+
+
+def count_readings(texts: Iterable[tuple[str, int]]) -> Counter[tuple[Fact, str]]:
+    """How often each fact was read in each direction.
+
+    texts : documents, and how often each was read.
+    """
+    read: Counter[str] = Counter()
+    for text, times in texts:
+        if times:
+            for sentence in sentences_of("\n" + text):
+                read[sentence] += times
+    counts: Counter[tuple[Fact, str]] = Counter()
+    for sentence, times in read.items():
+        for fact_and_direction in told(sentence):
+            counts[fact_and_direction] += times
+    return counts
+
+
+@cache
+def _subjects() -> re.Pattern:
+    names = sorted({fact.subject for fact in every_fact()}, key=len, reverse=True)
+    return re.compile(rf"\b({'|'.join(map(re.escape, names))})\b")
+
+
+@cache
+def _patterns() -> dict[str, list[tuple[Fact, re.Pattern, re.Pattern]]]:
+    """By subject: each fact, what its value looks like, and what must be said."""
+    found = defaultdict(list)
+    for fact in every_fact():
+        value = re.compile(rf"\b{re.escape(fact.value)}\b")
+        sign = re.compile(rf"\b(?:{_TOLD_WITH.get(fact.kind, fact.bond)})\b")
+        found[fact.subject].append((fact, value, sign))
+    return found
