@@ -182,12 +182,44 @@ class Cache:
         shape = (config.layers, batch, config.heads, max_time, config.d_head)
         self.keys = torch.zeros(shape, device=device)
         self.values = torch.zeros(shape, device=device)
-        self.segment_ids = torch.zeros(
-            (batch, max_time), dtype=torch.int64, device=device
-        )
+        # (batch, 1): columns of padding to the left of each row's text. None: no row
+        # has any, and no mask is needed.
+        self.padding: Tensor | None = None
         # The vector of the last token read, which the next one is told of.
         self.last = torch.zeros((batch, 1, config.width), device=device)
         self.time = 0
+
+    def note_padding(self, segment_ids: Tensor) -> None:
+        """Learn from (batch, time) of the tokens to be read next which are padding."""
+        found = (segment_ids == 0).sum(dim=1, keepdim=True)
+        if found.any():
+            self.padding = found if self.padding is None else self.padding + found
+
+    def columns(self, time: int) -> Tensor:
+        """(1, time): where the next `time` tokens will be stored."""
+        return torch.arange(self.time, self.time + time, device=self.keys.device)[None]
+
+    def positions(self, time: int) -> Tensor:
+        """(batch or 1, time): positions of the next tokens, padding not counted."""
+        if self.padding is None:
+            return self.columns(time)
+        return (self.columns(time) - self.padding).clamp(min=0)
+
+    def mask(self, time: int) -> Tensor | None:
+        """(batch or 1, 1, time, time so far): which columns the next tokens may see.
+
+        None: no mask is needed, since the tokens are the first ones or one alone.
+        """
+        if self.padding is None and (self.time == 0 or time == 1):
+            return None
+        new = self.columns(time)
+        every = torch.arange(self.time + time, device=new.device)[None]
+        mask = every[:, None, :] <= new[:, :, None]
+        if self.padding is not None:
+            # Padding sees padding, which keeps its softmax finite.
+            is_text = every >= self.padding
+            mask = mask & (is_text[:, None, :] == is_text[:, self.time :, None])
+        return mask[:, None]
 
     def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Store one layer's new keys and values; return all of that layer so far."""
@@ -196,12 +228,27 @@ class Cache:
         self.values[layer, :, :, self.time : end] = values
         return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
 
-    def keep_rows(self, rows: Tensor) -> None:
-        """Drop all rows but `rows` (their indices): finished rows cost no more time."""
-        self.keys = self.keys[:, rows]
-        self.values = self.values[:, rows]
-        self.segment_ids = self.segment_ids[rows]
-        self.last = self.last[rows]
+    def drop_rows(self, finished: Tensor) -> Tensor:
+        """Forget finished rows, so that they cost no more time.
+
+        The last rows move into the gaps; the others stay where they are, since copying
+        all that a cache holds would take longer than reading the next token.
+
+        finished : (batch,) bool.
+        Returns (kept,) int64: for each row left, the row that it was before.
+        """
+        order = torch.arange(len(finished), device=finished.device)
+        kept = int(len(finished) - finished.sum())
+        order[:kept][finished[:kept]] = order[kept:][~finished[kept:]]
+        order = order[:kept]
+        gaps = finished[:kept].nonzero()[:, 0]
+        for stored in (self.keys, self.values):
+            stored[:, gaps] = stored[:, order[gaps]]
+        self.keys, self.values = self.keys[:, :kept], self.values[:, :kept]
+        self.last = self.last[order]
+        if self.padding is not None:
+            self.padding = self.padding[order]
+        return order
 
 
 class Norm(nn.Module):
@@ -259,7 +306,9 @@ class SelfAttention(nn.Module):
             )
         if cache is not None:
             keys, values = cache.extend(layer, keys, values)
-        gathered = attention(queries, keys, values, mask, self.config.causal)
+        # A token read alone may see all that the cache holds.
+        causal = self.config.causal and x.shape[1] > 1
+        gathered = attention(queries, keys, values, mask, causal)
         return self.output(
             rearrange(gathered, "batch heads time d_head -> batch time (heads d_head)")
         )
@@ -398,12 +447,12 @@ class GPT(nn.Module):
     ) -> Tensor:
         """As `forward`, up to the final norm: (batch, time, width)."""
         self._check(tokens, segment_ids, cache)
-        if cache is not None and segment_ids is None:
-            segment_ids = torch.ones_like(tokens)
+        if cache is not None and segment_ids is not None:
+            cache.note_padding(segment_ids)
         elif cache is None and self._needs_no_mask(tokens, segment_ids):
             segment_ids = None
         positions = self._positions(tokens, segment_ids, cache)
-        mask = self._mask(segment_ids, cache)
+        mask = self._mask(tokens, segment_ids, cache)
         x = self.embedding(tokens)
         rotation = None
         if self.position_embedding is not None:
@@ -438,8 +487,8 @@ class GPT(nn.Module):
                 "a bidirectional model cannot use a cache: a new token changes what "
                 "the earlier ones saw; build the model with causal=True"
             )
-        time = tokens.shape[1] if cache is None else cache.segment_ids.shape[1]
-        if segment_ids is None and time > self.config.context:
+        time = tokens.shape[1]
+        if cache is None and segment_ids is None and time > self.config.context:
             raise ValueError(
                 f"{time} tokens do not fit the context of {self.config.context}; "
                 "shorten the text, or train a model with a longer context"
@@ -455,14 +504,12 @@ class GPT(nn.Module):
 
     def _positions(self, tokens, segment_ids, cache) -> Tensor:
         """(batch or 1, time): the position of each token in its document."""
-        if segment_ids is None:
-            return torch.arange(tokens.shape[1], device=tokens.device)[None]
-        positions = positions_in_segments(segment_ids)
         if cache is not None:
-            end = cache.time + tokens.shape[1]
-            cache.segment_ids[:, cache.time : end] = segment_ids
-            real_tokens = (cache.segment_ids[:, :end] != 0).cumsum(dim=1)
-            positions = (real_tokens - 1).clamp(min=0)[:, cache.time :]
+            positions = cache.positions(tokens.shape[1])
+        elif segment_ids is None:
+            return torch.arange(tokens.shape[1], device=tokens.device)[None]
+        else:
+            positions = positions_in_segments(segment_ids)
         longest = int(positions.max()) + 1
         if longest > self.config.context:
             raise ValueError(
@@ -478,26 +525,25 @@ class GPT(nn.Module):
         previous = torch.cat((before, x[:, :-1]), dim=1)
         if cache is not None:
             cache.last = x[:, -1:]
+            if cache.padding is None:
+                return previous
+            return previous * (cache.columns(x.shape[1]) != cache.padding)[..., None]
         if segment_ids is None:
             return previous
-        ids_before = torch.zeros_like(segment_ids[:, :1])
-        if cache is not None and cache.time:
-            ids_before = cache.segment_ids[:, cache.time - 1 : cache.time]
-        ids_before = torch.cat((ids_before, segment_ids[:, :-1]), dim=1)
+        ids_before = F.pad(segment_ids[:, :-1], (1, 0))
         return previous * (ids_before == segment_ids)[..., None]
 
-    def _mask(self, segment_ids, cache) -> Tensor | None:
+    def _mask(self, tokens, segment_ids, cache) -> Tensor | None:
         """(batch, 1, query_time, key_time) bool, True where a query may look."""
+        if cache is not None:
+            return cache.mask(tokens.shape[1])
         if segment_ids is None:
             return None
-        keys = segment_ids
-        if cache is not None:
-            keys = cache.segment_ids[:, : cache.time + segment_ids.shape[1]]
         # Padding is a segment too (number 0): it sees only padding, which keeps its
         # softmax finite, and nothing sees it.
-        mask = segment_ids[:, :, None] == keys[:, None, :]
+        mask = segment_ids[:, :, None] == segment_ids[:, None, :]
         if self.config.causal:
-            mask = mask.tril(diagonal=keys.shape[1] - segment_ids.shape[1])
+            mask = mask.tril()
         return mask[:, None]
 
     def _rotation(self, positions: Tensor) -> tuple[Tensor, Tensor]:

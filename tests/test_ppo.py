@@ -517,7 +517,8 @@ def test_only_real_tokens_count_in_every_metric_of_an_update():
     for width in (4, 8):
         trainer = tabular_trainer(batch=64, minibatches=2)
         metrics.append(step_with_padding(trainer, width))
-    assert metrics[0] == pytest.approx(metrics[1], rel=1e-5, abs=1e-7)
+    # A loss is a mean of numbers of size one that cancel: rounding is absolute.
+    assert metrics[0] == pytest.approx(metrics[1], rel=1e-5, abs=1e-6)
 
 
 def step_with_padding(trainer, width):

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from llmlab.gpt import GPT, GPTConfig
-from llmlab.sampling import generate, shape_logits
+from llmlab.gpt import GPT, Cache, GPTConfig
+from llmlab.sampling import draw, generate, shape_logits
 
 EOS = 2
 
@@ -72,6 +72,32 @@ def test_samples_follow_the_distribution(model):
     counts = torch.bincount(generation.tokens[:, 0], minlength=12) / 20_000
     expected = model(torch.tensor([[1, 7]]))[0, -1].softmax(-1)
     assert (counts - expected).abs().max() < 0.012  # 3.4 standard errors at most
+
+
+def test_what_has_no_probability_is_never_drawn_and_weights_need_no_sum():
+    weights = torch.tensor([[0.0, 3.0, 0.0, 1.0, 0.0]]).expand(20_000, 5)
+    counts = torch.bincount(draw(weights, seeded())[:, 0], minlength=5)
+    assert counts[[0, 2, 4]].sum() == 0
+    assert abs(counts[1] / 20_000 - 0.75) < 0.011  # 3.6 standard errors
+
+
+@pytest.mark.parametrize(("chance", "expected"), [(0.0, 2), (1 - 2**-53, 1)])
+def test_no_chance_draws_an_index_without_probability(chance, expected, monkeypatch):
+    number = torch.tensor([[chance]], dtype=torch.float64)
+    monkeypatch.setattr(torch, "rand", lambda *shape, **_: number)
+    assert draw(torch.tensor([[0.0, 1.0, 2.0, 0.0]])).item() == expected
+
+
+def test_dropping_rows_moves_the_last_ones_into_the_gaps():
+    cache = Cache(GPTConfig(vocab_size=12, context=4, layers=1, heads=1, width=2), 5, 3)
+    cache.keys += torch.arange(5)[:, None, None, None]
+    cache.last += torch.arange(5)[:, None, None]
+    cache.padding = torch.arange(5)[:, None]
+    finished = torch.tensor([True, False, True, True, False])
+    order = cache.drop_rows(finished)
+    assert order.tolist() == [4, 1]
+    assert cache.keys[0, :, 0, 0, 0].tolist() == [4, 1]
+    assert cache.last[:, 0, 0].tolist() == cache.padding[:, 0].tolist() == [4, 1]
 
 
 def test_the_same_generator_gives_the_same_text(model):
