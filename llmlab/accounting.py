@@ -44,7 +44,7 @@ def forward_flops(config: GPTConfig, *, batch: int = 1, time: int) -> dict[str, 
     A product of (n, k) with (k, m) has n * m sums of k products: 2 n k m operations.
     What is left out (norms, activations, softmax) grows with the width and not with
     its square. Every query is counted with every key, also where causality hides the
-    key, as Kaplan et al. (2020, table 1) and Hoffmann et al. (2022, appendix F) do.
+    key, as Hoffmann et al. (2022, appendix F) do.
     """
     positions, width = batch * time, config.width
     return {

@@ -666,7 +666,6 @@ AXES = {
     "expand": "batch time (four width)",
     "feed_forward": "batch time width",
     "final_norm": "batch time width",
-    "output": "batch time vocab",
 }
 
 
@@ -677,20 +676,18 @@ def trace(model, tokens):
         name = path.rpartition(".")[2]
         if name not in AXES or (path.startswith("blocks") and path[7] != "0"):
             continue
-        if path.endswith(("attention.output", "feed_forward.output")):
-            continue
 
         def write(_part, _inputs, result, path=path, axes=AXES[name]):
-            print(f"{path:34} {axes:32} {tuple(result.shape)}")
+            print(f"{path:34} {axes:31} {tuple(result.shape)}")
 
         hooks.append(part.register_forward_hook(write))
     with recorded_attention() as calls:
-        model(tokens)
+        logits = model(tokens)
     for hook in hooks:
         hook.remove()
-    queries = calls[0].queries
-    axes = "batch heads time d_head"
-    print(f"\n{'queries of block 0':34} {axes:32} {tuple(queries.shape)}")
+    print(f"{'logits':34} {'batch time vocab':31} {tuple(logits.shape)}")
+    heads = tuple(calls[0].queries.shape)
+    print(f"\n{'queries of block 0':34} {'batch heads time d_head':31} {heads}")
 
 
 print(base.config.layers, "blocks;", base.config.heads, "heads a block\n")
@@ -776,13 +773,13 @@ for name in ("vocab_size", "layers", "width"):
 print(f"12 · layers · width² = {12 * config.layers * config.width**2:,}")
 
 
-def bill(parts, unit=""):
+def bill(parts, unit):
     """Print each part, its size and its share; then the sum."""
     total = sum(parts.values())
     for part, size in parts.items():
         if size:
-            print(f"{part:18} {size:>16,} {unit} {size / total:5.0%}")
-    print(f"{'together':18} {total:>16,} {unit}")
+            print(f"{part:18} {size:>12,} {size / total:5.0%}")
+    print(f"{'together':18} {total:>12,} {unit}")
     return total
 
 
@@ -791,7 +788,7 @@ def bill(parts, unit=""):
 # formulas; the claim counts the numbers of the model itself.
 
 # %%
-predicted = bill(accounting.parameter_counts(config))
+predicted = bill(accounting.parameter_counts(config), "parameters")
 counted = sum(weights.numel() for weights in base.parameters())
 claim("Counted in the model: exactly as many", counted == predicted)
 
