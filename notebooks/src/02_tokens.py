@@ -291,42 +291,45 @@ for word in ("nest", "tennet", "tenet"):
 #
 # ### A mistake: the longest match
 #
-# Many encoders in home-made code do what you perhaps did: take the longest token
-# that fits, go on behind it. It needs no order, and it gives no error:
+# Here is an encoder that does what you perhaps did: it takes the longest token that
+# fits, and goes on behind it. It needs no order, and it gives no error:
 
 
 # %%
-def longest_match(tokenizer, piece):
+def id_of_text(tokenizer):
+    """Every token's text and its number."""
+    ids = range(FIRST_BYTE_ID, tokenizer.vocab_size)
+    return {tokenizer.decode([i]): i for i in ids}
+
+
+def longest_match(piece, id_of):
     """The longest token first; only for pieces of plain English letters."""
-    table = {
-        tokenizer.decode([i]): i
-        for i in range(FIRST_BYTE_ID, tokenizer.vocab_size)
-    }
     ids = []
     while piece:
         length = max(
-            n for n in range(1, len(piece) + 1) if piece[:n] in table
+            n for n in range(1, len(piece) + 1) if piece[:n] in id_of
         )
-        ids.append(table[piece[:length]])
+        ids.append(id_of[piece[:length]])
         piece = piece[length:]
     return ids
 
 
-matched = longest_match(toy, "tenet")
+matched = longest_match("tenet", id_of_text(toy))
 print("longest match:", " | ".join(toy.token_text(i) for i in matched))
 print("decodes to:   ", toy.decode(matched))
 
 # %% [markdown]
-# What is wrong with it? Nothing, if you train *and* use the model with it. The harm
-# comes from mixing. The model of this course has read every word in one spelling
-# only. Here are words of the village that the two encoders spell differently:
+# What is wrong with it? Nothing, if you train *and* use the model with it, as BERT's
+# tokenizer does. The harm comes from mixing. The model of this course has read every
+# word in one spelling only. Here are words that the two encoders spell differently:
 
 # %%
 kinds = {piece for text in held_out for piece in split_pieces(text)}
+id_of = id_of_text(tokenizer)
 other_spelling = {}
 for piece in sorted(kinds):
     if piece.isascii():
-        ids = longest_match(tokenizer, piece)
+        ids = longest_match(piece, id_of)
         if ids != tokenizer.encode(piece):
             other_spelling[piece] = ids
 for piece, ids in list(other_spelling.items())[:6]:
@@ -473,8 +476,9 @@ print("longest:", "  ".join(sorted(spelling, key=len)[-6:]))
 print("last:   ", "  ".join(spelling[-8:]))
 
 # %% [markdown]
-# Nobody told it what a word is, or a syllable, or an ending. It found *the*, *and*,
-# *ing* because they are frequent. Look how a word grew:
+# Nobody told it what a word is. It found *the* because it is frequent. Merges that
+# come late are of whole words of their own, or of parts that few words share. Look
+# how a word grew:
 
 # %%
 trees = [tokenizer.merge_tree(i) for i in tokenizer.encode(" lighthouse")]
@@ -529,7 +533,7 @@ for name, full in large.items():
 plots.characters_per_token(lengths, title="What a larger vocabulary buys")
 
 # %%
-real_lengths = list(lengths["Python's documentation"].values())
+real_lengths = list(lengths["Python's documentation"].values())[1:]
 gains = [larger / smaller for smaller, larger in pairwise(real_lengths)]
 claim("Each doubling makes tokens longer", min(gains) > 1)
 claim(
@@ -539,7 +543,7 @@ claim(
 
 # %% [markdown]
 # Every further merge is of a rarer pair, so it shortens less. Meanwhile, the price
-# is not rising slower: each token needs a row of numbers in the model's table, and
+# rises as fast as ever: each token needs a row of numbers in the model's table, and
 # at *every* step the model must say how probable *each* token is. Twice the
 # vocabulary, twice that work.
 #
@@ -621,8 +625,9 @@ claim(
 
 # %% [markdown]
 # A token that is hardly ever read keeps the random numbers that it was born with. In
-# large models such tokens were found to cause strange answers; people called them
-# *glitch tokens*. And a table is memory. In the model of this course:
+# large models such tokens were found to cause strange answers; people call them
+# *glitch tokens* (Land and Bartolo, 2024). And a table is memory. In the model of
+# this course:
 
 # %%
 counted = accounting.parameter_counts(base.config)
@@ -642,8 +647,8 @@ claim("The tables hold a third of the small model or more", share > 1 / 3)
 # %%
 for text in (" bibliothèque", " naïve", " Åse"):
     print(f"{text:14} {names(tokenizer, text)}")
-half = tokenizer.encode(" naïve")[1]
-print("one half alone reads", tokenizer.decode([half]))
+half = tokenizer.encode("Å")[0]
+print(tokenizer.token_text(half), "alone reads", tokenizer.decode([half]))
 
 # %% [markdown]
 # That sign means "no valid text". A chat window that prints token by token must wait
@@ -668,14 +673,17 @@ print(names(tokenizer, decomposed))
 
 # %%
 sentences = {
-    "English": "The sea is calm today.",
-    "French": "La mer est calme aujourd'hui.",
-    "German": "Das Meer ist heute ruhig.",
-    "Greek": "Η θάλασσα είναι ήρεμη σήμερα.",
+    "English": "The lighthouse is beautiful.",
+    "French": "Le phare est beau.",
+    "German": "Der Leuchtturm ist schön.",
+    "Greek": "Ο φάρος είναι ωραίος.",
 }
 for language, text in sentences.items():
     tokens = len(tokenizer.encode(text))
     print(f"{language:8} {len(text):3} characters {tokens:3} tokens")
+in_english = len(tokenizer.encode(sentences["English"]))
+in_greek = len(tokenizer.encode(sentences["Greek"]))
+claim("Greek pays four times as much or more", in_greek >= 4 * in_english)
 
 # %% [markdown]
 # Who was not in the text pays by the byte: longer rows, a context that is full
@@ -694,10 +702,9 @@ for number in ("36", "365", "366", "1984", "19840", "123456"):
     print(f"{number:7} {names(from_numbers, number)}")
 
 # %% [markdown]
-# *365* is thirty-six and five; the 4 of *1984* means four ones in one number and four
-# tens in the next. To add two such numbers, a model must first learn how each was
-# cut. This is one reason why small models are poor at sums. Single digits, as here,
-# cost longer rows and are honest:
+# *365* is thirty-six and five, *1984* nineteen, eight and four. What place a digit
+# has, the model must find out from how the number happened to be cut, and to add two
+# numbers it needs to know. Single digits cost longer rows and are honest:
 
 # %%
 for number in ("365", "1984", "19840"):
@@ -966,6 +973,7 @@ else:
 # **Read** the [library's tokenizer](../llmlab/tokenizer.py); you know all of it now.
 # **Papers:** Sennrich, Haddow and Birch, *Neural Machine Translation of Rare Words
 # with Subword Units* (2016); Petrov and others, *Language Model Tokenizers Introduce
-# Unfairness Between Languages* (2023). **Exercise:** the first of
+# Unfairness Between Languages* (2023); Land and Bartolo, *Fishing for Magikarp*
+# (2024), on tokens that were never read. **Exercise:** the first of
 # [problem set 1](../exercises/release/ps1/ps1.ipynb), attention, which the next
 # chapter explains. **Next:** the numbers are there, and a model must read them.
