@@ -251,6 +251,14 @@ def test_labels_are_moved_apart_and_no_further_than_needed():
     assert moved[3] == 0.8
 
 
+def test_lines_from_zero_begin_at_zero_and_keep_their_values():
+    names = {"x_label": "size", "y_label": "cost", "words": "A cost that rises."}
+    figure = plots.lines([1, 2], {"cost": [30, 40]}, from_zero=True, **names)
+    (axes,) = figure.axes
+    assert axes.get_ylim()[0] == 0
+    assert axes.lines[0].get_ydata().tolist() == [30, 40]
+
+
 def test_next_token_bars_are_ranked_and_the_rest_completes_them_to_one():
     probabilities = [0.01] * 50 + [0.3, 0.2]
     tokens = [f"t{n}" for n in range(50)] + [" boat", " net"]

@@ -30,11 +30,13 @@ def lines(
     words: str,
     title: str = "",
     doubling: bool = False,
+    from_zero: bool = False,
 ) -> Picture:
     """One line for each series, with one value for each `x`.
 
     `words` say what a reader should see. With `doubling`, equal steps along the x axis
-    are equal factors, and every `x` is written there.
+    are equal factors, and every `x` is written there. `from_zero` starts the other axis
+    at zero, so that twice the height is twice as much.
     """
     if not series:
         raise ValueError("no series to draw; expected {name: values}, one or more")
@@ -67,6 +69,8 @@ def lines(
         )
     axes.set(xlabel=x_label, ylabel=y_label, title=title)
     axes.grid(axis="y")
+    if from_zero:
+        axes.set_ylim(bottom=0)
     figure.alt = sentence(words)
     return figure
 

@@ -209,6 +209,7 @@ plots.lines(
     x_label="d_head, the numbers in a query",
     y_label="largest of 16 shares",
     doubling=True,
+    from_zero=True,
     words="If the scores are not scaled, the largest share comes nearer to one "
     "the wider the head. Divided by the root of d_head, it stays where it was.",
 )
@@ -937,6 +938,7 @@ plots.lines(
     kilobytes,
     x_label="tokens in a row",
     y_label="kilobytes kept a token",
+    from_zero=True,
     words="With the fast kernel a token costs as much memory in long rows as "
     "in short ones. Where all shares are kept, longer rows cost more a token.",
 )
