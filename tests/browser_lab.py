@@ -175,6 +175,23 @@ def picture(page, name: str) -> None:
         page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=True)
 
 
+def pictures_in_both_themes(page, name: str) -> None:
+    """One picture of every widget in the light and in the dark theme."""
+    if not PICTURES:
+        return
+    for theme in ("Light", "Dark"):
+        page.evaluate(
+            "theme => jupyterapp.commands.execute('apputils:change-theme', {theme})",
+            f"JupyterLab {theme}",
+        )
+        light = str(theme == "Light").lower()
+        expect(page.locator(f"body[data-jp-theme-light={light}]")).to_have_count(1)
+        expect(page.locator("#jupyterlab-splash")).to_have_count(0)
+        for number, box in enumerate(page.locator(".lab-box").all()):
+            path = Path(PICTURES) / f"{name}-{number}-{theme.lower()}.png"
+            box.screenshot(path=path)
+
+
 def focusable(page):
     """Everything of the widgets that can have the keyboard's focus."""
     return page.locator(

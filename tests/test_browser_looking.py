@@ -9,7 +9,7 @@ from browser_lab import (
     focusable,
     needs_chromium,
     notebook_page,
-    picture,
+    pictures_in_both_themes,
     running_chromium,
     type_letters_where_no_text_is_typed,
 )
@@ -68,13 +68,7 @@ def lab(tmp_path_factory):
     cells = (TOKEN_COLOURS, ATTENTION_VIEWER, FILL_IN, TIME_SLIDER, CHOSEN)
     with running_chromium() as browser, notebook_page(browser, folder, cells) as page:
         yield page
-        picture(page, "looking-light")
-        page.evaluate(
-            "() => jupyterapp.commands.execute('apputils:change-theme',"
-            " {theme: 'JupyterLab Dark'})"
-        )
-        expect(page.locator("body[data-jp-theme-light=false]")).to_have_count(1)
-        picture(page, "looking-dark")
+        pictures_in_both_themes(page, "looking")
 
 
 def test_what_is_typed_is_cut_into_tokens_with_ids_and_counted(lab):

@@ -70,6 +70,13 @@ function render({ model, el }) {
     clearTimeout(timer);
     timer = setTimeout(show, 150);
   });
+  // JupyterLab keeps the browser from writing a line end on Enter.
+  input.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing) return;
+    if (event.shiftKey || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    document.execCommand("insertText", false, "\\n");
+  });
   const drawTokens = () => boxes.replaceChildren(
     ...model.get("tokens").map(([text, id]) =>
       h("span", {"role": "listitem"}, text, h("small", {}, String(id)))));
