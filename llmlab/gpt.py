@@ -461,7 +461,7 @@ class GPT(nn.Module):
             # A token's vector is a direction: without this norm the first block would
             # see numbers of size 0.02 and the residual stream would start lopsided.
             x = F.rms_norm(x, (self.config.width,))
-            rotation = self._rotation(positions)
+            rotation = self.rotation(positions)
         if self.token_shift is not None:
             x = x + self.token_shift * self._previous(x, segment_ids, cache)
         token_vectors = x
@@ -546,7 +546,7 @@ class GPT(nn.Module):
             mask = mask.tril()
         return mask[:, None]
 
-    def _rotation(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+    def rotation(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Cosine and sine of every position's angles: (batch or 1, 1, time, d/2)."""
         half = self.config.d_head // 2
         pair = torch.arange(half, device=positions.device) / half

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from llmlab.batching import pad_sequences
+from llmlab.decoding import Decoder, can_decode
 from llmlab.gpt import GPT, Cache
 from llmlab.tokenizer import Tokenizer
 
@@ -84,13 +85,25 @@ def generate(
     log_probs = torch.zeros(batch, max_new_tokens, device=device)
     mask = torch.zeros(batch, max_new_tokens, dtype=torch.bool, device=device)
     rows = torch.arange(batch, device=device)  # rows that are still being written
+    decoder = Decoder(model, cache) if can_decode(model) else None
     for time in range(max_new_tokens):
-        hidden = model.hidden_states(tokens, segment_ids=segment_ids, cache=cache)
-        scores = shape_logits(model.logits(hidden[:, -1]), temperature, top_k, top_p)
+        if decoder is not None and time > 0:
+            hidden = decoder.read(tokens)
+        else:
+            hidden = model.hidden_states(tokens, segment_ids=segment_ids, cache=cache)
+            hidden = hidden[:, -1]
+        logits = model.logits(hidden)
+        candidates = None
+        if top_k is not None and top_k < logits.shape[-1]:
+            # As `shape_logits` with top_k would, without looking at the others again.
+            logits, candidates = logits.topk(top_k, dim=-1)
+        scores = shape_logits(logits, temperature, top_p=top_p)
         probabilities = scores.softmax(dim=-1)
         tokens = draw(probabilities, generator)
-        drawn[rows, time] = tokens[:, 0]
         log_probs[rows, time] = probabilities.gather(1, tokens)[:, 0].log()
+        if candidates is not None:
+            tokens = candidates.gather(1, tokens)
+        drawn[rows, time] = tokens[:, 0]
         mask[rows, time] = True
         stopped = torch.isin(tokens[:, 0], stops)
         if stopped.all():
