@@ -60,8 +60,8 @@ def read(text):
 #
 # A model that reads from left to right must guess before it sees those words. This
 # chapter trains one that sees both sides. The game is old: teachers call it a cloze
-# test. In 2019 Devlin and others trained a network called BERT by it, and for some
-# years most of the world's language software was built on such models.
+# test. In 2019 Devlin and others trained a network called BERT by it. Models of its
+# kind still search, sort and tag text, where nothing has to be written.
 
 # %% [markdown]
 # ## 2 · Hiding
@@ -209,9 +209,8 @@ claim("The masked model moves at every earlier place", moved["masked"].all())
 claim("The base model moves at none of them", not moved["base"].any())
 
 # %% [markdown]
-# It also makes the causal game impossible. A model that sees the next token need not
-# guess it. That is why the two sides of the coin need two games: who looks both ways
-# must have something hidden.
+# Such a model cannot play the causal game: it sees the next token and need not guess
+# it. Whoever looks both ways must have something hidden.
 
 # %% [markdown]
 # ## 5 · Train
@@ -318,9 +317,9 @@ for name, share in fill(young, tokenizer, pangram)[:4]:
 # %% [markdown]
 # ## 6 · Two sick runs
 #
-# Two more runs, forty updates each, beside the first forty of the healthy one. Both
-# raise no error. **Before you read on:** which of the three curves would you like to
-# have?
+# Two more runs of a hundred updates, beside the first hundred of the healthy one.
+# Neither raised an error. **Before you read on:** which of the three curves would you
+# like to have?
 
 
 # %%
@@ -349,12 +348,23 @@ def sick_step(model, optimizers, steps, spoil):
     return step
 
 
-run_b, history_b = short_life(sick_step, steps=40, label="run B", spoil=spoil_b)
-run_c, history_c = short_life(sick_step, steps=40, label="run C", spoil=spoil_c)
+SHORT = 100
+run_b, history_b = short_life(
+    sick_step, steps=SHORT, label="run B", spoil=spoil_b
+)
+run_c, history_c = short_life(
+    sick_step, steps=SHORT, label="run C", spoil=spoil_c
+)
+
+
+def late_loss(history):
+    """Mean over the last ten updates."""
+    return sum(entry["loss"] for entry in history[-10:]) / 10
+
 
 # %%
 plots.loss_curve(
-    {"healthy": history[:40], "run B": history_b, "run C": history_c},
+    {"healthy": history[:SHORT], "run B": history_b, "run C": history_c},
     baselines=baselines,
     title="Which one would you keep?",
 )
@@ -368,8 +378,8 @@ plots.loss_curve(
 # and its loss falls to nothing. **Predict** what it makes of a real gap.
 
 # %%
-late_b = sum(entry["loss"] for entry in history_b[-5:]) / 5
-claim("Run B's loss has fallen below 0.2 nats", late_b < 0.2, measured=late_b)
+late_b = late_loss(history_b)
+claim("Run B's loss has fallen below 0.4 nats", late_b < 0.4, measured=late_b)
 
 dice = torch.Generator().manual_seed(0)
 places = [
@@ -397,15 +407,18 @@ for name, share in fill(run_b, tokenizer, pangram)[:4]:
 # hidden words. To see how little, ask both models about hidden words alone:
 
 # %%
-late_c = sum(entry["loss"] for entry in history_c[-5:]) / 5
-late = sum(entry["loss"] for entry in history[35:40]) / 5
-claim("Run C's loss is lower than that of the healthy run", late_c < late)
+late_c = late_loss(history_c)
+claim(
+    "Run C's loss is lower than that of the healthy run",
+    late_c < late_loss(history[:SHORT]),
+    measured=late_c,
+)
 
 gaps_c = guess_tokens(run_c, tokenizer, validation, places)
 surprise_c = -float(gaps_c.log_probs.mean())
 claim(
-    "Over real gaps, its surprise is more than twice what its loss says",
-    surprise_c > 2 * late_c,
+    "Over real gaps, its surprise is more than one and a half times its loss",
+    surprise_c > 1.5 * late_c,
     measured=surprise_c / late_c,
 )
 
@@ -781,8 +794,8 @@ mean = sum(differences) / len(differences)
 claim("On average the two differ by 0.1 nats or more", mean >= 0.1)
 
 # %% [markdown]
-# Where they differ there is no distribution over texts, however strange, that has these
-# guesses as its parts. "How probable is this sentence?" has no answer.
+# Where they differ, no distribution over texts, however strange, has these guesses as
+# its parts. "How probable is this sentence?" has no answer.
 
 # %% [markdown]
 # ### It learns little from much
