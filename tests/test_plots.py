@@ -73,6 +73,9 @@ FAMILY = [
 NUMBERINGS = [{"the gull": 2, "gull sat": 1}, {"the gull": 1, "gull sat": 2}]
 LOSSES = {"web": {"web": 1.0, "books": 3.0}, "books": {"web": 2.0, "books": 0.5}}
 
+HEADS = [[0.1, 0.9, 0.2], [0.3, 0.0, 1.0]]
+GUESSES = [[(" net", 0.3), (" sat", 0.2)], [(" gull", 1.0), (" sat", 0.9)]]
+
 PICTURES = {
     "loss_curve": lambda: plots.loss_curve(
         {"masked": history(7.6, 2.1, 40), "base": history(7.6, 1.4)},
@@ -142,6 +145,26 @@ PICTURES = {
     "kept_and_dropped": lambda: plots.kept_and_dropped(
         70, {"notices": 20, "too short": 10, "nothing": 0}
     ),
+    "share_intervals": lambda: plots.share_intervals(
+        {"agreement": (0.9, 0.8, 0.95), "negation": (0.5, 0.4, 0.6)}, chance=0.5
+    ),
+    "head_grids": lambda: plots.head_grids(
+        {"the token before": HEADS, "the name that comes next": HEADS[::-1]},
+        {"the token before": 0.1, "the name that comes next": 0.2},
+    ),
+    "attention_and_damage": lambda: plots.attention_and_damage(
+        {"head 0.0": (0.1, (0.5, 0.4, 0.6)), "head 0.1": (0.6, (0.1, -0.1, 0.3))},
+        looked_at="the name that comes next",
+    ),
+    "logit_lens_grid": lambda: plots.logit_lens_grid(
+        ["embedding", "after block 0"], TOKENS[:2], GUESSES, TOKENS[1:3]
+    ),
+    "embedding_map": lambda: plots.embedding_map(
+        ["gull", "boat", "net", "Ivy"],
+        ["things"] * 2 + ["places", "people"],
+        [(-1, -1), (-1, -1), (1, 1), (1, -1)],
+        shares=(0.2, 0.1),
+    ),
     "loss_matrix": lambda: plots.loss_matrix(LOSSES, unit="bits"),
 }
 
@@ -194,13 +217,14 @@ def test_two_runs_differ_by_more_than_colour():
     assert len(hatches) == 2
 
 
-def test_every_word_in_a_cell_of_the_attention_map_can_be_read():
-    axes = PICTURES["attention_map"]().axes[0]
+@pytest.mark.parametrize("name", ["attention_map", "head_grids", "logit_lens_grid"])
+def test_every_word_in_a_cell_of_a_table_can_be_read(name):
+    axes = PICTURES[name]().axes[0]
     image = axes.images[0]
     assert axes.texts
     for text in axes.texts:
         column, row = (round(place) for place in text.get_position())
-        paper = image.cmap(image.norm(CAUSAL[row, column]))
+        paper = image.cmap(image.norm(image.get_array()[row, column]))
         assert contrast(text.get_color(), paper) >= 4.5
 
 
@@ -323,6 +347,24 @@ def test_a_model_is_said_to_lead_only_where_the_intervals_are_apart():
     assert "masked lies above causal at first, their intervals apart" in words
     assert "masked lies below causal at last, their intervals apart" in words
     assert "their intervals overlap at middle" in words
+
+
+def test_shares_are_said_to_be_above_chance_only_where_the_interval_is():
+    words = PICTURES["share_intervals"]().alt
+    assert "of negation hold chance or lie below it, all others lie above it" in words
+    above = plots.share_intervals({"a": (0.9, 0.6, 1.0)}, chance=0.5).alt
+    assert "All intervals lie above chance." in above
+
+
+def test_a_frame_of_the_lens_is_around_what_really_comes():
+    axes = PICTURES["logit_lens_grid"]().axes[0]
+    framed = [(round(p.get_y() + 0.44), round(p.get_x() + 0.47)) for p in axes.patches]
+    assert framed == [(0, 1), (1, 0), (1, 1)]
+
+
+def test_names_on_a_map_are_not_written_over_each_other():
+    written = [text.get_text() for text in PICTURES["embedding_map"]().axes[0].texts]
+    assert written == ["gull", "net", "Ivy"]
 
 
 def test_the_wilson_interval_is_the_published_one():
@@ -498,3 +540,33 @@ def test_a_matrix_with_holes_is_refused(losses, complaint):
 def test_curves_of_another_length_are_refused():
     with pytest.raises(ValueError, match="a chance for each of 2 likenesses"):
         plots.chance_curves([0, 1], {"one": [0.5]})
+
+
+@pytest.mark.parametrize(
+    "draw, problem",
+    [
+        (lambda: plots.share_intervals({}, chance=0.5), "no shares"),
+        (
+            lambda: plots.share_intervals({"a": (0.5, 0.6, 0.7)}, chance=0.5),
+            "expected 0 <= low",
+        ),
+        (lambda: plots.head_grids({"a": HEADS}, {"b": 0.1}), "a chance for each"),
+        (lambda: plots.head_grids({"a": [0.1]}, {"a": 0.1}), "\\(layers, heads\\)"),
+        (lambda: plots.attention_and_damage({}, looked_at="it"), "no heads"),
+        (
+            lambda: plots.attention_and_damage({"a": (0, (2, 0, 1))}, looked_at="it"),
+            "expected low",
+        ),
+        (
+            lambda: plots.logit_lens_grid(["a"], TOKENS, GUESSES, TOKENS),
+            "expected 1 rows of 4 guesses",
+        ),
+        (
+            lambda: plots.embedding_map(["a"], ["b"], [(1, 2, 3)], shares=(0, 0)),
+            "expected \\(names, 2\\)",
+        ),
+    ],
+)
+def test_pictures_of_what_was_learned_say_what_is_wrong(draw, problem):
+    with pytest.raises(ValueError, match=problem):
+        draw()

@@ -22,7 +22,7 @@ from llmlab.plots.gathering import (
 )
 from llmlab.plots.judging import calibration, score_histograms, win_rate_intervals
 from llmlab.plots.learned import (
-    damage_by_attention,
+    attention_and_damage,
     embedding_map,
     head_grids,
     logit_lens_grid,
@@ -78,11 +78,11 @@ __all__ = [
     "WIDTH_INCHES",
     "Picture",
     "arrows",
+    "attention_and_damage",
     "attention_map",
     "calibration",
     "chance_curves",
     "characters_per_token",
-    "damage_by_attention",
     "embedding_map",
     "head_grids",
     "intervals_by_group",

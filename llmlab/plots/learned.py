@@ -11,7 +11,9 @@ from llmlab.plots.style import (
     GREY,
     INK,
     MARKERS,
+    ORANGE,
     PALETTE,
+    VERMILLION,
     WIDTH_INCHES,
     Picture,
     picture,
@@ -19,7 +21,7 @@ from llmlab.plots.style import (
 )
 from llmlab.plots.words import listed, sentence, tail, visible
 
-FEW = 6  # so many names fit into a sentence
+PALE = 1.6  # what the darkest blue stands for: shares up to 1 stay legible in black
 
 
 @styled
@@ -96,72 +98,73 @@ def head_grids(
     for axes in grid.flat[len(tables) :]:
         axes.set_axis_off()
     for axes, (name, table) in zip(grid.flat, tables.items(), strict=False):
-        axes.imshow(table, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        axes.imshow(table, cmap="Blues", vmin=0, vmax=PALE, aspect="auto")
         for (layer, head), share in np.ndenumerate(table):
-            colour = "white" if share > 0.6 else INK
-            axes.text(
-                head,
-                layer,
-                f"{share:.2f}",
-                ha="center",
-                va="center",
-                fontsize=9,
-                color=colour,
-            )
+            text = f"{share:.2f}"
+            axes.text(head, layer, text, ha="center", va="center", fontsize=9)
         axes.set_xticks(range(heads), [str(head) for head in range(heads)])
         axes.set_yticks(range(layers), [str(layer) for layer in range(layers)])
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-        axes.set_title(f"{name}\n(chance {chances[name]:.2f})", fontsize=10)
+        axes.set_title(
+            f"{name}\n(chance {chances[name]:.2f})", fontsize=9.5, fontweight="normal"
+        )
     figure.supxlabel("head", fontsize=10)
     figure.supylabel("layer", fontsize=10)
-    strongest = [f"{_strongest(table)} for {name}" for name, table in tables.items()]
+    strongest = [f"{_layer(table)} for {name}" for name, table in tables.items()]
     figure.alt = sentence(
-        "attention of every head to what it might look for. The strongest head, as "
-        f"layer.head, is {listed(strongest)}."
+        "attention of every head to what it might look for. The head that gives most "
+        f"is in layer {listed(strongest)}."
     )
     return figure
 
 
-def _strongest(table: np.ndarray) -> str:
-    layer, head = np.unravel_index(int(table.argmax()), table.shape)
-    return f"{layer}.{head}"
+def _layer(table: np.ndarray) -> int:
+    """The layer of the strongest head."""
+    return int(table.max(axis=1).argmax())
 
 
 @styled
-def damage_by_attention(
+def attention_and_damage(
     heads: Mapping[str, tuple[float, tuple[float, float, float]]],
     *,
-    x_label: str,
-    y_label: str,
+    looked_at: str,
 ) -> Picture:
-    """Each head as a point: how much it looks at something, what breaks without it.
+    """One row a head: how much it looks at something, and what breaks without it.
 
-    `heads` maps a head's name to (attention, (damage, low, high)).
+    `heads` maps a head's name to (attention, (damage, low, high)), the damage in nats.
     """
     if not heads:
-        raise ValueError("no heads to draw")
-    figure, axes = picture(height=3.4)
-    for name, (attention, (damage, low, high)) in heads.items():
+        raise ValueError("no heads to draw; expected {name: (attention, interval)}")
+    figure = Picture(figsize=(WIDTH_INCHES, 1.2 + 0.28 * len(heads)))
+    looks, breaks = figure.subplots(1, 2, sharey=True)
+    rows = range(len(heads))
+    looks.barh(rows, [attention for attention, _ in heads.values()], color=BLUE)
+    for row, (name, (_, (damage, low, high))) in enumerate(heads.items()):
         if not low <= damage <= high:
-            raise ValueError(f"the damage of {name!r} lies outside its interval")
-        axes.plot([attention, attention], [low, high], color=BLUE, linewidth=2)
-        axes.plot([attention], [damage], "o", color=BLUE, markersize=6)
-    axes.axhline(0, color=GREY, linewidth=1)
-    axes.set(xlabel=x_label, ylabel=y_label)
-    axes.set_xlim(left=0)
-    axes.margins(0.08)
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    axes.grid()
-    ranked = sorted(heads, key=lambda name: -heads[name][1][0])
-    for name in ranked[:FEW]:
-        attention, (damage, *_) = heads[name]
-        axes.annotate(
-            name, (attention, damage), (6, 2), textcoords="offset points", fontsize=9
-        )
+            raise ValueError(
+                f"the damage of {name!r} is {damage} in ({low}, {high}); expected low "
+                "<= damage <= high"
+            )
+        breaks.plot([low, high], [row, row], color=VERMILLION, linewidth=2.5)
+        breaks.plot([damage], [row], "s", color=VERMILLION, markersize=6)
+    looks.set_yticks(rows, list(heads))
+    looks.invert_yaxis()
+    looks.set_xlim(0, 1)
+    looks.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    looks.set_xlabel("attention to it")
+    looks.set_title(looked_at, fontweight="normal")
+    breaks.axvline(0, color=INK, linewidth=1.2, linestyle="--")
+    breaks.set_xlabel("nats a token, with 95 % interval")
+    breaks.set_title("damage there without the head", fontweight="normal")
+    for axes in (looks, breaks):
+        axes.grid(axis="x")
+        axes.tick_params(axis="y", length=0)
+    most_attentive = max(heads, key=lambda name: heads[name][0])
+    most_missed = max(heads, key=lambda name: heads[name][1][0])
     figure.alt = sentence(
-        f"{y_label} against {x_label}, one point a head. Most breaks without head "
-        f"{ranked[0]}."
+        f"attention of {len(heads)} heads to {looked_at}, and the damage there without "
+        f"each. {most_attentive} looks there most; most breaks without {most_missed}."
     )
     return figure
 
@@ -195,8 +198,8 @@ def logit_lens_grid(
     sure = np.array([[share for _, share in row] for row in guesses])
     figure = Picture(figsize=(WIDTH_INCHES, 1.2 + 0.45 * len(layers)))
     axes = figure.subplots()
-    axes.imshow(sure, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    for (layer, place), share in np.ndenumerate(sure):
+    axes.imshow(sure, cmap="Blues", vmin=0, vmax=PALE, aspect="auto")
+    for layer, place in np.ndindex(shape):
         text = guesses[layer][place][0]
         axes.text(
             place,
@@ -206,7 +209,6 @@ def logit_lens_grid(
             va="center",
             fontsize=8,
             fontfamily="DejaVu Sans Mono",
-            color="white" if share > 0.6 else INK,
         )
         if text == answers[place]:
             axes.add_patch(_frame(layer, place))
@@ -230,7 +232,7 @@ def logit_lens_grid(
 
 def _frame(row: int, column: int) -> Rectangle:
     corner = (column - 0.47, row - 0.44)
-    return Rectangle(corner, 0.94, 0.88, fill=False, edgecolor=INK, linewidth=1.6)
+    return Rectangle(corner, 0.94, 0.88, fill=False, edgecolor=ORANGE, linewidth=2.5)
 
 
 @styled
@@ -240,14 +242,15 @@ def embedding_map(
     coordinates: Sequence[tuple[float, float]],
     *,
     shares: tuple[float, float],
-    named: int = 8,
+    named: int = 4,
 ) -> Picture:
     """Words as points of a plane; every kind has its colour and its marker.
 
     Parameters
     ----------
     shares : of the variance, what each of the two axes keeps.
-    named : how many words of each kind have their name beside them.
+    named : how many words of each kind have their name beside them, at most; a name
+        that would be written over another is left out.
     """
     points = np.asarray(coordinates, dtype=float)
     if points.shape != (len(names), 2) or len(kinds) != len(names) or not len(names):
@@ -256,6 +259,7 @@ def embedding_map(
             f"{len(names)} names; expected (names, 2) and one kind for each name"
         )
     figure, axes = picture(height=5.0)
+    written: list[int] = []
     for index, kind in enumerate(dict.fromkeys(kinds)):
         members = [place for place, other in enumerate(kinds) if other == kind]
         colour = PALETTE[index % len(PALETTE)]
@@ -267,14 +271,14 @@ def embedding_map(
             alpha=0.85,
             label=f"{kind} ({len(members)})",
         )
-        for place in members[:named]:
+        for place in _apart(points, members, written)[:named]:
+            written.append(place)
             axes.annotate(
                 names[place],
                 points[place],
                 (4, 3),
                 textcoords="offset points",
                 fontsize=7.5,
-                color=INK,
             )
     for axis, share, label in (
         (axes.xaxis, shares[0], "first component"),
@@ -283,12 +287,23 @@ def embedding_map(
         axis.set_major_locator(MaxNLocator(nbins=5))
         axis.set_label_text(f"{label}: {share:.0%} of the variance")
     axes.grid()
-    figure.legend(loc="outside upper right", ncols=6, frameon=False, fontsize=9)
+    figure.legend(loc="outside upper right", ncols=3, frameon=False, fontsize=9)
     figure.alt = sentence(
-        f"a map of {len(names)} words by their vectors, in two dimensions: "
+        f"a map of words by their vectors, in two dimensions: "
         f"{listed(_places_in_words(kinds, points))}."
     )
     return figure
+
+
+def _apart(points: np.ndarray, members: list[int], written: list[int]) -> list[int]:
+    """The members whose names cross neither each other nor one that is written."""
+    room = np.ptp(points, axis=0) * (0.11, 0.03)
+    chosen: list[int] = []
+    for place in members:
+        gaps = np.abs(points[written + chosen] - points[place])
+        if not (gaps < room).all(axis=1).any():
+            chosen.append(place)
+    return chosen
 
 
 def _places_in_words(kinds: Sequence[str], points: np.ndarray) -> list[str]:
