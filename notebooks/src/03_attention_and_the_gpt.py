@@ -814,7 +814,8 @@ forward = bill(per_token, "FLOPs a token")
 # %% [markdown]
 # Training has to go backward too, and there every product needs two: one for the
 # gradient of the weights, one for that of the inputs. So a step of training costs
-# three forward passes. PyTorch can count while it computes:
+# three forward passes (and what the optimiser does, which is the same however long
+# the batch). PyTorch can count while it computes:
 
 # %%
 rows = torch.randint(6, tokenizer.vocab_size, (8, 256), generator=dice)
