@@ -70,7 +70,7 @@ def lines(
     axes.set(xlabel=x_label, ylabel=y_label, title=title)
     axes.grid(axis="y")
     if from_zero:
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.08 * max(map(max, series.values())))
     figure.alt = sentence(words)
     return figure
 
