@@ -476,31 +476,51 @@ for task in ("summarise", "story"):
 # Questions about the village are answered worst. Half of those in the test ask
 # *forwards*, for something that training asked too, in a new wording: "What is the
 # wish of Otto?" The other half ask *backwards* for facts that training asked for
-# forwards only: "Whose wish is it to …?" **Predict:** which half is harder?
+# forwards only: "Whose wish is it to …?" **Predict:** which half is harder? And how
+# well does it do on questions in words that it was trained on?
 
 # %%
-asked = village.instructions(300, seed=0, split="test", task="question")
-halves = {}
-for direction in ("forward", "reverse"):
-    chosen = [q for q in asked if q.facts["direction"] == direction]
-    (halves[direction],) = answers_right(
+def share_right(split, *directions):
+    """The share of questions of some directions that it answers rightly."""
+    asked = village.instructions(300, seed=0, split=split, task="question")
+    (share,) = answers_right(
         instruct,
         tokenizer,
-        chosen,
+        [q for q in asked if q.facts["direction"] in directions],
         village.score_answer,
         max_new_tokens=course.longest_answer("question"),
     ).values()
+    return share
+
+
+known = share_right("train", "forward", "reverse")
+new_words = share_right("test", "forward")
+backwards = share_right("test", "reverse")
 claim(
-    "Backwards it is right less than half as often as forwards",
-    halves["reverse"].rate < halves["forward"].rate / 2,
-    measured=halves["reverse"].rate / halves["forward"].rate,
+    "In words of training, it is right in more than half",
+    known.rate > 0.5,
+    measured=known.rate,
 )
+claim(
+    "In new words, and backwards, it is right in less than half",
+    max(new_words.rate, backwards.rate) < 0.5,
+    measured=max(new_words.rate, backwards.rate),
+)
+claim(
+    "The intervals are apart",
+    known.interval[0] > max(new_words.interval[1], backwards.interval[1]),
+)
+question = "What can one see at the inn?"
+(text,) = answer(instruct, tokenizer, [question], max_new_tokens=30, top_k=1)
+print(f"{question}\n-> {text}")
 
 # %% [markdown]
-# To us, *Otto lives at the harbour* and *at the harbour lives Otto* are one fact. To
-# the model they are two habits: after *Otto lives at* say this, after *who lives at
-# the harbour* say that. A habit learned in one direction does not run in the other
-# (Berglund et al. 2023 call it the reversal curse), and large models have it too.
+# To us, *Otto lives at the harbour* and *at the harbour lives Otto* are one fact, and
+# so is every way to ask for it. To the model each is a habit of its own: after these
+# words, say that. A habit learned in one direction does not run in the other
+# ([chapter 6](06_what_did_it_learn.ipynb) has a clean test of that), and one learned
+# in one wording does not always run in the next. It finds whom the question is
+# about, and tells a fact about them that has the sound of an answer.
 
 # %% [markdown]
 # ## 7 · Talk to it
