@@ -71,7 +71,8 @@ function render({ model, el }) {
   });
   model.on("change:position", draw);
   draw();
-  const end = (index) => h("span", {}, `step ${snapshots[index][0].toLocaleString("en")}`);
+  const end = (index) =>
+    h("span", {}, `step ${snapshots[index][0].toLocaleString("en")}`);
   el.append(h("section", {className: "lab-box lab-time",
                           "aria-label": "samples over training time"},
     h("div", {className: "lab-figures"},
