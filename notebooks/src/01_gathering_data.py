@@ -905,13 +905,14 @@ answers = {
     "motivation": "To learn how text is gathered. Whoever runs this notebook "
     "puts it together.",
     "composition": "Pages, stories and French lessons of one small village, in "
-    "English and French. Shares are of tokens. Real people, dialects and the "
+    "English and French, cut into pieces of at most 400 characters, which the "
+    "table calls documents. Shares are of tokens. Real people, dialects and the "
     "world outside the village are missing.",
     "collection": "All text comes from the generator of this course and was "
     "written for it; the faults of the web were added on purpose.",
-    "cleaning": "The web went through strict rules, books and lessons through "
-    "gentle ones. The strict rules also dropped most French lessons of the web "
-    "and cut signatures off letters.",
+    "cleaning": "The web went through strict rules, the lessons through gentle "
+    "ones; the books came clean. The strict rules also dropped many French "
+    "lessons of the web, and extraction cut signatures off letters.",
     "uses": "For tiny models in this course. A model that read only this knows "
     "no other English.",
     "distribution": "Anybody may have it, under the licence of this course.",
