@@ -906,8 +906,8 @@ answers = {
     "puts it together.",
     "composition": "Pages, stories and French lessons of one small village, in "
     "English and French, cut into pieces of at most 400 characters, which the "
-    "table calls documents. Shares are of tokens. Real people, dialects and the "
-    "world outside the village are missing.",
+    "table calls documents. Shares are of tokens. Real people, dialects and "
+    "the world outside the village are missing.",
     "collection": "All text comes from the generator of this course and was "
     "written for it; the faults of the web were added on purpose.",
     "cleaning": "The web went through strict rules, the lessons through gentle "
