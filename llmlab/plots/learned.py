@@ -164,7 +164,7 @@ def attention_and_damage(
     most_missed = max(heads, key=lambda name: heads[name][1][0])
     figure.alt = sentence(
         f"attention of {len(heads)} heads to {looked_at}, and the damage there without "
-        f"each. Most looks there {most_attentive}; most breaks without {most_missed}."
+        f"each. {most_attentive} looks there most; most breaks without {most_missed}."
     )
     return figure
 
