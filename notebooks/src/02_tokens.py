@@ -989,4 +989,5 @@ else:
 # Unfairness Between Languages* (2023); Land and Bartolo, *Fishing for Magikarp*
 # (2024), on tokens that were never read. **Exercise:** the first of
 # [problem set 1](../exercises/release/ps1/ps1.ipynb), attention, which the next
-# chapter explains. **Next:** the numbers are there, and a model must read them.
+# chapter explains. **Next:** the numbers are there, and a model must read them:
+# [3 · Attention and the GPT](03_attention_and_the_gpt.ipynb).

@@ -1141,5 +1141,5 @@ claim("All logits agree to a billionth", gap < 1e-9, measured=gap)
 # **Exercise:** the first of [problem set 1](../exercises/release/ps1/ps1.ipynb):
 # attention for a whole batch and all heads at once, with a check that names your
 # mistake. **Next:** this body learns to read.
-# [5 · Next-token pre-training](05_next_token_pretraining.ipynb) begins with random
+# [4 · Masked language modelling](04_masked_language_modelling.ipynb) begins with random
 # weights.

@@ -624,9 +624,9 @@ claim(
 # the same reading, that game asks several times as many questions.
 
 # %% [markdown]
-# Back to the fair pair. Where in the sentence? Cut each one into five parts of equal length. **Predict:**
-# in which fifth will the masked model's lead be the largest, and in which the
-# smallest?
+# Back to the fair pair. Where in the sentence? Cut each one into five parts of equal
+# length. **Predict:** in which fifth will the masked model's lead be the largest, and
+# in which the smallest?
 
 # %%
 PARTS = ("first fifth", "second", "third", "fourth", "last fifth")
