@@ -870,8 +870,8 @@ plots.lines(
     {"one budget": list(spent.values())},
     x_label="width of the model",
     y_label="nats per token",
-    words="Loss against the width of the model, all at the same cost: a valley. "
-    "The narrowest model learns little from much text, the widest has too "
+    words="Loss against the width of the model, all at the same cost: a "
+    "valley. The narrowest model learns little from much text, the widest has too "
     "little text to learn from.",
     doubling=True,
 )
@@ -1046,14 +1046,18 @@ plots.shaped_distributions(
 
 # %%
 def triples(texts):
-    return [t for ids in texts for t in zip(ids, ids[1:], ids[2:], strict=False)]
+    return [
+        triple
+        for ids in texts
+        for triple in zip(ids, ids[1:], ids[2:], strict=False)
+    ]
 
 
 known_triples = set(triples(sequences))
 
 
 def judge(texts):
-    """Share of triples that are unheard of, share that differ from all others."""
+    """Share of triples that are unheard of, share that differ from others."""
     found = triples(texts)
     unheard = sum(triple not in known_triples for triple in found)
     return unheard / len(found), len(set(found)) / len(found)

@@ -608,7 +608,8 @@ for name in ("two layers", "one layer and the shift"):
     with interpretation.without_heads(finder, [divmod(best, 2)]):
         broken = mean_surprise(finder, fresh, asked)
     claim(
-        f"Without its best head, {name}: the surprise rises by 0.5 nats or more",
+        f"Without its best head, {name}: the surprise rises by 0.5 nats or "
+        "more",
         broken - surprise[name] > 0.5,
         measured=broken - surprise[name],
         unit="nats",
