@@ -871,8 +871,8 @@ plots.lines(
     x_label="width of the model",
     y_label="nats per token",
     words="Loss against the width of the model, all at the same cost: a "
-    "valley. The narrowest model learns little from much text, the widest has too "
-    "little text to learn from.",
+    "valley. The narrowest model learns little from much text, the widest "
+    "has too little text to learn from.",
     doubling=True,
 )
 
