@@ -20,7 +20,12 @@ from llmlab.batching import (
 )
 from llmlab.gpt import GPT
 from llmlab.tokenizer import Tokenizer
-from llmlab.training import apply_gradients, set_learning_rate, warmup_stable_decay
+from llmlab.training import (
+    apply_gradients,
+    mixed_precision,
+    set_learning_rate,
+    warmup_stable_decay,
+)
 
 
 def encode_documents(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
@@ -98,6 +103,7 @@ def pretraining_step(
     tokens_per_batch: int,
     seed: int,
     mask_share: float = 0.15,
+    precision: str = "float32",
 ) -> Callable[[int, torch.Generator], dict[str, float]]:
     """The update that `training.train` repeats; masked or causal, as the model is.
 
@@ -107,6 +113,7 @@ def pretraining_step(
     steps : updates in all; the learning rate falls to zero at the last.
     tokens_per_batch : positions a batch, padding included.
     mask_share : of a masked model, the share of tokens to hide.
+    precision : of matrix products; see `training.mixed_precision`.
     """
     batches = epochs(sequences, steps, tokens_per_batch, seed)
 
@@ -116,7 +123,8 @@ def pretraining_step(
             batch = next_token_batch(rows, pad_id=tokenizer.pad_id)
         else:
             batch = masked_batch(rows, tokenizer, generator, share=mask_share)
-        loss = prediction_loss(model, batch)
+        with mixed_precision(precision):
+            loss = prediction_loss(model, batch)
         set_learning_rate(optimizers.values(), warmup_stable_decay(index, steps))
         norm = apply_gradients(loss, model, optimizers.values())
         return {

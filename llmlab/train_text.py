@@ -39,8 +39,10 @@ from llmlab.real_text import (
 from llmlab.sampling import generate
 from llmlab.tokenizer import Tokenizer
 from llmlab.training import (
+    PRECISIONS,
     Metrics,
     TerminalProgress,
+    multiplies_bfloat16,
     muon_and_adamw,
     step_generator,
     train,
@@ -84,6 +86,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="float32",
+        help="of matrix products; bfloat16 is faster where the processor has "
+        "instructions for it",
+    )
+    parser.add_argument(
         "--skip-unreadable",
         action="store_true",
         help="leave out files that are empty or not UTF-8",
@@ -123,6 +132,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise ValueError(f"--minutes is {arguments.minutes}; give a number above 0")
     if arguments.steps is not None and arguments.steps < 1:
         raise ValueError(f"--steps is {arguments.steps}; give at least 1")
+    if arguments.precision == "bfloat16" and not multiplies_bfloat16():
+        print("This processor has no instructions for bfloat16: float32 is faster.")
 
 
 # The text -----------------------------------------------------------------------------
@@ -229,6 +240,7 @@ def agree_on_steps(arguments: argparse.Namespace, corpus: Corpus) -> int:
         "seed": arguments.seed,
         "minutes": arguments.minutes if arguments.steps is None else None,
         "steps_asked_for": arguments.steps,
+        "precision": arguments.precision,
     }
     if path.exists():
         return _stored_steps(path, settings)
@@ -238,7 +250,9 @@ def agree_on_steps(arguments: argparse.Namespace, corpus: Corpus) -> int:
             "another folder with --out"
         )
     steps = arguments.steps or steps_in(
-        arguments.minutes, corpus, seconds_per_update(corpus, arguments.seed)
+        arguments.minutes,
+        corpus,
+        seconds_per_update(corpus, arguments.seed, arguments.precision),
     )
     run = {"settings": settings, "steps": steps}
     write_atomically(path, json.dumps(run, indent=2).encode())
@@ -270,10 +284,12 @@ def steps_in(minutes: float, corpus: Corpus, seconds_per_update: float) -> int:
     return max(1, round(min(affordable, useful)))
 
 
-def seconds_per_update(corpus: Corpus, seed: int, updates: int = 6) -> float:
+def seconds_per_update(
+    corpus: Corpus, seed: int, precision: str = "float32", updates: int = 6
+) -> float:
     """The median time of a few updates of a model that is then thrown away."""
     model = GPT(model_config(corpus), seed=seed)
-    step, _ = _step(model, corpus, updates + 1, seed)
+    step, _ = _step(model, corpus, updates + 1, seed, precision)
     seconds = []
     for index in range(updates + 1):
         began = time.perf_counter()
@@ -294,7 +310,7 @@ def model_config(corpus: Corpus) -> GPTConfig:
 
 
 def _step(
-    model: GPT, corpus: Corpus, steps: int, seed: int
+    model: GPT, corpus: Corpus, steps: int, seed: int, precision: str
 ) -> tuple[Callable[[int, torch.Generator], Metrics], dict[str, Optimizer]]:
     optimizers = muon_and_adamw(model)
     step = pretraining_step(
@@ -305,6 +321,7 @@ def _step(
         steps=steps,
         tokens_per_batch=TOKENS_PER_BATCH,
         seed=seed,
+        precision=precision,
     )
     return step, optimizers
 
@@ -321,7 +338,7 @@ def train_and_save(
     corpus.tokenizer.save(arguments.out / "tokenizer.json")
     state_path = arguments.out / "training.state"
     model = GPT(model_config(corpus), seed=arguments.seed)
-    step, optimizers = _step(model, corpus, steps, arguments.seed)
+    step, optimizers = _step(model, corpus, steps, arguments.seed, arguments.precision)
     history = train(
         step,
         steps=steps,
@@ -331,7 +348,10 @@ def train_and_save(
         state_path=state_path,
         progress=_ProgressWithSamples(model, corpus, arguments.seed),
         label="pre-training",
-        identity={"tokenizer": corpus.tokenizer.fingerprint()},
+        identity={
+            "tokenizer": corpus.tokenizer.fingerprint(),
+            "precision": arguments.precision,
+        },
     )
     outcome = measure(model, corpus, history)
     card = Card(

@@ -140,6 +140,7 @@ def test_seed_decides_the_weights(folder, tmp_path):
         (["--vocab", 290], "tokenizer, model, vocab"),
         (["--seed", 1], "seed"),
         (["--steps", 9], "steps_asked_for"),
+        (["--precision", "bfloat16"], "precision"),
     ],
 )
 def test_folder_with_another_run_is_refused(folder, tmp_path, change, named):
@@ -188,6 +189,17 @@ def test_impossible_settings_are_refused_before_anything_is_written(
     with pytest.raises(ValueError, match=complaint):
         run(folder, tmp_path / "run", *change)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_processor_without_bfloat16_is_told_so_and_trains(
+    folder, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(train_text, "multiplies_bfloat16", lambda: False)
+    run(folder, tmp_path / "float32")
+    assert "bfloat16" not in capsys.readouterr().out
+    run(folder, tmp_path / "bfloat16", "--precision", "bfloat16")
+    assert "no instructions for bfloat16" in capsys.readouterr().out
+    assert weights(tmp_path / "float32") != weights(tmp_path / "bfloat16")
 
 
 # How long -----------------------------------------------------------------------------

@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import nn
 
+from llmlab.batching import next_token_batch
 from llmlab.checkpoints import weights_hash
 from llmlab.gpt import GPT, GPTConfig
-from llmlab.pretraining import pretraining_step
+from llmlab.pretraining import prediction_loss, pretraining_step
 from llmlab.tokenizer import Tokenizer
 from llmlab.training import (
     Interrupted,
@@ -19,6 +20,7 @@ from llmlab.training import (
     TerminalProgress,
     adamw,
     apply_gradients,
+    mixed_precision,
     muon_and_adamw,
     orthogonalise,
     set_learning_rate,
@@ -30,7 +32,9 @@ from llmlab.training import (
 CONFIG = GPTConfig(vocab_size=300, context=32, layers=2, heads=2, width=16)
 
 
-def small_run(state_path=None, steps=6, seed=0, on_step=None, **settings):
+def small_run(
+    state_path=None, steps=6, seed=0, on_step=None, precision="float32", **settings
+):
     """A real pre-training run of six steps: (model, history)."""
     generator = torch.Generator().manual_seed(0)
     sequences = [
@@ -47,6 +51,7 @@ def small_run(state_path=None, steps=6, seed=0, on_step=None, **settings):
         steps=steps,
         tokens_per_batch=160,
         seed=seed,
+        precision=precision,
     )
 
     def step(index, generator):
@@ -171,6 +176,33 @@ def test_the_schedule_scales_every_group():
     set_learning_rate(optimizers.values(), 0.5)
     assert optimizers["muon"].param_groups[0]["lr"] == 0.01
     assert optimizers["adamw"].param_groups[0]["lr"] == 0.005
+
+
+def test_bfloat16_trains_to_nearly_the_loss_of_float32():
+    exact, rounded = (
+        [metrics["loss"] for metrics in small_run(steps=60, precision=precision)[1]]
+        for precision in ("float32", "bfloat16")
+    )
+    assert rounded != exact, "it did nothing"
+    assert exact[-1] < exact[0] - 1
+    assert sum(rounded[-10:]) == pytest.approx(sum(exact[-10:]), rel=0.01)
+
+
+def test_bfloat16_multiplies_in_few_bits_and_keeps_loss_and_weights_in_many():
+    model = GPT(CONFIG)
+    batch = next_token_batch([[1, 10, 20, 30], [1, 40, 50, 60]])
+    with mixed_precision("bfloat16"):
+        assert model(batch.tokens).dtype == torch.bfloat16
+        loss = prediction_loss(model, batch)
+    assert loss.dtype == torch.float32
+    loss.backward()
+    for parameter in model.parameters():
+        assert parameter.dtype == parameter.grad.dtype == torch.float32
+
+
+def test_an_unknown_precision_is_named():
+    with pytest.raises(ValueError, match="precision is 'float16'; choose one of"):
+        mixed_precision("float16")
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (32, 8), (8, 32)])
