@@ -656,7 +656,8 @@ plots.intervals_by_group(
 
 # %% [markdown]
 # First guesses are coarse. The surprise says more: how many nats does the causal model
-# pay on top of what the masked one pays, for the same token?
+# pay on top of what the masked one pays, for the same token? A value below zero means
+# that the causal model pays less.
 
 # %%
 saved = (both_sides.log_probs - left_side.log_probs).double()
@@ -682,9 +683,10 @@ claim(
 
 # %% [markdown]
 # At the beginning of a sentence the causal model knows the least, and the masked one
-# has all the rest to look at. Towards the end the left side has already said nearly
-# everything, and the two are much alike. The masked model does not know more *about
-# the village*. It is asked an easier question.
+# has all the rest to look at. Nearly all of its lead comes from there. Further on, the
+# left side has already said most of it, and a model that has practised nothing but
+# reading on from the left does as well there or better. The masked model does not know
+# more *about the village*. It is asked an easier question.
 
 # %% [markdown]
 # ## 9 · What a masked model cannot do
