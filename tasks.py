@@ -123,6 +123,11 @@ def doctor(arguments):
     run(PYTHON, "-m", "llmlab", "doctor", *arguments)
 
 
+def bench(arguments):
+    """measure speed as ratios: training, sampling, tokenizer, recipe"""
+    run(PYTHON, "-m", "benchmarks", *arguments)
+
+
 def notebooks(arguments):
     """build the notebooks from notebooks/src"""
     run(PYTHON, "notebooks/build.py", *arguments)
@@ -176,8 +181,8 @@ def clean(arguments):
 TASKS = {
     function.__name__.replace("_", "-"): function
     for function in (
-        *(setup, lab, test, tour, doctor, notebooks, check_notebooks, sync_notebooks),
-        *(exercises, lock, clean),
+        *(setup, lab, test, tour, doctor, bench),
+        *(notebooks, check_notebooks, sync_notebooks, exercises, lock, clean),
     )
 }
 NEED_NO_ENVIRONMENT = (setup, lock, clean)

@@ -190,8 +190,20 @@ class Cache:
         self.time = 0
 
     def note_padding(self, segment_ids: Tensor) -> None:
-        """Learn from (batch, time) of the tokens to be read next which are padding."""
-        found = (segment_ids == 0).sum(dim=1, keepdim=True)
+        """Learn from (batch, time) of the tokens to be read next which are padding.
+
+        Raises ValueError where there is padding behind text, or a second document.
+        """
+        is_text = segment_ids != 0
+        padding = 0 if self.padding is None else self.padding
+        follows_text = is_text.cumsum(dim=1) + (self.time - padding) > is_text.long()
+        last = segment_ids.amax(dim=1, keepdim=True)
+        if (follows_text & ~is_text).any() or (is_text & (segment_ids != last)).any():
+            raise ValueError(
+                "a cache reads one document a row, with padding to its left only; pad "
+                "the prompts with pad_sequences(..., side='left')"
+            )
+        found = (~is_text).sum(dim=1, keepdim=True)
         if found.any():
             self.padding = found if self.padding is None else self.padding + found
 

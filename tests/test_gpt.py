@@ -138,6 +138,26 @@ def test_left_padding_through_the_cache_changes_nothing(model):
         torch.testing.assert_close(cached, alone)
 
 
+@pytest.mark.parametrize(
+    "segment_ids", [[[1, 1, 0]], [[0, 1, 0]], [[1, 2, 2]]], ids=str
+)
+def test_a_cache_refuses_what_it_would_misread(model, segment_ids):
+    cache = Cache(model.config, 1, 6)
+    with pytest.raises(ValueError, match="padding to its left only"):
+        model(random_tokens(1, 3), segment_ids=torch.tensor(segment_ids), cache=cache)
+
+
+def test_a_cache_refuses_padding_behind_what_it_has_read(model):
+    model = model.float()
+    cache = Cache(model.config, 2, 6)
+    prompts = torch.tensor([[0, 1], [0, 0]])
+    model(random_tokens(2, 2), segment_ids=prompts, cache=cache)
+    more = torch.tensor([[1], [0]])  # the second row has not begun yet
+    model(random_tokens(2, 1), segment_ids=more, cache=cache)
+    with pytest.raises(ValueError, match="padding to its left only"):
+        model(random_tokens(2, 1), segment_ids=torch.tensor([[0], [1]]), cache=cache)
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_packed_documents_do_not_see_each_other(preset):
     model = lively(PRESETS[preset])

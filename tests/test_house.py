@@ -201,7 +201,7 @@ def test_the_library_never_unpickles_and_never_asks_the_network(path):
 
 def test_every_library_in_use_is_declared():
     declared = {requirement.name.lower() for requirement in pinned_requirements()}
-    folders = ("llmlab", "tests", "exercises", "notebooks")
+    folders = ("llmlab", "benchmarks", "tests", "exercises", "notebooks")
     files = [path for name in folders for path in (ROOT / name).rglob("*.py")]
     files = [path for path in files if "nbgrader" not in path.relative_to(ROOT).parts]
     used = {name.split(".")[0] for path in files for name in imported_modules(path)}

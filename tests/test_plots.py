@@ -267,6 +267,26 @@ def test_a_running_mean_neither_lags_nor_bends_a_straight_line():
     assert curves._running_mean(noise, reach=12)[12:-12].std() < 0.3
 
 
+def test_a_running_mean_does_not_jump_with_the_last_value():
+    rng = np.random.default_rng(0)
+    ends = [
+        curves._running_mean(noise, reach=20)[-1]
+        for noise in rng.normal(size=(300, 100))
+    ]
+    # The end of a line through 21 values: a standard deviation of 2 / sqrt(21).
+    assert 0.35 < np.std(ends) < 0.55
+
+
+def test_a_line_at_zero_is_drawn_where_values_lie_on_both_sides():
+    def lines_at_zero(low):
+        points = {"gain": [(0.5, low, 0.7), (0.6, 0.5, 0.7)]}
+        figure = plots.intervals_by_group("ab", points, x_label="x", y_label="y")
+        return sum(set(line.get_ydata()) == {0} for line in figure.axes[0].lines)
+
+    assert lines_at_zero(-0.2) == 1
+    assert lines_at_zero(0.3) == 0
+
+
 def test_labels_are_moved_apart_and_no_further_than_needed():
     assert curves._apart([0.1, 0.5, 0.9], 0.1) == [0.1, 0.5, 0.9]
     assert curves._apart([0.5, 0.5], 0.1) == pytest.approx([0.45, 0.55])

@@ -9,61 +9,64 @@ from llmlab.accounting import training_flops
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.scaling import PowerLaw, fit_power_law, training_operations
 
-PLANTED = PowerLaw(floor=0.7, scale=100.0, exponent=0.35)
-AMOUNTS = [1e5, 2e5, 4e5, 9e5]
+PLANTED = PowerLaw(floor=0.7, start=7.8, unit=9e3, exponent=0.32)
+AMOUNTS = [4e4, 6e4, 8e4, 1.2e5]
+LARGER = 4 * AMOUNTS[-1]
 
 
-def test_planted_constants_are_found_again():
-    losses = [PLANTED.loss(amount) for amount in AMOUNTS]
-    law = fit_power_law(AMOUNTS, losses, floor=0.7)
-    assert law.floor == 0.7
-    assert law.scale == pytest.approx(PLANTED.scale, rel=1e-9)
-    assert law.exponent == pytest.approx(PLANTED.exponent, rel=1e-12)
+def fit(losses, floor=PLANTED.floor):
+    return fit_power_law(AMOUNTS, losses, floor=floor, start=PLANTED.start)
 
 
-def test_twice_the_amount_leaves_a_known_share_above_the_floor():
-    law = PowerLaw(floor=0.5, scale=3.0, exponent=1.0)
-    assert law.loss(1) == 3.5 and law.loss(2) == 2.0
-    assert PowerLaw(0.0, 1.0, 0.5).loss(4) == 0.5
+@pytest.mark.parametrize(("unit", "exponent"), [(9e3, 0.32), (1e6, 2.0), (30.0, 0.05)])
+def test_planted_constants_are_found_again(unit, exponent):
+    planted = PowerLaw(0.7, 7.8, unit, exponent)
+    law = fit([planted.loss(amount) for amount in AMOUNTS])
+    assert (law.floor, law.start) == (0.7, 7.8)
+    assert law.unit == pytest.approx(unit, rel=1e-5)
+    assert law.exponent == pytest.approx(exponent, rel=1e-6)
+
+
+def test_a_law_begins_at_its_start_and_is_a_plain_power_far_beyond_its_unit():
+    assert PLANTED.loss(0) == pytest.approx(7.8)
+    above = [PLANTED.loss(amount) - 0.7 for amount in (1e12, 2e12)]
+    assert above[1] / above[0] == pytest.approx(2**-0.32)
+    assert PowerLaw(floor=1.0, start=5.0, unit=3.0, exponent=0.5).loss(9.0) == 3.0
 
 
 def test_a_run_four_times_larger_is_predicted_within_two_per_cent_despite_noise():
     generator = torch.Generator().manual_seed(0)
     for _ in range(20):
-        noise = 0.005 * torch.randn(len(AMOUNTS), generator=generator)
+        noise = (0.002 * torch.randn(len(AMOUNTS), generator=generator)).tolist()
         losses = [
             PLANTED.floor + (PLANTED.loss(amount) - PLANTED.floor) * math.exp(error)
-            for amount, error in zip(AMOUNTS, noise.tolist(), strict=True)
+            for amount, error in zip(AMOUNTS, noise, strict=True)
         ]
-        law = fit_power_law(AMOUNTS, losses, floor=0.7)
-        larger = 4 * AMOUNTS[-1]
-        assert law.loss(larger) == pytest.approx(PLANTED.loss(larger), rel=0.02)
+        assert fit(losses).loss(LARGER) == pytest.approx(PLANTED.loss(LARGER), rel=0.02)
 
 
-def test_a_wrong_floor_predicts_the_larger_run_wrongly():
+def test_a_wrong_floor_predicts_a_much_larger_run_wrongly():
     losses = [PLANTED.loss(amount) for amount in AMOUNTS]
-    larger = 16 * AMOUNTS[-1]
     for floor in (0.0, 1.5):
-        law = fit_power_law(AMOUNTS, losses, floor=floor)
-        assert abs(law.loss(larger) / PLANTED.loss(larger) - 1) > 0.02
+        predicted = fit(losses, floor=floor).loss(16 * LARGER)
+        assert abs(predicted / PLANTED.loss(16 * LARGER) - 1) > 0.02
 
 
-def test_the_fit_is_the_line_of_least_squares():
-    """No other line comes nearer to the logarithms of scattered losses."""
-    losses = [9.0, 7.0, 6.5, 4.0]
-    law = fit_power_law(AMOUNTS, losses, floor=0.7)
+def test_no_law_beside_the_fitted_one_is_nearer_to_scattered_losses():
+    losses = [4.9, 4.4, 4.3, 3.7]
+    law = fit(losses)
 
-    def distance(scale, exponent):
-        other = PowerLaw(0.7, scale, exponent)
+    def distance(unit, exponent):
+        other = PowerLaw(law.floor, law.start, unit, exponent)
         return sum(
             (math.log(other.loss(amount) - 0.7) - math.log(loss - 0.7)) ** 2
             for amount, loss in zip(AMOUNTS, losses, strict=True)
         )
 
-    least = distance(law.scale, law.exponent)
-    for factor in (0.99, 1.01):
-        assert distance(law.scale * factor, law.exponent) > least
-        assert distance(law.scale, law.exponent * factor) > least
+    least = distance(law.unit, law.exponent)
+    for factor in (0.98, 1.02):
+        assert distance(law.unit * factor, law.exponent) > least
+        assert distance(law.unit, law.exponent * factor) > least
 
 
 @pytest.mark.parametrize(
@@ -90,9 +93,10 @@ def test_the_table_of_learned_positions_is_looked_up_too():
         ([1.0, 1.0], [2.0, 2.1], "two different amounts"),
         ([1.0, 2.0], [2.0], "one loss for each amount"),
         ([0.0, 2.0], [2.0, 1.0], "above 0"),
-        ([1.0, 2.0], [2.0, 0.7], "not above the floor"),
+        ([1.0, 2.0], [2.0, 0.7], "not all between the floor"),
+        ([1.0, 2.0], [8.0, 1.0], "not all between the floor"),
     ],
 )
 def test_runs_that_no_law_fits_are_refused(amounts, losses, complaint):
     with pytest.raises(ValueError, match=complaint):
-        fit_power_law(amounts, losses, floor=0.7)
+        fit_power_law(amounts, losses, floor=0.7, start=7.8)

@@ -1,5 +1,6 @@
 import io
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from llmlab import training
 from llmlab.batching import next_token_batch
 from llmlab.checkpoints import weights_hash
 from llmlab.gpt import GPT, GPTConfig
@@ -141,6 +143,40 @@ def test_a_state_of_other_settings_is_refused(tmp_path):
     small_run(path, save_every=0)
     with pytest.raises(ValueError, match=r"other settings \(seed differ\)"):
         small_run(path, seed=1)
+
+
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="another C library keeps its own house"
+)
+def test_a_step_uses_the_memory_that_the_last_one_freed():
+    script = textwrap.dedent(
+        """
+        import resource, torch
+        from llmlab.training import keep_freed_memory
+        keep_freed_memory()
+        def step():
+            pieces = [torch.ones(2**21) for _ in range(4)]  # 8 MiB each
+        for _ in range(3):
+            step()
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(5):
+            step()
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+        """
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True
+    )
+    # The five would take 5 * 4 * 2,048 new pages.
+    assert int(done.stdout) < 2000, done.stderr
+
+
+def test_a_system_with_another_c_library_is_left_alone(monkeypatch):
+    def not_there(name):
+        raise OSError("no such library")
+
+    monkeypatch.setattr(training.ctypes, "CDLL", not_there)
+    training.keep_freed_memory()
 
 
 def test_every_step_has_randomness_of_its_own():

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.ticker import PercentFormatter
 
 from llmlab.plots.style import (
+    INK,
     LINE_STYLES,
     MARKERS,
     PALETTE,
@@ -44,6 +45,9 @@ def intervals_by_group(
         if any(not low <= value <= high for value, low, high in points):
             raise ValueError(f"a value of {name!r} lies outside its interval: {points}")
         _draw_model(axes, index, len(models), name, points)
+    bottom, top = axes.get_ylim()
+    if bottom < 0 < top:  # which side of zero a value lies on is what is asked
+        axes.axhline(0, color=INK, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
     axes.set_xticks(range(len(groups)), list(groups))
     axes.set_xlim(-0.4, len(groups) - 0.6)
     axes.set(xlabel=x_label, ylabel=y_label, title=title)

@@ -189,12 +189,20 @@ def _draw_series(
 def _running_mean(values: np.ndarray, reach: int) -> np.ndarray:
     """Mean of each value with up to `reach` neighbours on both sides, as many on each.
 
-    A window centred on its value does not lag behind a falling curve.
+    A window centred on its value does not lag behind a falling curve. Near the end
+    there are fewer neighbours on the right, and a mean of ever fewer values would jump
+    as they do: there it is the end of the straight line through the window. (At the
+    beginning losses are steep and hardly noisy, and a short window is right.)
     """
     means = []
     for index in range(len(values)):
-        side = min(reach, index, len(values) - 1 - index)
-        means.append(values[index - side : index + side + 1].mean())
+        side = min(reach, index)
+        window = values[index - side : index + side + 1]
+        if len(window) == 2 * side + 1:
+            means.append(window.mean())
+        else:
+            places = np.arange(len(window)) - side
+            means.append(np.polyfit(places, window, deg=1)[1])
     return np.asarray(means)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from llmlab.plots.style import (
     INK,
@@ -27,7 +27,7 @@ def power_laws(
     x_label: str = "tokens read",
     title: str = "",
 ) -> Picture:
-    """Losses above the floor, both axes logarithmic: a power law is a straight line.
+    """Losses above the floor, both axes logarithmic: far out a power law is straight.
 
     Parameters
     ----------
@@ -84,23 +84,21 @@ def power_laws(
             )
     axes.set(xscale="log", yscale="log", xlabel=x_label, title=title)
     axes.set_ylabel("nats per token above the floor")
-    axes.xaxis.set_major_formatter(FuncFormatter(_short))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_formatter(
-        FuncFormatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
-    )
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    for axis, name_of in ((axes.xaxis, _short), (axes.yaxis, "{:g}".format)):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _, f=name_of: f(value)))
+        axis.set_minor_locator(NullLocator())
     axes.grid(which="major")
     figure.legend(loc="outside upper right", ncols=4, frameon=False)
     figure.alt = sentence(
         f"nats above the floor against the {x_label}, both axes logarithmic: a "
-        f"straight line falls for each of {listed(list(fitted))}."
+        f"curve falls for each of {listed(list(fitted))}."
         f"{' A hollow marker is a run that no line has seen.' if held_out else ''}"
     )
     return figure
 
 
-def _short(value: float, _position: int) -> str:
+def _short(value: float) -> str:
     for size, sign in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:
             return f"{value / size:g} {sign}"

@@ -172,8 +172,8 @@ def show_fillings(text, choices=4):
 
 shares = show_fillings("The quick brown fox jumps over the _ dog.")
 claim(
-    "It finds “lazy” at least ten times as likely as a blind guess would",
-    shares[" lazy"] > 10 / tokenizer.vocab_size,
+    "It gives “lazy” a probability of 0.9 or more",
+    shares[" lazy"] >= 0.9,
     measured=shares[" lazy"],
 )
 
@@ -182,9 +182,8 @@ claim(
 # letter of the alphabet; typing schools have used it for over a century, and the
 # village quotes it too.
 #
-# This model had the least schooling of all. It learns only from the words that are
-# hidden, a few on every page, so its guesses are rough. In the next two sentences
-# the word *after* the gap decides between *a* and *an*. **Does it use that word?**
+# A sentence that it has read so often is an easy one. In the next two the word *after*
+# the gap decides between *a* and *an*. **Does it use that word?**
 
 # %%
 for thing in ("umbrella", "kite"):

@@ -1,0 +1,157 @@
+"""The benchmarks are fair, say what they find, and run through at a tiny size."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from benchmarks import __main__ as command
+from benchmarks import recipe, speed
+from benchmarks.timing import Measured, race, ratios
+from llmlab.gpt import GPT, GPTConfig
+from llmlab.life import SCALES
+
+
+def test_contestants_take_turns_and_the_first_round_is_not_counted():
+    order = []
+    seconds = race({name: lambda n=name: order.append(n) for name in "ab"}, rounds=2)
+    assert order == list("ababab")
+    assert {name: len(values) for name, values in seconds.items()} == {"a": 2, "b": 2}
+
+
+def test_a_ratio_is_taken_round_by_round():
+    # The machine was twice as slow in the second round; the ratio does not see it.
+    assert ratios([3.0, 6.0], [1.0, 2.0]) == [3.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("bars", "verdict"),
+    [
+        ({}, ""),
+        ({"at_least": 2.0}, "at least 2.00: met"),
+        ({"at_least": 2.1}, "at least 2.10: MISSED"),
+        ({"at_most": 2.0}, "at most 2.00: met"),
+        ({"at_most": 1.9}, "at most 1.90: MISSED"),
+    ],
+)
+def test_the_median_is_held_to_its_bar(bars, verdict):
+    row = Measured("a thing", [1.0, 2.0, 3.0, 9.0, 1.5], **bars)
+    assert row.median == 2.0 and row.middle_half() == (1.5, 3.0)
+    assert row.verdict() == verdict
+    assert "2.00  (1.50 to 3.00)" in str(row) and str(row).endswith(verdict or ")")
+
+
+def test_one_round_has_no_spread():
+    assert Measured("a thing", [2.0]).middle_half() == (2.0, 2.0)
+
+
+def test_gpt2_has_our_size_and_its_own_architecture():
+    config = GPTConfig()
+    theirs = speed.gpt2_of_the_same_size(config)
+    ours = GPT(
+        GPTConfig.gpt2(
+            vocab_size=config.vocab_size,
+            context=config.context,
+            layers=config.layers,
+            heads=config.heads,
+            width=config.width,
+        )
+    )
+    count = sum(parameter.numel() for parameter in theirs.parameters())
+    assert count == ours.number_of_parameters()
+
+
+def test_the_cosine_warms_up_and_falls_to_zero():
+    rates = [recipe.cosine(step, 100) for step in range(101)]
+    assert rates[0] == pytest.approx(1 / 3) and rates[2] == 1.0
+    assert rates[2:] == sorted(rates[2:], reverse=True)
+    assert rates[51] == pytest.approx(0.5)
+    assert rates[100] == pytest.approx(0, abs=1e-12)
+
+
+def outcome(losses, gpt2=2.0):
+    """What a race came to, with one loss for each share of the budget."""
+    runs = {
+        f"{share:g}": {"loss": loss, "tokens": share * 1000, "seconds": share * 12}
+        for share, loss in losses.items()
+    }
+    return runs | {"gpt2": {"loss": gpt2, "tokens": 1000, "seconds": 10.0}}
+
+
+def test_the_smallest_share_that_reached_the_loss_at_every_seed_counts():
+    races = [
+        outcome({0.5: 1.8, 0.35: 1.9, 0.25: 1.99}),
+        outcome({0.5: 1.8, 0.35: 2.0, 0.25: 2.01}),
+    ]
+    rows = list(recipe.report(races, (0.5, 0.35, 0.25)))
+    tokens, seconds = rows[-2:]
+    assert tokens.what.startswith("tokens") and tokens.median == pytest.approx(0.35)
+    assert seconds.median == pytest.approx(0.42) and "met" in seconds.verdict()
+
+
+def test_a_loss_that_was_not_reached_is_said(capsys):
+    rows = list(recipe.report([outcome({0.5: 2.01})], (0.5,)))
+    assert len(rows) == 1 and rows[0].median == pytest.approx(0.01)
+    assert "no share of the budget was enough" in capsys.readouterr().out
+
+
+# At a tiny size -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    scale = replace(
+        SCALES["full"], layers=1, width=16, documents=60, tokens_per_batch=256
+    )
+    monkeypatch.setitem(SCALES, "full", scale)
+    monkeypatch.setattr(speed, "TOKENS_A_ROUND", 4096)
+    monkeypatch.setattr(speed, "MATRIX", 64)
+    monkeypatch.setattr(recipe, "VALIDATION_DOCUMENTS", 4)
+
+
+def test_every_speed_is_measured(tiny, capsys, monkeypatch):
+    monkeypatch.setattr(speed, "multiplies_bfloat16", lambda: True)
+    assert command.main(["--rounds", "1", "--megabytes", "0.01"]) == 0
+    printed = capsys.readouterr().out
+    for row in (
+        "training, 1024 tokens an update / matrix products",
+        "training, 4096 tokens an update / transformers' GPT-2",
+        "training, 1024 tokens an update, bfloat16 / float32",
+        "sampling, batch 1, drawn / transformers' generate",
+        "sampling, batch 64, greedy / transformers' generate",
+        "tokenizer: seconds to train on 0.01 MB",
+        "tokenizer: MB/s encoded",
+    ):
+        assert row in printed
+
+
+def test_bfloat16_is_left_out_where_it_would_be_slow(tiny, capsys, monkeypatch):
+    monkeypatch.setattr(speed, "multiplies_bfloat16", lambda: False)
+    rows = [row.what for row in speed.training_at(1024, 1)]
+    assert len(rows) == 2 and not any("bfloat16" in row for row in rows)
+    assert "no instructions for it" in capsys.readouterr().out
+
+
+def test_the_recipe_is_raced_once_and_remembered(tiny, tmp_path, capsys, monkeypatch):
+    settings = dict(steps=20, rates=(0.002, 0.004), seeds=(0, 1), shares=(0.5,))
+    first = list(recipe.recipe(**settings, folder=tmp_path))
+    assert "20 of 20 turns" in capsys.readouterr().out
+    assert all(math.isfinite(value) for row in first for value in row.values)
+    monkeypatch.setattr(recipe, "run_in_turns", lambda *_: 1 / 0)
+    assert list(recipe.recipe(**settings, folder=tmp_path)) == first
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--rounds", "0"], "--rounds is 0"),
+        (["--megabytes", "0"], "--megabytes is 0"),
+        (["recipe", "--steps", "5"], "give at least 20"),
+        (["recipe", "--shares", "1.5"], "--shares must lie"),
+        (["everything"], "'everything' is no part"),
+    ],
+)
+def test_an_impossible_wish_is_named(words, message, capsys):
+    with pytest.raises(SystemExit):
+        command.main(words)
+    assert message in capsys.readouterr().err
