@@ -72,16 +72,16 @@ class Scale:
     context: int = 256
 
     tokenizer_documents: int = 2_000
-    documents: int = 38_000
+    documents: int = 45_000
     validation_documents: int = 1_500
     tokens_per_batch: int = 1024
     mask_share: float = 0.4  # see train_masked
-    masked_steps: int = 1200
-    base_steps: int = 5600
+    masked_steps: int = 2800
+    base_steps: int = 6400
 
     instructions: int = 24_000
     rows_per_batch: int = 5
-    instruct_steps: int = 1300
+    instruct_steps: int = 1200
     test_instructions: int = 150  # for each task
     answer_tokens: int = 96  # the longest answer to anything but a story
 
@@ -97,7 +97,7 @@ class Scale:
     judged_temperature: float = 0.3  # at which its models are judged
     rollout: int = 128
     reinforce_steps: int = 6
-    ppo_steps: int = 16
+    ppo_steps: int = 15
     test_stories: int = 200
 
 

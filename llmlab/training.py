@@ -180,7 +180,7 @@ def apply_gradients(
 
 
 def warmup_stable_decay(
-    step: int, steps: int, *, warmup: float = 0.02, decay: float = 0.4
+    step: int, steps: int, *, warmup: float = 0.02, decay: float = 0.75
 ) -> float:
     """Multiplier of the learning rate: up, flat, and straight down to zero.
 
