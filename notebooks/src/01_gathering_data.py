@@ -988,5 +988,7 @@ Markdown(
 #
 # ### Where to go from here
 #
-# **Read:** [the datasheet of the village](../data/README.md). **Next:** the model
-# does not read letters. [2 · Tokens](02_tokens.ipynb) shows what it reads instead.
+# **Exercise:** the first of [problem set 2](../exercises/release/ps2/ps2.ipynb):
+# MinHash, how alike two texts are, estimated from a few numbers. **Read:**
+# [the datasheet of the village](../data/README.md). **Next:** the model does not
+# read letters. [2 · Tokens](02_tokens.ipynb) shows what it reads instead.

@@ -987,7 +987,8 @@ else:
 # **Papers:** Sennrich, Haddow and Birch, *Neural Machine Translation of Rare Words
 # with Subword Units* (2016); Petrov and others, *Language Model Tokenizers Introduce
 # Unfairness Between Languages* (2023); Land and Bartolo, *Fishing for Magikarp*
-# (2024), on tokens that were never read. **Exercise:** the first of
-# [problem set 1](../exercises/release/ps1/ps1.ipynb), attention, which the next
-# chapter explains. **Next:** the numbers are there, and a model must read them:
+# (2024), on tokens that were never read. **Exercise:** the second of
+# [problem set 2](../exercises/release/ps2/ps2.ipynb), one merge of byte-pair
+# encoding, and a tokenizer that learns with yours. **Next:** the numbers are there,
+# and a model must read them:
 # [3 · Attention and the GPT](03_attention_and_the_gpt.ipynb).

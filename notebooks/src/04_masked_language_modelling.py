@@ -934,7 +934,7 @@ claim(
 #
 # ### Where to go from here
 #
-# **Exercise:** the first of [problem set 1](../exercises/release/ps1/ps1.ipynb) is
-# about attention that never looks ahead, which is what this model did without.
+# **Exercise:** the third of [problem set 2](../exercises/release/ps2/ps2.ipynb):
+# what is hidden, what is asked for, and what is never touched.
 # **Next:** [5 · Next-token pre-training](05_next_token_pretraining.ipynb), the other
 # game, and the model that the rest of the course raises.

@@ -1265,7 +1265,9 @@ print(f"\n{of_choices:.2f} bits of choices, {of_text:.2f} bits of text")
 #
 # ### Where to go from here
 #
-# **Exercise:** the first of [problem set 1](../exercises/release/ps1/ps1.ipynb),
+# **Exercises:** the fourth and fifth of
+# [problem set 2](../exercises/release/ps2/ps2.ipynb), the loss that you watched fall
+# and top-p; and the first of [problem set 1](../exercises/release/ps1/ps1.ipynb),
 # attention that looks back and never ahead. **Next:** [6 · What did it
 # learn?](06_what_did_it_learn.ipynb) asks the base model one thing at a time. It
 # continues text, but it does not answer:
