@@ -182,6 +182,10 @@ INVISIBLE_IN_NUMBERS = {
         *("advantages_not_detached", "old_log_probs_not_detached"),
         *("new_log_probs_detached", "log_probs_subtracted_in_place"),
     },
+    "ps2": {
+        *("numberings_used_up", "changed_in_place", "floats_returned"),
+        *("graph_cut", "largest_taken_out_in_place", "dropped_in_place"),
+    },
 }
 """Wrong answers with the right numbers: only a check can see what they lack."""
 
@@ -310,6 +314,37 @@ def test_a_copied_answer_and_a_deleted_check_cost_nothing(grades):
     assert "instruction_targets-check was missing" in rows["attention"]["remark"]
 
 
+def merges_from_the_right(reference):
+    answer = (
+        "def merge(ids, pair, new_id):\n"
+        "    merged, place = list(ids), len(ids) - 2\n"
+        "    while place >= 0:\n"
+        "        if tuple(merged[place : place + 2]) == pair:\n"
+        "            merged[place : place + 2] = [new_id]\n"
+        "            place -= 1\n"
+        "        place -= 1\n"
+        "    return merged"
+    )
+    return with_answer(reference, "merge", answer)
+
+
+def test_problem_set_2_is_graded_exercise_by_exercise(tmp_path):
+    """The solutions, the release as it is, and one wrong answer."""
+    pytest.importorskip("nbgrader")
+    source = EXERCISES / "source" / "ps2" / "ps2.py"
+    reference, folder = build.instructor_notebook(source), tmp_path / "submissions"
+    build.write(reference, folder / "reference.ipynb")
+    shutil.copy(release_of(source), folder / "empty.ipynb")
+    build.write(merges_from_the_right(reference), folder / "mara" / "ps2.ipynb")
+    done = grade("ps2", folder, "--csv", tmp_path / "grades.csv", "--jobs", "2")
+    assert done.returncode == 0, done.stderr
+    grades = read_grades(tmp_path / "grades.csv")
+    assert total(grades["reference"]) == 12
+    assert total(grades["empty"]) == 0
+    assert total(grades["mara"]) == 10
+    assert "merged from the right" in grades["mara"]["merge"]["remark"]
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
@@ -383,7 +418,7 @@ def test_the_sandbox_hides_solutions_other_submissions_and_the_network(
         "import os, llmlab, socket\n"
         "from llmlab.paths import ROOT\n"
         f"print(sorted(os.listdir({str(submissions)!r})))\n"
-        "print((ROOT / 'exercises').exists(), (ROOT / '.git').exists())\n"
+        "print(*((ROOT / name).exists() for name in ('exercises', '.git', 'data')))\n"
         "print([name for _, name in socket.if_nameindex()])\n"
         "open('result', 'w').close()\n"
     )
@@ -391,7 +426,7 @@ def test_the_sandbox_hides_solutions_other_submissions_and_the_network(
         [sys.executable, "-c", program], folder, submissions / "mara.ipynb"
     )
     shown = grader.run(command, folder, seconds=60).splitlines()
-    assert shown == ["[]", "False False", "['lo']"]
+    assert shown == ["[]", "False False True", "['lo']"]
     assert (folder / "result").exists()
 
 

@@ -39,9 +39,9 @@ def hide(candidate) -> None:
     _fates_are_80_10_10(tokens, read, targets)
     _random_tokens_are_ordinary(tokens, read, targets)
     print(
-        "Right. Of the chosen tokens 80 in 100 became <mask>, 10 a random ordinary "
-        "token, 10 stayed;\nexactly these are asked for, no special token was touched, "
-        "and one seed gives one result."
+        "Right. Of 100 chosen tokens 80 became <mask>, 10 a random ordinary token, "
+        "10 stayed;\nexactly these are asked for, no special token was touched, and "
+        "one seed gives one result."
     )
 
 

@@ -30,7 +30,7 @@ def estimated_likeness(candidate) -> None:
     _estimate_equals_loop(candidate)
     print(
         "Right. Each numbering says yes or no, your estimate is the share that says "
-        "yes, and over all\n120 numberings of five phrases it is the likeness 2/5 "
+        "yes,\nand over all 120 numberings of five phrases it is the likeness 2/5 "
         "itself."
     )
 

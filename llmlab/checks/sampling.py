@@ -29,8 +29,8 @@ def keep_nucleus(candidate) -> None:
     _ties_are_not_all_kept(candidate)
     _nucleus_equals_loop(candidate)
     print(
-        "Right. What is kept reaches p, with one token less it would not, no dropped "
-        "token is likelier\nthan a kept one, and every row has a set of its own."
+        "Right. What is kept reaches p, with one token less it would not,\nno dropped "
+        "token is likelier than a kept one, and every row has a set of its own."
     )
 
 

@@ -27,8 +27,8 @@ def merge(candidate) -> None:
     _uses_each_token_once(candidate)
     _merge_equals_definition(candidate)
     print(
-        "Right. Every pair became one token, no token was used twice or lost, and runs "
-        "of one letter\nare merged from the left."
+        "Right. Every pair became one token, no token was used twice or lost,\n"
+        "and runs of one letter are merged from the left."
     )
 
 
