@@ -55,6 +55,12 @@ def ranks_in_place_of_tokens(probabilities, p):
     return shares.cumsum(dim=-1) - shares < p
 
 
+def gathered_where_it_should_be_scattered(probabilities, p):
+    """Takes ranks for tokens, and so looks the answer up the wrong way."""
+    shares, order = _sorted(probabilities)
+    return (shares.cumsum(dim=-1) - shares < p).gather(-1, order)
+
+
 def kept_and_dropped_swapped(probabilities, p):
     return ~_right(probabilities, p)
 
@@ -134,6 +140,7 @@ SAID = {
     one_too_many: "One token too many is kept",
     goes_on_when_p_is_reached_exactly: "should keep 2 and 3 tokens; they keep 3 and 4",
     ranks_in_place_of_tokens: "True stands at ranks",
+    gathered_where_it_should_be_scattered: "True stands at ranks",
     kept_and_dropped_swapped: "Kept and dropped have changed places",
     least_likely_first: "Everything is kept",
     least_likely_kept: "The least likely tokens are kept",

@@ -44,6 +44,14 @@ def rolled_round_the_end(logits, tokens):
     return _cross_entropy(logits, tokens.roll(-1, dims=1))
 
 
+def texts_laid_end_to_end(logits, tokens):
+    return F.cross_entropy(
+        logits.flatten(0, 1)[:-1],
+        tokens.flatten()[1:],
+        ignore_index=Tokenizer.pad_id,
+    )
+
+
 def texts_and_positions_mixed_up(logits, tokens):
     targets = tokens[:, 1:].T.reshape(-1)
     return F.cross_entropy(
@@ -149,7 +157,7 @@ def graph_cut(logits, tokens):
 
 
 def largest_taken_out_in_place(logits, tokens):
-    logits -= logits.amax(dim=-1, keepdim=True) + 1
+    logits -= logits.amax(dim=-1, keepdim=True)
     return _mean(_surprises(logits, tokens), tokens)
 
 
@@ -165,7 +173,8 @@ SAID = {
     not_shifted: "Not shifted",
     shifted_twice: "Shifted twice",
     shifted_backwards: "Shifted the wrong way",
-    rolled_round_the_end: "Rolling a text carries its beginning round",
+    rolled_round_the_end: "Rolling carries a text's beginning round to its end",
+    texts_laid_end_to_end: "a batch laid end to end lets the next text follow",
     texts_and_positions_mixed_up: "Position 1 of text 0 is asked for token 11",
     padding_scored: "Padding is scored",
     mask_not_shifted: "Padding is scored",

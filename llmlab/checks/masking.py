@@ -61,7 +61,7 @@ def _hidden(candidate, tokens: Tensor, share=_SHARE, seed=0) -> tuple[Tensor, Te
     generator = torch.Generator().manual_seed(seed)
     result = call(candidate, tokens, _VOCAB, share, generator)
     require_result(result)
-    if not isinstance(result, tuple) or len(result) != 2:
+    if not isinstance(result, tuple | list) or len(result) != 2:
         raise CheckFailed(
             "Your function should return two tensors, what is read and the targets."
         )
@@ -159,7 +159,7 @@ def _generator_decides(candidate, tokens: Tensor) -> None:
 
 
 def _is_share(count: int, of: int, share: float) -> bool:
-    """Within five standard deviations: one right answer in two million is doubted."""
+    """Within five standard deviations: chance fails one right count in two million."""
     return abs(count - of * share) <= 5 * math.sqrt(of * share * (1 - share))
 
 

@@ -27,6 +27,8 @@ def next_token_loss(candidate) -> None:
     """
     tokens = _rows()
     logits = _random_logits(tokens)
+    # Equal logits, or those with a gradient, would not show what is changed in place.
+    call(candidate, logits, tokens)
     _uniform_guess_costs_log_of_vocab(candidate, tokens)
     gradient = _gradient(candidate, logits, tokens)
     _right_tokens_are_asked(gradient, tokens)
@@ -118,30 +120,19 @@ def _gradient(candidate, logits: Tensor, tokens: Tensor) -> Tensor:
     return logits.grad
 
 
+_SHIFTS = {
+    0: "Not shifted: each position is asked for the token that it has just read. It "
+    "has to predict the next one.",
+    2: "Shifted twice: each position is asked for the token after the next.",
+    -1: "Shifted the wrong way: each position is asked for the token before it.",
+}
+
+
 def _right_tokens_are_asked(gradient: Tensor, tokens: Tensor) -> None:
     """The token asked for is the one whose logit a step would raise."""
     asked = gradient.abs().amax(dim=-1) > 1e-7
     raised = gradient.argmin(dim=-1)
-    row = tokens[0]
-    places = asked[0].nonzero()[:, 0].tolist()
-    for shift, mistake in (
-        (
-            0,
-            "Not shifted: each position is asked for the token that it has just read. "
-            "It has to predict the next one.",
-        ),
-        (
-            2,
-            "Shifted twice: each position is asked for the token after the next.",
-        ),
-        (
-            -1,
-            "Shifted the wrong way: each position is asked for the token before it.",
-        ),
-    ):
-        inside = [t for t in places if 0 <= t + shift < len(row)]
-        if inside and all(raised[0, t] == row[t + shift] for t in inside):
-            raise CheckFailed(mistake)
+    _shifted_by_one(asked[0].tolist(), raised[0].tolist(), tokens[0].tolist())
     scored = _scored(tokens)
     wrong = asked & scored & (raised != F.pad(tokens[:, 1:], (0, 1)))
     if wrong.any():
@@ -161,11 +152,23 @@ def _right_tokens_are_asked(gradient: Tensor, tokens: Tensor) -> None:
         )
 
 
+def _shifted_by_one(asked: list[bool], raised: list[int], text: list[int]) -> None:
+    for shift, mistake in _SHIFTS.items():
+        inside = [
+            place
+            for place in range(len(text))
+            if asked[place] and 0 <= place + shift < len(text)
+        ]
+        if inside and all(raised[place] == text[place + shift] for place in inside):
+            raise CheckFailed(mistake)
+
+
 def _no_position_too_many(asked: Tensor, tokens: Tensor) -> None:
     if asked[0, -1]:
         raise CheckFailed(
             "The last position is asked for something, but nothing follows it. Rolling "
-            "a text carries its beginning round to the end."
+            "carries a text's beginning round to its end; a batch laid end to end lets "
+            "the next text follow."
         )
     if (asked & ~_scored(tokens)).any():
         raise CheckFailed(

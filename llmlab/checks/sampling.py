@@ -81,11 +81,6 @@ def _nucleus_has_the_right_tokens(candidate, p: float) -> None:
             "One token too many is kept: p is reached without the last one.",
         ),
         (
-            torch.arange(_ROWS.shape[1]) < sizes,
-            "As many tokens are kept as should be, but the wrong ones: after sorting, "
-            "True stands at ranks. Bring it back to the tokens that have these ranks.",
-        ),
-        (
             ranks >= 1,
             "The least likely tokens are kept: sort the other way round, so that the "
             "likeliest comes first.",
@@ -114,6 +109,11 @@ def _nucleus_has_the_right_tokens(candidate, p: float) -> None:
     for mistaken, mistake in mistakes:
         if kept.equal(mistaken.expand_as(kept)):
             raise CheckFailed(mistake)
+    if kept.sum(dim=-1, keepdim=True).equal(sizes):
+        raise CheckFailed(
+            "As many tokens are kept as should be, but the wrong ones: after sorting, "
+            "True stands at ranks. Bring it back to the tokens that have these ranks."
+        )
     raise CheckFailed(
         f"Of the probabilities {_ROWS[1].tolist()} and p {p} the tokens 0, 3 and 4 "
         f"should be kept; it is {kept[1].nonzero()[:, 0].tolist()}."
