@@ -1,10 +1,10 @@
 """Grade a folder of submissions with nbgrader and write one CSV.
 
-    python exercises/grade.py SUBMISSIONS --csv grades.csv
+    python exercises/grade.py ps1 SUBMISSIONS --csv grades.csv
 
-SUBMISSIONS holds one notebook a learner, `mara.ipynb`, or one folder a learner,
-`mara/ps1.ipynb` or `mara/ps1/ps1.ipynb`. The CSV has a row for each learner and
-exercise: name, exercise, points, possible, remark.
+First comes the name of the assignment. SUBMISSIONS holds one notebook a learner,
+`mara.ipynb`, or one folder a learner, `mara/ps1.ipynb` or `mara/ps1/ps1.ipynb`. The
+CSV has a row for each learner and exercise: name, exercise, points, possible, remark.
 
 Every submission is graded in a process, a folder and a gradebook of its own, within a
 time limit, so that none can stop the batch or touch another's grade. What could not
@@ -55,6 +55,15 @@ class Row:
     remark: str
 
 
+def source_of(assignment):
+    sources = {path.stem: path for path in build.sources()}
+    if assignment not in sources:
+        raise ValueError(
+            f"there is no assignment {assignment!r}; choose from: {', '.join(sources)}"
+        )
+    return sources[assignment]
+
+
 def find_submissions(folder, assignment):
     """Name -> notebook; None where a learner's folder holds no such notebook."""
     found = {}
@@ -88,12 +97,9 @@ class Course:
     The gradebook holds the checks with their hidden tests, and no solutions.
     """
 
-    def __init__(self, folder, assignment):
-        source = build.FOLDER / "source" / assignment / f"{assignment}.py"
-        if not source.exists():
-            known = ", ".join(path.stem for path in build.sources())
-            raise ValueError(f"there is no assignment {assignment!r}, only {known}")
+    def __init__(self, folder, source):
         instructor = build.instructor_notebook(source)
+        assignment = source.stem
         self.folder, self.assignment = folder, assignment
         self.checks = [
             cell
@@ -220,7 +226,7 @@ def nbgrader(*words):
 def in_bubblewrap(command, folder, submission_path):
     """The command without network, seeing neither solutions nor other submissions."""
     hidden = (Path(tempfile.gettempdir()), ROOT, submission_path.resolve().parent)
-    shown = (ROOT / "llmlab", Path(sys.prefix))
+    shown = (ROOT / "llmlab", ROOT / "data", Path(sys.prefix))
     return [
         *("bwrap", "--unshare-all", "--die-with-parent"),
         *("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"),
@@ -338,8 +344,8 @@ def require_tools(sandbox):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("assignment", help="which one to grade, such as ps1")
     parser.add_argument("submissions", type=Path, help="the folder of submissions")
-    parser.add_argument("--assignment", default="ps1")
     parser.add_argument("--csv", type=Path, default=Path("grades.csv"))
     parser.add_argument(
         "--cell-seconds", type=int, default=30, help="limit for one cell"
@@ -356,10 +362,11 @@ def main():
     options = parser.parse_args()
     limits = Limits(options.cell_seconds, options.seconds, options.sandbox)
     try:
+        source = source_of(options.assignment)
         require_tools(options.sandbox)
         submissions = find_submissions(options.submissions, options.assignment)
         with tempfile.TemporaryDirectory(prefix="llmlab-course-") as folder:
-            course = Course(Path(folder).resolve(), options.assignment)
+            course = Course(Path(folder).resolve(), source)
             grade_all(submissions, course, limits, options.csv, options.jobs)
     except (ValueError, OSError, subprocess.TimeoutExpired) as error:
         print(f"grade: {error}", file=sys.stderr)

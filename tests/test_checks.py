@@ -1,11 +1,12 @@
 """The checks accept what is right, and name what is wrong."""
 
 import ast
-import importlib.util
+import importlib
 import inspect
 import math
 import re
 import traceback
+from pathlib import Path
 
 import einops
 import pytest
@@ -19,17 +20,17 @@ from llmlab.batching import IGNORE, next_token_batch
 from llmlab.paths import ROOT
 from llmlab.tokenizer import Tokenizer
 
-CHECKS = {
-    "attention": checks.attention,
-    "instruction_targets": checks.instruction_targets,
-    "policy_loss": checks.policy_loss,
-}
+WRONG_ANSWERS = sorted((ROOT / "exercises" / "wrong_answers").glob("ps*.py"))
 
 
-def wrong_answers(exercise):
+def exercise_of(path):
+    """`ps1_attention.py` holds wrong answers to the exercise `attention`."""
+    return path.stem.partition("_")[2]
+
+
+def wrong_answers(path):
     """The answers of the bank, each with what the check has to say to it."""
-    path = ROOT / "exercises" / "wrong_answers" / f"ps1_{exercise}.py"
-    specification = importlib.util.spec_from_file_location(exercise, path)
+    specification = importlib.util.spec_from_file_location(path.stem, path)
     bank = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(bank)
     public = {
@@ -42,15 +43,15 @@ def wrong_answers(exercise):
 
 
 BANK = [
-    pytest.param(exercise, answer, said, id=f"{exercise}-{answer.__name__}")
-    for exercise in CHECKS
-    for answer, said in wrong_answers(exercise).items()
+    pytest.param(exercise_of(path), answer, said, id=f"{path.stem}-{answer.__name__}")
+    for path in WRONG_ANSWERS
+    for answer, said in wrong_answers(path).items()
 ]
 
 
 def complaint(exercise, answer):
     with pytest.raises(checks.CheckFailed) as failure:
-        CHECKS[exercise](answer)
+        getattr(checks, exercise)(answer)
     return failure.value
 
 
@@ -59,16 +60,44 @@ def test_every_known_mistake_is_called_by_its_name(exercise, answer, said):
     assert said in str(complaint(exercise, answer))
 
 
+def complaints_written():
+    """File and line of every `raise` of the checks."""
+    return {
+        (str(path), node.lineno)
+        for path in Path(checks.__file__).parent.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Raise)
+    }
+
+
 def test_every_complaint_has_a_wrong_answer_that_provokes_it():
-    tree = ast.parse(inspect.getsource(checks))
-    written = {node.lineno for node in ast.walk(tree) if isinstance(node, ast.Raise)}
     provoked = set()
     for parameters in BANK:
         exercise, answer, _ = parameters.values
         failure = complaint(exercise, answer)
         frames = traceback.extract_tb(failure.__traceback__)
-        provoked |= {f.lineno for f in frames if f.filename == checks.__file__}
-    assert written - provoked == set()
+        provoked |= {(frame.filename, frame.lineno) for frame in frames}
+    assert complaints_written() - provoked == set()
+
+
+@pytest.mark.parametrize("path", WRONG_ANSWERS, ids=exercise_of)
+def test_every_check_minds_an_input_that_was_changed_in_place(path):
+    said = wrong_answers(path).values()
+    assert [words for words in said if "input in place" in words]
+
+
+def test_a_reloaded_check_has_forgotten_what_was_replaced_inside_it():
+    def always_content(weights):
+        return None
+
+    gpt_checks = importlib.import_module("llmlab.checks.gpt")
+    gpt_checks.call = gpt_checks._weights_look_back = always_content
+    importlib.reload(checks)
+    assert "no causal mask" in str(complaint("attention", attention_without_mask))
+
+
+def attention_without_mask(queries, keys, values):
+    return F.scaled_dot_product_attention(queries, keys, values)
 
 
 def test_no_complaint_gives_the_solution_away():

@@ -3,7 +3,8 @@
 import contextlib
 import copy
 import csv
-import importlib.util
+import importlib
+import inspect
 import re
 import shutil
 import subprocess
@@ -144,43 +145,66 @@ def test_an_empty_answer_is_told_that_it_is_the_learners_turn(source):
             exec(cell.source, names)
 
 
+@pytest.fixture
+def checks_may_be_replaced():
+    yield
+    importlib.reload(checks)
+
+
+@pytest.mark.usefixtures("checks_may_be_replaced")
 @each_assignment
-def test_hidden_tests_notice_a_check_that_was_made_to_say_yes(source, monkeypatch):
-    """A learner may replace the check; what it hides is loaded afresh."""
+def test_hidden_tests_notice_a_check_that_was_made_to_say_yes(source):
+    """A learner may replace parts of a check; what it hides is loaded afresh."""
     instructor = build.instructor_notebook(source)
     names = {}
     exec(instructor.cells[2].source, names)
     for answer, check in zip(
         answer_cells(instructor), check_cells(instructor), strict=True
     ):
-        name = grading(answer)["grade_id"]
-        names[name] = lambda *inputs: inputs[0]
-        monkeypatch.setattr(checks, name, lambda candidate: None)
+        names[grading(answer)["grade_id"]] = lambda *inputs: inputs[0]
+        replace_every_function_of_the_checks()
+        exec(check.source.partition("### BEGIN")[0], names)
         with pytest.raises(AssertionError):
             exec(check.source, names)
 
 
-def test_hidden_tests_reject_every_wrong_result_without_the_checks():
-    """What is left has the right numbers: only a check can see what it lacks."""
-    invisible_in_numbers = {
-        *("exponentials_overflow", "graph_cut"),
+def replace_every_function_of_the_checks():
+    modules = [m for name, m in sys.modules.items() if name.startswith("llmlab.checks")]
+    for module in modules:
+        for name, _ in inspect.getmembers(module, inspect.isfunction):
+            setattr(module, name, lambda *inputs: None)
+
+
+INVISIBLE_IN_NUMBERS = {
+    "ps1": {
+        *("keys_scaled_in_place", "exponentials_overflow", "graph_cut"),
         *("tokens_overwritten", "floats_returned"),
         *("advantages_not_detached", "old_log_probs_not_detached"),
-        "new_log_probs_detached",
-    }
-    instructor = build.instructor_notebook(EXERCISES / "source" / "ps1" / "ps1.py")
+        *("new_log_probs_detached", "log_probs_subtracted_in_place"),
+    },
+    "ps2": {
+        *("numberings_used_up", "changed_in_place", "floats_returned"),
+        *("graph_cut", "largest_taken_out_in_place", "dropped_in_place"),
+    },
+}
+"""Wrong answers with the right numbers: only a check can see what they lack."""
+
+
+@each_assignment
+def test_hidden_tests_reject_every_wrong_result_without_the_checks(source):
+    instructor = build.instructor_notebook(source)
     names, survivors = {}, set()
     exec(instructor.cells[2].source, names)
     for cell in check_cells(instructor):
         name = grading(cell)["grade_id"].removesuffix("-check")
         lines = cell.source.split("\n")
         hidden_test = "\n".join(line for line in lines if "checks" not in line)
-        for answer in load(f"wrong_answers/ps1_{name}.py").SAID:
+        for answer in load(f"wrong_answers/{source.stem}_{name}.py").SAID:
             names[name] = answer
             with contextlib.suppress(Exception):
                 exec(hidden_test, names)
                 survivors.add(answer.__name__)
-    assert survivors == invisible_in_numbers
+    assert survivors == INVISIBLE_IN_NUMBERS[source.stem]
 
 
 @pytest.mark.parametrize(
@@ -221,9 +245,30 @@ def copied_looping_and_without_a_check(reference):
     return notebook
 
 
+def grade(*words):
+    command = [sys.executable, EXERCISES / "grade.py", *words]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def read_grades(table):
+    """Name -> exercise -> row of the CSV."""
+    rows = defaultdict(dict)
+    with table.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            rows[row["name"]][row["exercise"]] = row
+    return rows
+
+
+def test_an_unknown_assignment_is_told_which_there_are(tmp_path):
+    done = grade("ps9", tmp_path)
+    assert done.returncode == 2
+    known = ", ".join(SOURCE_NAMES)
+    assert f"there is no assignment 'ps9'; choose from: {known}" in done.stderr
+
+
 @pytest.fixture(scope="module")
 def grades(tmp_path_factory):
-    """Name -> exercise -> row of the CSV, for one batch from the command line."""
+    """What the grader makes of one batch of problem set 1, from the command line."""
     pytest.importorskip("nbgrader")
     folder = tmp_path_factory.mktemp("submissions")
     reference = build.instructor_notebook(SOURCES[0])
@@ -240,15 +285,9 @@ def grades(tmp_path_factory):
     (folder / "broken.ipynb").write_text('{"cells": [', "utf-8")
     (folder / "nothing").mkdir()
     table = tmp_path_factory.mktemp("grades") / "grades.csv"
-    command = [sys.executable, EXERCISES / "grade.py", folder, "--csv", table]
-    options = ["--cell-seconds", "20", "--jobs", "2"]
-    done = subprocess.run([*command, *options], capture_output=True, text=True)
+    done = grade("ps1", folder, "--csv", table, "--cell-seconds", "20", "--jobs", "2")
     assert done.returncode == 0, done.stderr
-    rows = defaultdict(dict)
-    with table.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            rows[row["name"]][row["exercise"]] = row
-    return rows
+    return read_grades(table)
 
 
 def total(rows):
@@ -273,6 +312,37 @@ def test_a_copied_answer_and_a_deleted_check_cost_nothing(grades):
     assert rows["attention"]["points"] == rows["instruction_targets"]["points"] == "3.0"
     assert "copies of attention were run" in rows["attention"]["remark"]
     assert "instruction_targets-check was missing" in rows["attention"]["remark"]
+
+
+def merges_from_the_right(reference):
+    answer = (
+        "def merge(ids, pair, new_id):\n"
+        "    merged, place = list(ids), len(ids) - 2\n"
+        "    while place >= 0:\n"
+        "        if tuple(merged[place : place + 2]) == pair:\n"
+        "            merged[place : place + 2] = [new_id]\n"
+        "            place -= 1\n"
+        "        place -= 1\n"
+        "    return merged"
+    )
+    return with_answer(reference, "merge", answer)
+
+
+def test_problem_set_2_is_graded_exercise_by_exercise(tmp_path):
+    """The solutions, the release as it is, and one wrong answer."""
+    pytest.importorskip("nbgrader")
+    source = EXERCISES / "source" / "ps2" / "ps2.py"
+    reference, folder = build.instructor_notebook(source), tmp_path / "submissions"
+    build.write(reference, folder / "reference.ipynb")
+    shutil.copy(release_of(source), folder / "empty.ipynb")
+    build.write(merges_from_the_right(reference), folder / "mara" / "ps2.ipynb")
+    done = grade("ps2", folder, "--csv", tmp_path / "grades.csv", "--jobs", "2")
+    assert done.returncode == 0, done.stderr
+    grades = read_grades(tmp_path / "grades.csv")
+    assert total(grades["reference"]) == 12
+    assert total(grades["empty"]) == 0
+    assert total(grades["mara"]) == 10
+    assert "merged from the right" in grades["mara"]["merge"]["remark"]
 
 
 @pytest.mark.parametrize(
@@ -348,7 +418,7 @@ def test_the_sandbox_hides_solutions_other_submissions_and_the_network(
         "import os, llmlab, socket\n"
         "from llmlab.paths import ROOT\n"
         f"print(sorted(os.listdir({str(submissions)!r})))\n"
-        "print((ROOT / 'exercises').exists(), (ROOT / '.git').exists())\n"
+        "print(*((ROOT / name).exists() for name in ('exercises', '.git', 'data')))\n"
         "print([name for _, name in socket.if_nameindex()])\n"
         "open('result', 'w').close()\n"
     )
@@ -356,7 +426,7 @@ def test_the_sandbox_hides_solutions_other_submissions_and_the_network(
         [sys.executable, "-c", program], folder, submissions / "mara.ipynb"
     )
     shown = grader.run(command, folder, seconds=60).splitlines()
-    assert shown == ["[]", "False False", "['lo']"]
+    assert shown == ["[]", "False False True", "['lo']"]
     assert (folder / "result").exists()
 
 

@@ -167,6 +167,11 @@ def graph_cut(queries, keys, values):
     return _attend(scores, values, _causal(queries.shape[-2]))
 
 
+def keys_scaled_in_place(queries, keys, values):
+    keys /= math.sqrt(queries.shape[-1])
+    return _attend(_scores(queries, keys), values, _causal(queries.shape[-2]))
+
+
 def nothing_returned(queries, keys, values):
     _attend(_scores(queries, keys), values, _causal(queries.shape[-2]))
 
@@ -210,6 +215,7 @@ SAID = {
     heads_summed: "the heads are mixed",
     heads_joined: "The result has shape (2, 6, 64)",
     graph_cut: "no gradient reaches the queries",
+    keys_scaled_in_place: "Your function changes its second input in place",
     nothing_returned: "Your function returns nothing",
     list_returned: "Your function returns a list",
     still_empty: "There is nothing to check yet",

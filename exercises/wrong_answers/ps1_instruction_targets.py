@@ -1,6 +1,6 @@
 """Mistakes people make in the targets of instruction tuning, and what the check says.
 
-A row of tokens is prompt, answer, <eos>, padding; see `llmlab.checks`.
+A row of tokens is prompt, answer, <eos>, padding; see `llmlab.checks.instruction`.
 """
 
 import torch
@@ -157,7 +157,7 @@ SAID = {
     stops_at_the_first_eos: "wrong when the prompt holds an earlier turn",
     starts_at_the_first_header: "wrong when the prompt holds an earlier turn",
     prompt_words_never_trained: "wrong when the answer repeats words of the prompt",
-    tokens_overwritten: "Your function changed the tokens",
+    tokens_overwritten: "Your function changes its first input in place",
     one_column_short: "The result has shape (1, 13)",
     floats_returned: "it is float32",
 }

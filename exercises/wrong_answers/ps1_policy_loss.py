@@ -135,6 +135,11 @@ def new_log_probs_detached(log_probs, old_log_probs, advantages, mask, clip):
     return -_mean(_objective(ratio, advantages, clip), mask)
 
 
+def log_probs_subtracted_in_place(log_probs, old_log_probs, advantages, mask, clip):
+    log_probs -= old_log_probs
+    return -_mean(_objective(log_probs.exp(), advantages, clip), mask)
+
+
 def padding_set_to_minus_infinity(log_probs, old_log_probs, advantages, mask, clip):
     log_probs = log_probs.masked_fill(~mask, -torch.inf)
     old_log_probs = old_log_probs.masked_fill(~mask, -torch.inf)
@@ -143,6 +148,7 @@ def padding_set_to_minus_infinity(log_probs, old_log_probs, advantages, mask, cl
 
 
 SAID = {
+    log_probs_subtracted_in_place: "Your function changes its first input in place",
     padding_set_to_minus_infinity: "The loss or its gradient is not a number",
     sign_forgotten: "The sign is wrong",
     ratio_upside_down: "The ratio is upside down",
