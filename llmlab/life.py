@@ -77,7 +77,7 @@ class Scale:
     tokens_per_batch: int = 1024
     mask_share: float = 0.4  # see train_masked
     masked_steps: int = 2800
-    base_steps: int = 6400
+    base_steps: int = 6800
 
     instructions: int = 24_000
     rows_per_batch: int = 5

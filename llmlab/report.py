@@ -84,8 +84,8 @@ def bars(report: Mapping) -> list[Bar]:
             metrics,
             "Base model: loss above the entropy line",
             ["base_excess_nats"],
-            lambda excess: (f"{excess:.3f} nats per token", excess <= 0.25),
-            "at most 0.25",
+            lambda excess: (f"{excess:.3f} nats per token", excess <= 0.06),
+            "at most 0.06",
         ),
         _bar(
             metrics,

@@ -365,9 +365,9 @@ print(lessons[0], lessons[-1], sep="\n")
 pupil = course.load("base")
 optimizers = training.adamw(pupil, 1e-3)
 batch = next_token_batch(pretraining.encode_documents(tokenizer, lessons))
-for step in range(60):
+for step in range(80):
     training.set_learning_rate(
-        optimizers.values(), training.warmup_stable_decay(step, 60)
+        optimizers.values(), training.warmup_stable_decay(step, 80)
     )
     loss = pretraining.prediction_loss(pupil, batch)
     training.apply_gradients(loss, pupil, optimizers.values())
@@ -490,7 +490,7 @@ claim(
 
 
 # %%
-def pattern_finder(layers, token_shift, steps=200):
+def pattern_finder(layers, token_shift, steps=250):
     """A small model, trained to continue repetitions."""
     config = GPTConfig(
         vocab_size=32,
