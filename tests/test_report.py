@@ -60,7 +60,7 @@ def example_report() -> dict:
             stage("ppo", "instruct", 60, 97.5, ppo_history(60), kl=3.1),
         ],
         "metrics": {
-            "base_excess_nats": 0.191,
+            "base_excess_nats": 0.051,
             "french_exact_match": 0.83,
             "support_right": 0.79,
             "reward_accuracy": 0.712,
