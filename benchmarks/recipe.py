@@ -43,7 +43,7 @@ from llmlab.training import (
     step_generator,
 )
 
-RATES = (0.0005, 0.001, 0.002, 0.004)
+RATES = (0.001, 0.002, 0.004, 0.008)
 SEEDS = (0, 1, 2)
 SHARES = (0.5, 0.35, 0.25)
 TURNS = 20
