@@ -6,7 +6,8 @@ recipe gets shares of that budget, each with a whole schedule of its own, and th
 question is which shares end at or below GPT-2's loss on text that nobody trained on.
 
 Runs take turns, a twentieth of their updates at a time, so that a slow minute of the
-machine is everybody's. What is finished is kept in a file, and not done again.
+machine is everybody's. What is finished is kept in a file, and not done again: delete
+`runs/bench` after a change of the recipe or the model, of which the file knows nothing.
 """
 
 import json

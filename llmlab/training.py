@@ -118,7 +118,7 @@ def keep_freed_memory() -> None:
 
     On Linux the C library hands large pieces of freed memory back to the system and
     asks for them anew in the next step. The system fills each page with zeros before it
-    gives it out, which is a tenth of the time of a step. Other systems are left alone.
+    gives it out, which takes up to a tenth of a step. Other systems are left alone.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -141,15 +141,9 @@ def _merge_equals_definition(candidate) -> None:
 
 
 def _merge_by_definition(ids: list[int], pair: tuple[int, int]) -> list[int]:
-    merged, place = [], 0
-    while place < len(ids):
-        if tuple(ids[place : place + 2]) == pair:
-            merged.append(_NEW)
-            place += 2
-        else:
-            merged.append(ids[place])
-            place += 1
-    return merged
+    """Python replaces text as a merge does: from the left, each letter once."""
+    text, old = ("".join(map(chr, tokens)) for tokens in (ids, pair))
+    return [ord(letter) for letter in text.replace(old, chr(_NEW))]
 
 
 @contextlib.contextmanager
