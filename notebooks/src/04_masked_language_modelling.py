@@ -224,15 +224,11 @@ SHARE = course.scale.mask_share
 print(f"{SHARE:.0%} of the tokens are hidden")
 
 
-def new_model(causal):
-    shape = {"layers": course.scale.layers, "width": course.scale.width}
-    config = GPTConfig(vocab_size=tokenizer.vocab_size, causal=causal, **shape)
-    return GPT(config, seed=0)
-
-
-def short_life(make_step, *, steps, label, causal=False, **settings):
+def short_life(make_step, *, steps, label, **settings):
     """Train a new model for `steps` updates; return it and its history."""
-    model = new_model(causal)
+    shape = {"layers": course.scale.layers, "width": course.scale.width}
+    config = GPTConfig(vocab_size=tokenizer.vocab_size, causal=False, **shape)
+    model = GPT(config, seed=0)
     optimizers = training.muon_and_adamw(model)
     history = training.train(
         make_step(model, optimizers, steps, **settings),
