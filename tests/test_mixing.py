@@ -138,6 +138,18 @@ def test_datasheet_answers_every_question_and_adds_what_was_measured():
     assert "near copies" not in sheet, "a rule that found nothing is not listed"
 
 
+def test_datasheet_says_so_where_nothing_was_dropped():
+    _, report = refine("a shelf", [Source("a", "Short.")], ())
+    sheet = datasheet("Ours", ANSWERS, mixture=MIXTURE, reports=[report])
+    assert "Of a shelf, 100% of 6 characters were kept. Nothing was dropped." in sheet
+
+
+def test_datasheet_counts_in_good_english():
+    _, report = refine("a shelf", [Source("a", "Short.")], THOROUGH)
+    sheet = datasheet("Ours", ANSWERS, mixture=MIXTURE, reports=[report])
+    assert "- not English: 1 document, 0 passages" in sheet
+
+
 def test_datasheet_with_a_question_open_is_refused():
     with pytest.raises(ValueError, match="not answered yet:\n  uses: What is it good"):
         datasheet("Ours", ANSWERS | {"uses": "  "}, mixture=MIXTURE)

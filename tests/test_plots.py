@@ -527,7 +527,7 @@ def test_bars_of_what_was_dropped_add_up_to_one():
     widths = [bar.get_width() for bar in axes.patches]
     assert widths == pytest.approx([0.7, 0.2, 0.1])
     assert {bar.get_hatch() for bar in axes.patches[1:]} == {"///"}
-    assert "dropped by notices and too short" in plots_words("kept_and_dropped")
+    assert "dropped by “notices” and “too short”" in plots_words("kept_and_dropped")
     with pytest.raises(ValueError, match="nothing to compare"):
         plots.kept_and_dropped(10, {"notices": 0})
 

@@ -229,7 +229,7 @@ def kept_and_dropped(kept: float, dropped: Mapping[str, float]) -> Picture:
     most = sorted(found, key=lambda name: -found[name])
     figure.alt = sentence(
         "share of the characters that were kept, and that each rule dropped. Most was "
-        f"dropped by {listed(most[:3])}."
+        f"dropped by {listed([f'“{name}”' for name in most[:3]])}."
     )
     return figure
 

@@ -74,15 +74,20 @@ def _composition(mixture: Mixture) -> list[str]:
 
 def _cleaning(report: Report) -> list[str]:
     read = max(1, report.characters_read)
-    lines = [
-        "",
+    kept = (
         f"Of {report.origin}, {report.characters / read:.0%} of "
-        f"{report.characters_read:,} characters were kept. Dropped:",
-        "",
-    ]
-    return lines + [
-        f"- {outcome.rule.name}: {outcome.documents:,} documents, "
-        f"{outcome.passages:,} passages"
+        f"{report.characters_read:,} characters were kept."
+    )
+    dropped = [
+        f"- {outcome.rule.name}: {_counted(outcome.documents, 'document')}, "
+        f"{_counted(outcome.passages, 'passage')}"
         for outcome in report.outcomes
         if outcome.losses
     ]
+    if not dropped:
+        return ["", f"{kept} Nothing was dropped."]
+    return ["", f"{kept} Dropped:", "", *dropped]
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
