@@ -933,7 +933,7 @@ leak = {
 plots.show(
     plots.loss_matrix(leak, unit="bits per character", read="the diet"),
     "Losses of two models on two halves of the test. On the half that leaked, "
-    "the model that read it is far lower; on the other half it is a little higher.",
+    "the model that read it is far lower; on the other half, a little higher.",
 )
 
 # %%

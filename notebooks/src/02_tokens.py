@@ -378,9 +378,9 @@ claim(
 
 # %% [markdown]
 # About one piece in eighty, but at each of them the model meets numbers that it
-# never saw in that place. A tokenizer belongs to its model like a key to its lock. That is why
-# every checkpoint of this course carries its tokenizer's fingerprint, and refuses
-# another.
+# never saw in that place. A tokenizer belongs to its model like a key to its lock.
+# That is why every checkpoint of this course carries its tokenizer's fingerprint, and
+# refuses another.
 
 # %% [markdown]
 # ## 4 · Cut into pieces first
