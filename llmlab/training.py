@@ -187,9 +187,9 @@ def warmup_stable_decay(
     Hu et al. 2024 (MiniCPM). The flat part may be of any length, so that a run can be
     made longer without starting again.
 
-    warmup, decay : shares of the run. A long decay ends lower: with the base model's
-        7,000 updates, three quarters of the run left it 0.054 nats above the entropy
-        line, two fifths 0.059.
+    warmup, decay : shares of the run. A long decay ends lower: three quarters of a
+        run of 7,000 updates left the base model 0.054 nats above the entropy line, two
+        fifths 0.059.
     """
     if step < warmup * steps:
         return (step + 1) / (math.ceil(warmup * steps) + 1)

@@ -11,7 +11,8 @@ a difference in the lesson. Three things in a source mean something to the build
 
 * `{{minutes}}` in a text cell becomes the minutes that the run took, rounded up;
 * the tag `nbval-ignore-output` marks a cell whose output cannot be stable: it is run,
-  its output is not stored and not compared;
+  its output is not stored and not compared; with the tag `example-output` beside it,
+  it is stored, for readers who do not run the notebook;
 * the tag `raises-exception` marks a cell that fails on purpose.
 """
 
@@ -45,7 +46,7 @@ KERNEL = {
 }
 PLACEHOLDER = "{{minutes}}"
 SECONDS_A_CELL = 600
-VOLATILE = "nbval-ignore-output"
+VOLATILE, EXAMPLE = "nbval-ignore-output", "example-output"
 # A widget's view names a model that is gone with its kernel; the picture and the
 # sentence beside it stay.
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -152,7 +153,8 @@ def settle_outputs(notebook) -> None:
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
-        if VOLATILE in cell.metadata.get("tags", []):
+        tags = cell.metadata.get("tags", [])
+        if VOLATILE in tags and EXAMPLE not in tags:
             cell.outputs = []
         for output in cell.outputs:
             data = output.get("data", {})

@@ -26,6 +26,9 @@ print("second", flush=True)
 
 # %% tags=["nbval-ignore-output"]
 print(object())
+
+# %% tags=["nbval-ignore-output", "example-output"]
+print("an example")
 """
 NOTED_PNG = (
     notebook_build.PNG_SIGNATURE
@@ -84,7 +87,7 @@ def test_two_builds_give_the_same_bytes_and_stable_outputs(built, capsys):
     assert notebook_build.main([]) == 0
     assert path.read_bytes() == first
 
-    text, picture, streams, volatile = cells(built)
+    text, picture, streams, volatile, example = cells(built)
     assert "about 1 minute." in "".join(text["source"])
     (output,) = picture["outputs"]
     assert output["metadata"]["image/png"]["alt"] == "a rising line"
@@ -92,6 +95,7 @@ def test_two_builds_give_the_same_bytes_and_stable_outputs(built, capsys):
     assert b"IDAT" in png and b"Software" not in png
     assert streams["outputs"][0]["text"] == ["first\n", "second\n"]
     assert volatile["outputs"] == [] and volatile["execution_count"] == 3
+    assert example["outputs"][0]["text"] == ["an example\n"]
 
     assert notebook_build.main(["--check"]) == 0
     assert "ok        01_tiny.ipynb" in capsys.readouterr().out

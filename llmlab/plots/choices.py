@@ -39,8 +39,9 @@ def shaped_distributions(
     order = np.argsort(-next(iter(values.values())), kind="stable")[:top]
     names = [visible(tokens[index]) for index in order] + ["all others"]
     figure = Picture(figsize=(WIDTH_INCHES, 1.1 + 0.24 * len(names)))
-    panels = figure.subplots(1, len(values), sharey=True, squeeze=False)[0]
+    panels = figure.subplots(1, len(values), sharex=True, sharey=True, squeeze=False)[0]
     places = range(len(names))
+    most = max(all_shares.max() for all_shares in values.values())
     for index, (axes, (name, all_shares)) in enumerate(
         zip(panels, values.items(), strict=True)
     ):
@@ -52,7 +53,7 @@ def shaped_distributions(
             hatch=HATCHES[index % len(HATCHES)],
             edgecolor="white",
         )
-        most = max(shares)
+        most = max(most, *shares)
         for place, share in zip(places, shares, strict=True):
             text = f" {share:.0%}" if share > 0 else " ×"
             axes.text(share, place, text, va="center", fontsize=8)

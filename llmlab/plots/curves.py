@@ -67,7 +67,7 @@ def loss_curve(
     if baselines:
         words.append(f"Dotted lines mark {listed(list(baselines))}.")
     if entropy_line is not None:
-        words.append("A dashed line marks the entropy, below which no model can go.")
+        words.append("A dashed line marks the entropy of the text.")
     figure.alt = sentence(" ".join(words))
     return figure
 

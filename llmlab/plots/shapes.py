@@ -105,7 +105,7 @@ def scattered(
     axes.set_xlim(left=0)
     axes.set_ylim(0, 1.05)
     figure.legend(loc="outside right upper", frameon=False)
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.set(xlabel=x_label, ylabel=y_label, title=title)
     axes.grid()

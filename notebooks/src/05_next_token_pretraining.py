@@ -154,6 +154,10 @@ mean = -(math.log(1 / 2) + math.log(1 / 4) + math.log(1 / 2)) / 3
 print(f"mean surprise        {mean:.4f} nats = 4/3 of ln 2")
 
 # %% [markdown]
+# This mean is the model's **loss**. Its usual name is *cross-entropy*; and $e$ to its
+# power is the *perplexity*, the number of equally probable tokens that would surprise
+# as much.
+#
 # The library's function does this for whole batches. It takes *logits*, scores
 # that become probabilities by a softmax; the logarithms of probabilities will do.
 # This is its source, and it must find the same number:
@@ -311,8 +315,8 @@ for move in last_update(torch.optim.AdamW, by_hand, **adamw_settings).tolist():
 # AdamW treats every number alone. But the weights of a matrix act together: a
 # matrix turns *directions* of its input into directions of its output, some strongly
 # and some weakly, and its **singular values** say how strongly. **Muon** takes the
-# momentum of the whole matrix and makes all its singular values about equal.
-# Here is a matrix with one strong direction and one weak:
+# running mean of the whole matrix's gradients, its *momentum*, and makes all its
+# singular values about equal. Here is a matrix with one strong direction and one weak:
 
 # %%
 lopsided = torch.tensor([[3.0, 0.0], [0.0, 0.01]])
@@ -395,10 +399,8 @@ claim(
 # %% [markdown]
 # AdamW has evened out the single weights, and the matrix as a whole still moves in a
 # few directions: those that the common words ask for. With Muon the rare directions
-# learn as fast as the common ones. That is worth a lot: the course's recipe needs
-# far fewer tokens for the same loss than one that uses AdamW for everything. The
-# tables of tokens keep AdamW. Their rows are not directions of one map, each belongs
-# to a token of its own.
+# learn as fast as the common ones. The tables of tokens keep AdamW. Their rows are
+# not directions of one map, each belongs to a token of its own.
 
 # %% [markdown]
 # ### How far to move
@@ -428,16 +430,18 @@ print(getsource(pretraining.pretraining_step))
 # ## 9 · Train
 #
 # Now for real, from random numbers: 400 updates on about a thousand tokens each. The
-# documents of every update are chosen in advance, and none is read twice: what this
-# model gets right, it cannot have learned by heart.
+# documents of every update are chosen in advance, and none is read twice: no page can
+# be learned by heart. (A phrase that stands on many pages can.)
 
 # %%
 rows = [row for batch in plan for row in batch]
 claim("No document is read twice", len(set(rows)) == len(rows))
 
 # %% [markdown]
-# A life in one function: a new model, its optimisers, and the library's loop, which
-# calls the step again and again and keeps what it returns.
+# A life in one function: a new model, its optimisers, and the library's loop. You
+# have written that loop already: the forty updates of section 8 are it. The library's
+# does the same with any step, keeps what it returns, shows how it goes, and can be
+# interrupted.
 
 
 # %%
@@ -535,11 +539,11 @@ claim(
 # %% [markdown]
 # ### Its progress, read aloud
 #
-# Move the slider from left to right. **Look for** the step at which words appear,
-# then phrases, then whole sentences. (Your processor's last digits decide what
-# exactly is written, so this output appears only once you run the cell.)
+# Move the slider from left to right. **Look for** the step at which neighbours fit
+# together, then phrases, then whole sentences. (Your processor's last digits decide
+# what exactly is written, so your samples may differ from those stored here.)
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "example-output"]
 TrainingTimeSlider(snapshots)
 
 # %% [markdown]
@@ -653,8 +657,8 @@ claim(
 print(complete(run_c, tokenizer, "Agnes found a", max_new_tokens=10, top_k=1))
 
 # %% [markdown]
-# This mistake is in published code. Nothing crashes, the curve is beautiful, and
-# without a line to compare with one might celebrate.
+# Nothing crashes, the curve is beautiful, and without a line to compare with one might
+# celebrate.
 #
 # **Run D: no warm-up.** The textbooks warn of this one: at the first updates AdamW's
 # running means know next to nothing, so its steps are unreliable, and they should be
@@ -673,10 +677,17 @@ def sudden_step(model, optimizers):
 
 
 run_d, history_d = short_life(sudden_step, steps=40, label="run D")
+plots.loss_curve(
+    {"healthy": history[:40], "run D": history_d},
+    baselines={"uniform": baselines["uniform"]},
+    title="With warm-up and without",
+)
+
+# %%
 lag = late_loss(history_d) - late_loss(history[:40])
 claim(
-    "Without warm-up the loss is within 0.4 nats of the healthy run's",
-    abs(lag) < 0.4,
+    "Without warm-up the loss is at most 0.1 nats higher",
+    lag < 0.1,
     measured=lag,
     unit="nats",
 )
@@ -745,8 +756,8 @@ claim("The test of section 3 finds it: an earlier prediction moves", moved[-2])
 # %%
 honest = language_loss(run_e, validation[:50]).nats_per_token
 claim(
-    "With the right mask, run E is worse than the trigram",
-    honest > trigram,
+    "With the right mask, run E is worse than the unigram model",
+    honest > baselines["unigram"],
     measured=honest,
     unit="nats",
 )
@@ -791,10 +802,13 @@ fitted = [loss_of_run(16, steps) for steps in (70, 100, 140, 200, 280)]
 # $$\text{loss} = L_\infty + (L_0 - L_\infty)\,(1 + D/D_0)^{-b}$$
 #
 # Far beyond $D_0$ the 1 no longer matters, and a power is left: twice the text, and
-# $2^{-b}$ of the gap remains. Both ends of the curve have a meaning. $L_0$ is the loss
-# of a newborn, $\ln 2560$. $L_\infty$ is the loss that no model gets below: the entropy
-# of the text. For text from the internet it is an unknown and has to be guessed along
-# with the rest. **We know it: it is the line.** Two numbers are left, $D_0$ and $b$.
+# $2^{-b}$ of the gap remains. (The 1 is ours. It lets the curve begin at a newborn,
+# so that short runs can be fitted.) Both ends of the curve have a meaning. $L_0$ is
+# the loss of a newborn, $\ln 2560$. $L_\infty$ is the loss that no model gets below:
+# the entropy of the text. For text from the internet it is an unknown and has to be
+# guessed along with the rest. **We know it: it is the line.** Two numbers are left,
+# $D_0$ and $b$. (Strictly, a model of one size ends *above* the line, at what its
+# sixteen numbers for a position can hold. Our runs are too short to feel that.)
 
 # %%
 print(getsource(fit_power_law))
@@ -845,9 +859,13 @@ claim(
     unit="%",
 )
 claim(
-    "In the end it is promised a loss below the entropy",
-    blind.loss(1e12) < law.floor,
+    "Its forecast is within 4 % as well",
+    abs(blind.loss(long_tokens) / long_loss - 1) < 0.04,
+    measured=100 * (blind.loss(long_tokens) / long_loss - 1),
+    unit="%",
 )
+when = next(n for n in range(60) if blind.loss(2.0**n) < law.floor)
+print(f"It promises less than the entropy after {2.0**when:,.0f} tokens.")
 
 # %% [markdown]
 # A few runs four times ahead can hardly tell the two laws apart. Far ahead they part,
@@ -871,14 +889,14 @@ print(getsource(training_operations))
 
 
 # %%
-def equal_cost(steps, run):
-    """Runs of four widths, each at the cost of one of width 16."""
+def equal_cost(steps, run, widths=(32, 64, 128)):
+    """Runs of other widths, each at the cost of this one of width 16."""
     tokens, cost, _ = run
     runs = {16: run}
-    for width in (32, 64, 128):
+    for width in widths:
         model = GPT(replace(base.config, width=width))
-        fewer = round(steps * cost / training_operations(model, tokens))
-        runs[width] = loss_of_run(width, fewer)
+        affordable = round(steps * cost / training_operations(model, tokens))
+        runs[width] = loss_of_run(width, affordable)
     return runs
 
 
@@ -905,9 +923,16 @@ lags = {
     for width in (32, 64, 128)
 }
 claim(
-    "With the small budget the narrowest is the best, by 0.1 nats or more",
+    "With the small budget width 16 is the best of these, by 0.1 nats or more",
     min(lag for lag, _ in lags.values()) > 0.1,
     measured=min(lag for lag, _ in lags.values()),
+    unit="nats",
+)
+narrower = equal_cost(280, fitted[-1], widths=(8,))
+claim(
+    "And half as wide would be worse",
+    narrower[8][-1] > brief[16][-1],
+    measured=narrower[8][-1] - brief[16][-1],
     unit="nats",
 )
 claim(
@@ -929,12 +954,13 @@ claim(
 # measured, up to 16 billion parameters. Their result changed how large models are
 # built: smaller than before, on more text.
 #
-# ### A law that fails
+# ### A law stretched too far
 #
-# Does the law hold for the full width as well? Two of its runs are at hand: the one
-# of the larger budget, with its smaller batches, and the healthy one. A curve through
-# them foretells any amount of text. The base model has the same shape, and read many
-# times as much.
+# May one do the same with the full width? Two of its runs are at hand: the one of the
+# larger budget and the healthy one. A curve through them foretells any amount of text.
+# It is a poor curve: two points for two unknown numbers, batches of two sizes, and no
+# run left over to test it. And we stretch it: the base model has the same shape, and
+# read not four times as much but many times.
 
 # %%
 wide_law = fit_power_law(
@@ -952,10 +978,12 @@ claim(
 )
 
 # %% [markdown]
-# A wide model that reads on learns new skills, such as to repeat a name that it was
-# told, and while it does, its loss falls faster than before. A law holds where it was
-# measured, and a little beyond. That is why one tests it on a run that was left out,
-# before one trusts it with a large one.
+# It misses, and here for the better. One reason may be that a wide model that reads on
+# learns new skills, such as to repeat a name that it was told, and that its loss falls
+# faster while it does; but a curve like this one could have missed for any reason. A
+# law holds where it was measured, and a little beyond. That is why one fits it to runs
+# that are comparable, and tests it on one that was left out, before one trusts it with
+# a large one.
 
 # %% [markdown]
 # ## 12 · The grown-up
@@ -966,7 +994,8 @@ claim(
 print(f"{course.card('base').steps / STEPS:.0f} times as many updates")
 
 # %% [markdown]
-# First its opinion, word by word. **Predict** the first bar.
+# First its opinion, word by word, where the village writes this sentence: below a
+# header that says that somebody tries a pen. **Predict** the first bar.
 
 # %%
 vocabulary = range(tokenizer.vocab_size)
@@ -980,8 +1009,9 @@ def distribution(text):
     return list(zip(names, shares.tolist(), strict=True))
 
 
+header = "Zeno tries a new pen at the beach on Tuesday:\n"
 pangram = "The quick brown fox jumps over the"
-tokens, shares = zip(*distribution(pangram), strict=True)
+tokens, shares = zip(*distribution(header + pangram), strict=True)
 plots.next_token_bars(tokens, shares, prompt=pangram, top=5)
 
 # %% [markdown]
@@ -1015,7 +1045,7 @@ NextTokenExplorer(
 # %%
 lesson = "On Thursday Ivy and Otto learn French at the mill:\n"
 dice = torch.Generator().manual_seed(1)
-for start in (opening, "Questions and answers\n", lesson):
+for start in (opening, "News of Monday, a frosty evening, about", lesson):
     read(complete(base, tokenizer, start, generator=dice) + "\n\n")
 
 # %% [markdown]
@@ -1046,7 +1076,7 @@ for name, setting in by_hand.items():
     print(f"{name:16}", *(f"{str(fraction):5}" for fraction in fractions))
 
 # %% [markdown]
-# The same on a real distribution, that of the first word after *The*. A cross marks
+# The same on a real distribution, that of the first token after *The*. A cross marks
 # what can no longer be drawn. **Compare** the second panel with the third: which of
 # them still allows a surprise?
 
@@ -1072,8 +1102,9 @@ plots.shaped_distributions(
 # What does it do to whole texts? Two things can go wrong with them. They can *break*:
 # then they hold triples of tokens that nobody in the village ever wrote. And they can
 # be *dull*: then the same triples come again and again. A few triples of the village's
-# own unseen pages are new, too; their shares are the right ones. **Predict** the
-# best and the worst setting on both counts.
+# own unseen pages are new, too; their shares are the right ones. Every setting goes on
+# from the same 96 beginnings of unseen pages. **Predict** the best and the worst
+# setting on both counts.
 
 
 # %%
@@ -1095,7 +1126,8 @@ def judge(texts):
     return unheard / len(found), len(set(found)) / len(found)
 
 
-judged = {"the village": judge([ids[:65] for ids in validation[:48]])}
+judged = {"the village": judge([ids[:65] for ids in validation[:96]])}
+beginnings = [ids[:8] for ids in validation[:96]]
 settings = {
     "the favourite": dict(top_k=1),
     "temperature 0.5": dict(temperature=0.5),
@@ -1107,20 +1139,21 @@ settings = {
 for name, setting in settings.items():
     drawn = generate(
         base,
-        [[tokenizer.bos_id]] * 48,
-        max_new_tokens=64,
+        beginnings,
+        max_new_tokens=57,
         generator=torch.Generator().manual_seed(0),
         **setting,
     )
-    judged[name] = judge([[tokenizer.bos_id, *s] for s in drawn.sequences()])
+    written = zip(beginnings, drawn.sequences(), strict=True)
+    judged[name] = judge([begun + added for begun, added in written])
 
 plots.scattered(
     judged,
     x_label="unheard-of triples",
     y_label="different triples",
     words="Share of different triples against the share of unheard-of ones. "
-    "Always taking the favourite is far below: dull. Temperature 1.5 is far to "
-    "the right: broken. Temperature 1, top-k and top-p lie near the village.",
+    "Always taking the favourite is far below the others: dull. Temperature 1.5 "
+    "is far to the right: broken. Temperature 1, top-k and top-p lie near the village.",
 )
 
 # %%
@@ -1131,8 +1164,8 @@ claim(
     broken["temperature 1.5"] >= 1.5 * broken["temperature 1"],
 )
 claim(
-    "The favourite alone has less than a quarter of the village's variety",
-    various["the favourite"] < 0.25 * various["the village"],
+    "The favourite alone has less than three quarters of the village's variety",
+    various["the favourite"] < 0.75 * various["the village"],
 )
 claim(
     "Temperature 0.5 has less variety than the village",
@@ -1164,8 +1197,8 @@ claim(
     unit="nats",
 )
 claim(
-    "That is less than a quarter of the way up to the trigram",
-    excess < 0.25 * (trigram - line.nats_per_token),
+    "That is less than a tenth of the way up to the trigram",
+    excess < 0.1 * (trigram - line.nats_per_token),
     measured=excess,
     unit="nats",
 )
@@ -1208,12 +1241,12 @@ print(f"\n{of_choices:.2f} bits of choices, {of_text:.2f} bits of text")
 #
 # - **A minute is not enough.** The young model has the sound of the village and not
 #   its sense. Only a longer run brings it near the line.
-# - **One law for all sizes.** The law of the very small model does not hold for the
-#   full width, as you saw, and it must bend in the end: sixteen numbers for a position
-#   cannot hold the village, however long the model reads. A law between width and loss
-#   was tried too. It held for one length of the runs and failed for a slightly greater
-#   one, at which the wide model was just learning to repeat. To be sure of such laws
-#   takes many more runs than fit into a notebook.
+# - **One law for all sizes.** A curve through two runs of the full width missed, as
+#   you saw. The law of the very small model must bend in the end: sixteen numbers for
+#   a position cannot hold the village, however long the model reads. A law between
+#   width and loss was tried too. It held for one length of the runs and failed for a
+#   slightly greater one, at which the wide model was just learning to repeat. To be
+#   sure of such laws takes many more runs than fit into a notebook.
 # - **No warm-up** should have been a sick run, and was not one.
 # - **Rare things stay unlearned.** What a page says once in a thousand pages hardly
 #   moves the weights. A larger model on more text learns the rare things too, and
@@ -1230,7 +1263,7 @@ print(f"\n{of_choices:.2f} bits of choices, {of_text:.2f} bits of text")
 #   leaks.
 # - AdamW evens out the single weights, Muon the directions of a matrix.
 # - Loss minus entropy falls about as a power of what a run was given. Small runs that
-#   are comparable foretell a larger one, until a new skill breaks the law. For every
+#   are comparable foretell a larger one, if it is not too much larger. For every
 #   budget there is a best size.
 # - Temperature, top-k and top-p trade variety against breakage.
 #
