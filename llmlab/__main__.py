@@ -54,6 +54,11 @@ def main(words: list[str] | None = None) -> int:
         "rest", nargs=argparse.REMAINDER, metavar="...", help=argparse.SUPPRESS
     )
     chosen = parser.parse_args(words)
+    for stream in (sys.stdout, sys.stderr):
+        # Not every console and log file knows every sign, nor every file name its
+        # encoding: what cannot be written is written out, and nothing fails for it.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return run(chosen.command, chosen.rest)
     except ValueError as error:

@@ -194,8 +194,10 @@ def length_batches(
     -------
     For each batch the indices of its sequences; each index occurs exactly once.
     """
+    if not any(lengths):
+        raise ValueError("there is nothing to read: give at least one token")
     order = torch.randperm(len(lengths), generator=generator).tolist()
-    mean_length = sum(lengths) / max(1, len(lengths))
+    mean_length = sum(lengths) / len(lengths)
     stretch = max(1, int(16 * tokens_per_batch / mean_length))
     batches = []
     for start in range(0, len(order), stretch):

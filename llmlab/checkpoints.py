@@ -8,6 +8,7 @@ that a learner makes and the file that the course ships are the same thing.
 import hashlib
 import json
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
@@ -96,8 +97,10 @@ def load_checkpoint(
             f"{path} holds tensors but no model card; it was not made by "
             "save_checkpoint. Load it with safetensors and copy the weights yourself"
         )
-    card = read_card(path)
-    model = build(GPTConfig(**json.loads(metadata["config"])))
+    card = _card(path, metadata)
+    with _named(path, "model configuration"):
+        config = GPTConfig(**json.loads(metadata["config"]))
+    model = build(config)
     expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in tensors.items()}
     if expected != found:
@@ -120,9 +123,26 @@ def read_card(path: Path | str) -> Card:
     _, metadata = _read(path, tensors=False)
     if "card" not in metadata:
         raise ValueError(f"{path} has no model card; it was not made by this course")
+    return _card(path, metadata)
+
+
+def _card(path: Path | str, metadata: dict[str, str]) -> Card:
     known = {field.name for field in fields(Card)}
-    card = json.loads(metadata["card"])
-    return Card(**{name: value for name, value in card.items() if name in known})
+    with _named(path, "model card"):
+        card = json.loads(metadata["card"])
+        return Card(**{name: value for name, value in card.items() if name in known})
+
+
+@contextmanager
+def _named(path: Path | str, part: str):
+    """Say of which file and which part of it an error is."""
+    try:
+        yield
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path} has a {part} that cannot be read ({error}); it is damaged, or "
+            "was made by a newer version of the course. Restore it or update the course"
+        ) from error
 
 
 def _stored(model: nn.Module) -> dict[str, Tensor]:
@@ -195,6 +215,14 @@ def save_run_state(
     write_atomically(path, save(tensors, metadata))
 
 
+def run_history(path: Path | str) -> list[dict]:
+    """What a run under way has done so far; nothing where none was saved."""
+    if not Path(path).exists():
+        return []
+    _, metadata = _read(path, tensors=False)
+    return json.loads(metadata["history"])
+
+
 def load_run_state(
     path: Path | str,
     modules: dict[str, nn.Module],
@@ -233,7 +261,9 @@ def load_run_state(
         for key, value in tensors.items():
             if key.startswith(prefix):
                 index, entry = key.removeprefix(prefix).split("/")
-                state.setdefault(int(index), {})[entry] = value
+                # A copy: the tensor is a view of the file, which Windows would then
+                # not let us replace, and the optimiser keeps what it is given.
+                state.setdefault(int(index), {})[entry] = value.clone()
         groups = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": state, "param_groups": groups})
     return json.loads(metadata["history"])

@@ -71,7 +71,7 @@ def fit_power_law(
             f"{len(amounts)} amounts and {len(losses)} losses; expected one loss for "
             "each amount, and at least two different amounts above 0"
         )
-    if not floor < min(losses) <= max(losses) < start:
+    if not all(floor < loss < start for loss in losses):
         raise ValueError(
             f"losses from {min(losses)} to {max(losses)} are not all between the floor "
             f"of {floor} and the start of {start}; a run that ends below the floor is "

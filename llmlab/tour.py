@@ -21,6 +21,7 @@ import torch
 from llmlab import plots, village
 from llmlab.checkpoints import (
     Card,
+    run_history,
     save_checkpoint,
     weights_hash,
 )
@@ -90,6 +91,8 @@ def run_stage(life: Life, name: str, stage: Stage) -> dict:
     if path.exists() and life.checkpoint(name).exists():
         print(f"{name:<12} done before")
         return json.loads(path.read_text())
+    earlier = run_history(life.run_state(name))  # of a session that was stopped
+    seconds_before = earlier[-1]["seconds"] if earlier else 0.0
     began = time.perf_counter()
     with peak_memory() as memory:
         trained = stage.train(life)
@@ -116,7 +119,7 @@ def run_stage(life: Life, name: str, stage: Stage) -> dict:
         "history": trained.history,
         **{key: value for key, value in asdict(card).items() if key != "stage"},
         "training_seconds": card.seconds,
-        "seconds": round(time.perf_counter() - began, 1),
+        "seconds": round(seconds_before + time.perf_counter() - began, 1),
     }
     _write_json(path, record)
     life.run_state(name).unlink(missing_ok=True)

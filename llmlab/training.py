@@ -13,6 +13,7 @@ import ctypes
 import hashlib
 import json
 import math
+import shutil
 import signal
 import sys
 import threading
@@ -173,10 +174,16 @@ def apply_gradients(
     for optimizer in optimizers:
         optimizer.zero_grad(set_to_none=True)
     loss.backward()
-    norm = nn.utils.clip_grad_norm_(model.parameters(), clip)
+    norm = float(nn.utils.clip_grad_norm_(model.parameters(), clip))
+    if not math.isfinite(norm):
+        raise ValueError(
+            f"the gradient is {norm} at a loss of {loss.item()}: this update was not "
+            "made, and the model is as it was. Lower the learning rate, or look for a "
+            "batch that holds something broken"
+        )
     for optimizer in optimizers:
         optimizer.step()
-    return float(norm)
+    return norm
 
 
 def warmup_stable_decay(
@@ -363,6 +370,12 @@ def _adamw(parameters, learning_rate, betas, eps, weight_decay) -> Optimizer:
 # Progress ---------------------------------------------------------------------------
 
 
+def clock(seconds: float) -> str:
+    """Minutes and seconds, as a clock shows them: "1:05"."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"
+
+
 class SilentProgress:
     """Shows nothing."""
 
@@ -404,12 +417,15 @@ class TerminalProgress:
         elapsed = max(now - self.started, 1e-9)
         left = elapsed / (step + 1 - self.first_step) * (self.steps - step - 1)
         self.line = self._describe(step + 1, metrics, elapsed, left)
+        if self.live:
+            # A line that wraps cannot be rewritten: each update would leave one behind.
+            self.line = self.line[: shutil.get_terminal_size().columns - 1]
         self._write(f"\r{self.line}\033[K" if self.live else f"{self.line}\n")
 
     def _describe(self, done, metrics, elapsed, left) -> str:
-        filled = round(24 * done / self.steps)
+        filled = round(12 * done / self.steps)
         parts = [
-            f"{self.label:<12} {'█' * filled}{'░' * (24 - filled)} "
+            f"{self.label:<12} {'█' * filled}{'░' * (12 - filled)} "
             f"{done:>5}/{self.steps}"
         ]
         if self.loss is not None:
@@ -418,7 +434,7 @@ class TerminalProgress:
             if name in metrics:
                 parts.append(f"{name} {metrics[name]:.2f}")
         parts.append(f"{self.tokens / elapsed:,.0f} tokens/s")
-        parts.append(f"{left // 60:.0f}:{left % 60:02.0f} left")
+        parts.append(f"{clock(left)} left")
         return "  ".join(parts)
 
     def stop(self, message: str) -> None:

@@ -47,11 +47,12 @@ def split_validation(
             f"train on and one to hold out. Give more than {LONGEST_DOCUMENT:,} "
             "characters of text, or several files"
         )
-    ranked = sorted(documents, key=_place_between_zero_and_one)
-    below = sum(_place_between_zero_and_one(document) < share for document in ranked)
+    places = [_place_between_zero_and_one(document) for document in documents]
+    ranked = sorted(range(len(documents)), key=places.__getitem__)
+    below = sum(place < share for place in places)
     held_out = set(ranked[: min(max(below, 1), len(ranked) - 1)])
-    training = [document for document in documents if document not in held_out]
-    validation = [document for document in documents if document in held_out]
+    training = [d for number, d in enumerate(documents) if number not in held_out]
+    validation = [documents[number] for number in sorted(held_out)]
     return training, validation
 
 

@@ -90,7 +90,7 @@ class _Blocks(HTMLParser):
         self.depth_of = dict.fromkeys(["silent", "link", "code", "beside"], 0)
 
     def handle_starttag(self, tag, attributes) -> None:
-        self._break_before_or_after(tag)
+        self._break(tag, opens=True)
         self._count(tag, +1)
         if _says_that_it_is_beside(tag, dict(attributes)):
             if tag == "p":  # mostly not closed: only this paragraph is meant
@@ -102,7 +102,7 @@ class _Blocks(HTMLParser):
             self.kind = "title" if tag == "title" else "heading"
 
     def handle_endtag(self, tag) -> None:
-        self._break_before_or_after(tag)
+        self._break(tag, opens=False)
         self._count(tag, -1)
         if tag == self.beside_tag:
             self.depth_of["beside"] -= 1
@@ -133,13 +133,16 @@ class _Blocks(HTMLParser):
         ):
             self.depth_of[name] = max(0, self.depth_of[name] + step * counted)
 
-    def _break_before_or_after(self, tag: str) -> None:
+    def _break(self, tag: str, opens: bool) -> None:
         if tag in _PARAGRAPHS:
             self._end_block()
-        elif tag in _LINES:
-            self.parts.append("\n")
-        elif tag in ("td", "th") and self.parts and not self.parts[-1].endswith("\n"):
-            self.parts.append(" ")
+        elif tag == "br":  # two of them leave a line empty; "<br/>" is only one
+            self.parts += ["\n"] * opens
+        elif self.parts and not self.parts[-1].endswith("\n"):
+            if tag in _LINES:
+                self.parts.append("\n")
+            elif tag in ("td", "th"):
+                self.parts.append(" ")
 
     def _end_block(self) -> None:
         text = "".join(self.parts).strip("\n").rstrip(" \t\n")
