@@ -21,26 +21,18 @@ import torch
 
 from benchmarks.timing import Measured
 from llmlab import village
-from llmlab.batching import next_token_batch
 from llmlab.evaluation import language_loss
 from llmlab.files import write_atomically
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.life import SCALES, Life
 from llmlab.paths import CHECKPOINTS, RUNS
-from llmlab.pretraining import (
-    encode_documents,
-    epochs,
-    prediction_loss,
-    pretraining_step,
-)
+from llmlab.pretraining import encode_documents, pretraining_step
 from llmlab.training import (
     Metrics,
     adamw,
-    apply_gradients,
     identity_hash,
     keep_freed_memory,
     muon_and_adamw,
-    set_learning_rate,
     step_generator,
 )
 
@@ -66,7 +58,9 @@ def recipe(
     shares: Sequence[float] = SHARES,
     folder: Path = RUNS / "bench",
 ) -> Iterator[Measured]:
-    """Parameters
+    """The race, from start to end; what was finished before is not run again.
+
+    Parameters
     ----------
     steps : updates of the GPT-2 recipe; None: as many as the course's base model has.
     rates : of AdamW, to choose from on the first seed.
@@ -187,21 +181,16 @@ def gpt2_run(text: Text, steps: int, rate: float, seed: int) -> Run:
         width=ours.width,
     )
     model = GPT(config, seed=seed)
-    optimizers = adamw(model, rate).values()
-    batches = epochs(text.training, steps, life.scale.tokens_per_batch, seed)
-
-    def step(index: int, generator: torch.Generator) -> Metrics:
-        rows = [text.training[row] for row in batches[index]]
-        batch = next_token_batch(rows)
-        loss = prediction_loss(model, batch)
-        set_learning_rate(optimizers, cosine(index, steps))
-        norm = apply_gradients(loss, model, optimizers)
-        return {
-            "loss": loss.item(),
-            "gradient_norm": norm,
-            "tokens": batch.number_of_tokens(),
-        }
-
+    step = pretraining_step(
+        model,
+        text.training,
+        life.tokenizer,
+        adamw(model, rate),
+        steps=steps,
+        tokens_per_batch=life.scale.tokens_per_batch,
+        seed=seed,
+        schedule=cosine,
+    )
     return Run(model, step, steps, seed)
 
 

@@ -107,10 +107,11 @@ def installed_version(name: str) -> str | None:
 
 
 def device() -> Finding:
-    if torch.cuda.is_available():
-        return Finding("device", f"GPU: {torch.cuda.get_device_name()}")
     cores = psutil.cpu_count(logical=False) or os.cpu_count()
-    return Finding("device", f"CPU: {cores} cores, {torch.get_num_threads()} threads")
+    unused = " (the GPU is not used)" if torch.cuda.is_available() else ""
+    return Finding(
+        "device", f"CPU: {cores} cores, {torch.get_num_threads()} threads{unused}"
+    )
 
 
 def speed() -> Finding:

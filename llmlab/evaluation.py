@@ -14,7 +14,7 @@ import torch
 from llmlab.batching import next_token_batch
 from llmlab.gpt import GPT
 from llmlab.instruction import answer
-from llmlab.pretraining import masked_batch
+from llmlab.pretraining import encode_documents, masked_batch
 from llmlab.reinforce import Rollout, target_logits, token_log_probs
 from llmlab.tokenizer import Tokenizer
 
@@ -65,14 +65,17 @@ class LanguageLoss:
     error: float
     tokens: int
 
-    @property
-    def perplexity(self) -> float:
-        """The number of equally likely tokens that would be as surprising."""
-        return math.exp(self.nats_per_token)
-
 
 def language_loss(model: GPT, sequences: Sequence[Sequence[int]]) -> LanguageLoss:
-    """Next-token loss on encoded documents, each read from its own beginning."""
+    """Next-token loss on encoded documents, each read from its own beginning.
+
+    Raises ValueError for a masked model: it sees the tokens that it should guess.
+    """
+    if not model.config.causal:
+        raise ValueError(
+            "this model is masked: it sees the very tokens that it would be asked for. "
+            "Give a next-token model, one with causal=True, or use masked_accuracy"
+        )
     return _loss_of(-sequence_log_probs(model, sequences), sequences)
 
 
@@ -150,9 +153,7 @@ class Share:
         return f"{self.rate:.2f} [{low:.2f}, {high:.2f}] of {self.trials}"
 
 
-def wilson_interval(
-    successes: float, trials: int, z: float = 1.959964
-) -> tuple[float, float]:
+def wilson_interval(successes: float, trials: int) -> tuple[float, float]:
     """Interval that holds the true share 95 times in 100, near 0 and 1 too.
 
     Wilson 1927. successes : may be fractional, where a tie counts one half.
@@ -162,6 +163,7 @@ def wilson_interval(
             f"{successes} successes of {trials} trials; expected at least one trial "
             "and no more successes than trials"
         )
+    z = 1.959964  # 95 % of a normal distribution lie within so many deviations
     rate = successes / trials
     centre = (rate + z**2 / (2 * trials)) / (1 + z**2 / trials)
     spread = math.sqrt(rate * (1 - rate) / trials + z**2 / (4 * trials**2))
@@ -187,14 +189,22 @@ def masked_accuracy(
     seed: int,
     rows: int = 64,
 ) -> Share:
-    """How often a bidirectional model's first guess at a hidden token is right."""
+    """How often a masked model's first guess at a hidden token is right.
+
+    Raises ValueError for a causal model, which guesses the token after the hidden one.
+    """
+    if model.config.causal:
+        raise ValueError(
+            "this model is causal: at a hidden token it guesses the next one. Give a "
+            "masked model, one with causal=False, or use language_loss"
+        )
     generator = torch.Generator().manual_seed(seed)
     right = trials = 0
     for start in range(0, len(sequences), rows):
         batch = masked_batch(sequences[start : start + rows], tokenizer, generator)
-        guesses = model(batch.tokens, segment_ids=batch.segment_ids).argmax(dim=-1)
         hidden = batch.target_mask
-        right += int((guesses == batch.targets)[hidden].sum())
+        logits = model(batch.tokens, segment_ids=batch.segment_ids, where=hidden)
+        right += int((logits.argmax(dim=-1) == batch.targets[hidden]).sum())
         trials += int(hidden.sum())
     return Share(right, trials)
 
@@ -210,8 +220,10 @@ def minimal_pairs(
     pairs : with `phenomenon`, `good` and `bad`.
     """
     pairs = list(pairs)
-    good = sequence_log_probs(model, [_document(tokenizer, p.good) for p in pairs])
-    bad = sequence_log_probs(model, [_document(tokenizer, p.bad) for p in pairs])
+    good, bad = (
+        sequence_log_probs(model, encode_documents(tokenizer, sentences))
+        for sentences in ([p.good for p in pairs], [p.bad for p in pairs])
+    )
     outcomes = defaultdict(list)
     for pair, right in zip(pairs, (good > bad).tolist(), strict=True):
         outcomes[pair.phenomenon].append(right)
@@ -240,10 +252,6 @@ def completions(model: GPT, tokenizer: Tokenizer, probes: Iterable) -> dict[str,
     for number, probe in enumerate(probes):
         outcomes[probe.kind].append(offered[number][0] == max(offered[number]))
     return {name: Share(sum(won), len(won)) for name, won in outcomes.items()}
-
-
-def _document(tokenizer: Tokenizer, text: str) -> list[int]:
-    return [tokenizer.bos_id, *tokenizer.encode(text), tokenizer.eos_id]
 
 
 # Answers ----------------------------------------------------------------------------

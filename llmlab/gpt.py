@@ -47,7 +47,7 @@ class GPTConfig:
         vector (as value residual learning does with the first layer's values, Zhou et
         al. 2024), so that what a head looks at it can also repeat: a name is copied
         long before the blocks have learned to carry it.
-    bias : whether linear layers and norms have biases.
+    bias : whether linear layers have biases; LayerNorm always has.
     tied : whether the embedding table serves as the output layer too (Press and Wolf
         2017). It saves parameters; two tables learn faster.
     """

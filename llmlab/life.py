@@ -278,7 +278,11 @@ def course() -> Life:
     own, shipped = Life(RUNS / "tour"), Life(CHECKPOINTS)
     path = own.folder / "settings.json"
     finished = all(own.checkpoint(stage).exists() for stage in STAGES)
-    if finished and path.exists() and json.loads(path.read_text()) == settings(own):
+    if (
+        finished
+        and path.exists()
+        and json.loads(path.read_text("utf-8")) == settings(own)
+    ):
         print(f"These are your own checkpoints, in {own.folder.name}.")
         return own
     print("These are the checkpoints that the course ships.")

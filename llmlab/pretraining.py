@@ -104,16 +104,18 @@ def pretraining_step(
     seed: int,
     mask_share: float = 0.15,
     precision: str = "float32",
+    schedule: Callable[[int, int], float] = warmup_stable_decay,
 ) -> Callable[[int, torch.Generator], dict[str, float]]:
     """The update that `training.train` repeats; masked or causal, as the model is.
 
     Parameters
     ----------
     sequences : encoded documents, each no longer than the model's context.
-    steps : updates in all; the learning rate falls to zero at the last.
+    steps : updates in all.
     tokens_per_batch : positions a batch, padding included.
     mask_share : of a masked model, the share of tokens to hide.
     precision : of matrix products; see `training.mixed_precision`.
+    schedule : multiplier of the learning rate, from an update's index and `steps`.
     """
     batches = epochs(sequences, steps, tokens_per_batch, seed)
 
@@ -125,7 +127,7 @@ def pretraining_step(
             batch = masked_batch(rows, tokenizer, generator, share=mask_share)
         with mixed_precision(precision):
             loss = prediction_loss(model, batch)
-        set_learning_rate(optimizers.values(), warmup_stable_decay(index, steps))
+        set_learning_rate(optimizers.values(), schedule(index, steps))
         norm = apply_gradients(loss, model, optimizers.values())
         return {
             "loss": loss.item(),

@@ -26,7 +26,7 @@ class Generation:
     tokens : (batch, new_time) int64; padding after a row's end.
     log_probs : (batch, new_time), nats; of each drawn token; 0 after a row's end.
     mask : (batch, new_time) bool; True for drawn tokens, the stop token included.
-    finished : (batch,) bool; whether the row drew a stop token, or ran out of room.
+    finished : (batch,) bool; True: drew a stop token; False: ran out of room.
     """
 
     tokens: Tensor

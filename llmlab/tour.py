@@ -30,7 +30,7 @@ from llmlab.gpt import GPT
 from llmlab.instruction import answer
 from llmlab.life import SCALES, STAGES, Life, Stage, settings
 from llmlab.paths import CHECKPOINTS, RUNS
-from llmlab.report import bars, write_report
+from llmlab.report import VERSION, bars, write_report
 from llmlab.sampling import complete
 from llmlab.training import TerminalProgress
 
@@ -78,7 +78,7 @@ def _claim_folder(life: Life) -> None:
     path = life.folder / "settings.json"
     if not path.exists():
         _write_json(path, settings(life))
-    elif json.loads(path.read_text()) != settings(life):
+    elif _read_json(path) != settings(life):
         raise ValueError(
             f"{life.folder} holds a tour with other settings. Choose another folder "
             "with --out, or delete this one to begin anew"
@@ -90,7 +90,7 @@ def run_stage(life: Life, name: str, stage: Stage) -> dict:
     path = life.folder / f"{name}.json"
     if path.exists() and life.checkpoint(name).exists():
         print(f"{name:<12} done before")
-        return json.loads(path.read_text())
+        return _read_json(path)
     earlier = run_history(life.run_state(name))  # of a session that was stopped
     seconds_before = earlier[-1]["seconds"] if earlier else 0.0
     began = time.perf_counter()
@@ -152,7 +152,7 @@ def make_report(life: Life, records: list[dict]) -> dict:
     """Everything that was measured, under stable names; see `llmlab.report`."""
     metrics = {record["name"]: record["metrics"] for record in records}
     return {
-        "version": 1,
+        "version": VERSION,
         "seed": life.seed,
         "machine": describe_machine(),
         "entropy_line": metrics["base"]["entropy_line"],
@@ -243,6 +243,16 @@ def _print_summary(report: dict, folder: Path) -> None:
 def _write_json(path: Path, content: dict) -> None:
     text = json.dumps(content, indent=1, ensure_ascii=False)
     write_atomically(path, f"{text}\n".encode())
+
+
+def _read_json(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is damaged ({error}); restore it, or delete the folder "
+            f"{path.parent} to begin anew"
+        ) from error
 
 
 def ship(life: Life, folder: Path = CHECKPOINTS) -> None:

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +11,7 @@ from llmlab.evaluation import (
     completions,
     entropy_line,
     language_loss,
+    masked_accuracy,
     minimal_pairs,
     sequence_log_probs,
     wilson_interval,
@@ -74,9 +76,16 @@ def test_an_untrained_model_is_as_surprised_as_a_die_of_all_tokens():
         model.embedding.weight.zero_()
     loss = language_loss(model, [[1, 7, 8, 2], [1, 9, 2]])
     assert loss.nats_per_token == pytest.approx(math.log(264))
-    assert loss.perplexity == pytest.approx(264, rel=1e-5)
     assert loss.tokens == 5
     assert loss.error == pytest.approx(0, abs=1e-6)
+
+
+def test_a_model_of_the_other_kind_is_not_measured(tokenizer):
+    masked = GPT(replace(CONFIG, causal=False))
+    with pytest.raises(ValueError, match="this model is masked"):
+        language_loss(masked, [[1, 7, 8, 2]])
+    with pytest.raises(ValueError, match="this model is causal"):
+        masked_accuracy(GPT(CONFIG), tokenizer, [[1, 7, 8, 2]], seed=0)
 
 
 def test_the_entropy_line_is_a_ratio_of_means():

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from llmlab import plots
-from llmlab.plots import curves, family, judging
+from llmlab.plots import curves, family
 
 TOKENS = ["The", " gull", " sat", "."]
 CAUSAL = np.tril(np.ones((4, 4))) / np.arange(1, 5)[:, None]
@@ -385,14 +385,6 @@ def test_a_frame_of_the_lens_is_around_what_really_comes():
 def test_names_on_a_map_are_not_written_over_each_other():
     written = [text.get_text() for text in PICTURES["embedding_map"]().axes[0].texts]
     assert written == ["gull", "net", "Ivy"]
-
-
-def test_the_wilson_interval_is_the_published_one():
-    # Newcombe 1998, Statistics in Medicine 17, table I: 81 of 263 and 0 of 20.
-    assert judging._wilson_interval(81 / 263, 263) == pytest.approx(
-        (0.2553, 0.3662), abs=5e-5
-    )
-    assert judging._wilson_interval(0.0, 20) == pytest.approx((0, 0.1611), abs=5e-5)
 
 
 def test_calibration_puts_each_prediction_in_its_bin():

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from llmlab.evaluation import wilson_interval
 from llmlab.plots.style import (
     BLUE,
     GREY,
@@ -159,7 +160,7 @@ def calibration(
         inside = member == index
         centre = probabilities[inside].mean()
         rate = happened[inside].mean()
-        low, high = _wilson_interval(rate, int(inside.sum()))
+        low, high = wilson_interval(happened[inside].sum(), inside.sum())
         axes.plot([centre, centre], [low, high], color=BLUE, linewidth=2)
         axes.plot([centre], [rate], "o", color=BLUE, markersize=7)
         covered.append(low <= centre <= high)
@@ -178,15 +179,6 @@ def calibration(
         f"diagonal passes through {_how_many(sum(covered), len(covered))} intervals."
     )
     return figure
-
-
-def _wilson_interval(rate: float, count: int) -> tuple[float, float]:
-    """The 95 % score interval of a proportion (Wilson, 1927)."""
-    z = 1.959964
-    centre = rate + z * z / (2 * count)
-    spread = z * math.sqrt(rate * (1 - rate) / count + z * z / (4 * count * count))
-    scale = 1 + z * z / count
-    return (centre - spread) / scale, (centre + spread) / scale
 
 
 def _against_one_half(low: float, high: float) -> str:

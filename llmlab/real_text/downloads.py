@@ -144,8 +144,8 @@ def download(name: str, folder: Path | str = FOLDER) -> Path:
     ------
     ValueError : there is no such entry; or what arrived, or what is there, is not what
         the list or an earlier download promised.
-    OSError : the server cannot be reached or the file cannot be written. What has
-        arrived is kept, and the same call goes on from there.
+    OSError : the server cannot be reached or the file cannot be written. The same call
+        tries again; where a checksum is known, it goes on from what has arrived.
     """
     entries = available()
     if name not in entries:

@@ -149,6 +149,8 @@ export default { render };
             self.show(content["prompt"], float(content["temperature"]))
         except ValueError as error:
             self.status = f"Cannot continue this text: {error}."
+        except Exception as error:  # whatever a learner's own function raises
+            self.status = f"Cannot continue this text: {type(error).__name__}: {error}."
 
     def static_html(self) -> str:
         prompt, bars = self._first
@@ -167,7 +169,7 @@ def _rest_bar(share: float, count: int) -> dict:
 
 def _at_temperature(shares: Sequence[float], temperature: float) -> list[float]:
     """softmax(log p / temperature), computed so that no share overflows."""
-    if not shares or abs(sum(shares) - 1) > 1e-3 or min(shares) < 0:
+    if not shares or not abs(sum(shares) - 1) <= 1e-3 or min(shares) < 0:  # NaN too
         raise ValueError(
             f"{len(shares)} probabilities that sum to {sum(shares):.4f}; expected the "
             "whole distribution, which sums to 1"

@@ -10,6 +10,7 @@ import traitlets
 from IPython import get_ipython
 from IPython.display import display
 
+from llmlab.training import clock
 from llmlab.widgets.page import CSS, HELPERS
 from llmlab.widgets.static_twin import StaticTwin
 
@@ -56,7 +57,7 @@ class TrainingMonitor:
         done, metrics = self._latest["done"], self._latest["metrics"]
         elapsed = max(time.monotonic() - self._started, 1e-9)
         left = elapsed / (done - self._first_step) * (self._steps - done)
-        figures = [["time left", f"{left // 60:.0f}:{left % 60:02.0f}"]]
+        figures = [["time left", clock(left)]]
         if self._curve:
             figures.append(["loss", f"{self._curve[-1]:.3f}"])
         for name in ("score", "kl", "accuracy"):
