@@ -15,6 +15,7 @@ against and what it does not.
 import argparse
 import csv
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -159,7 +160,14 @@ def read_submission(path, course):
     except Exception as error:  # nbformat promises no particular kind
         reason = str(error).strip().split("\n")[0]
         raise CannotGrade(f"this is not a readable notebook ({reason})") from error
-    copied = unmark_copies(notebook)
+    known = ids_of(course.checks)
+    foreign = {name for name in grade_ids(notebook) if name} - known
+    if foreign and not known & set(grade_ids(notebook)):
+        raise CannotGrade(
+            f"this is not {course.assignment}: its exercises are called "
+            f"{', '.join(sorted(foreign - {f'{name}-check' for name in foreign}))}"
+        )
+    copied = unmark_copies(notebook, known)
     missing = [
         check
         for check in course.checks
@@ -173,7 +181,7 @@ def read_submission(path, course):
     remarks = []
     if copied:
         remarks.append(
-            f"copies of {', '.join(copied)} were run, but only the first one counts"
+            f"further cells called {', '.join(copied)} were run, but do not count"
         )
     if lost:
         remarks.append(f"{', '.join(lost)} was missing and was added at the end")
@@ -186,11 +194,20 @@ def grade_ids(notebook):
     ]
 
 
-def unmark_copies(notebook):
-    """Make copies of graded cells ordinary cells; nbgrader stops at two equal ids."""
+def ids_of(checks):
+    """The ids of the checks and of the answers that they belong to."""
+    ids = {check.metadata.nbgrader.grade_id for check in checks}
+    return ids | {name.removesuffix("-check") for name in ids}
+
+
+def unmark_copies(notebook, known):
+    """Make copies of graded cells, of this assignment or another, ordinary cells.
+
+    nbgrader stops at two equal ids, and at one that it does not know.
+    """
     seen, copied = set(), []
     for cell, grade_id in zip(notebook.cells, grade_ids(notebook), strict=True):
-        if grade_id in seen:
+        if grade_id in seen or (grade_id and grade_id not in known):
             del cell.metadata["nbgrader"]
             copied.append(grade_id)
         elif grade_id:
@@ -266,6 +283,8 @@ def run(command, folder, seconds):
         except BaseException:
             end_with_children(process.pid)
             raise
+        finally:
+            end_all_started_in(folder)
 
 
 def end_with_children(pid):
@@ -283,11 +302,27 @@ def end_with_children(pid):
     psutil.wait_procs(processes, timeout=3)
 
 
+def end_all_started_in(folder):
+    """What a submission started for itself, and left running."""
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("IPYTHONDIR") == str(folder / "jupyter"):
+                process.kill()
+        except psutil.Error:
+            continue
+
+
 def why_nbgrader_failed(output):
     if "Kernel died" in output:
-        return "the kernel died (os._exit, a crash, or not enough memory)"
-    errors = [line for line in output.splitlines() if "ERROR" in line]
-    return f"nbgrader failed: {errors[-1] if errors else output[-200:]}"
+        return "the kernel died (exit(), os._exit, a crash, or not enough memory)"
+    if "CellTimeoutError" in output:
+        return "a cell ran past its limit and went on when it was interrupted"
+    raised = [
+        line.strip()
+        for line in output.splitlines()
+        if re.match(r"\s*[\w.]+(Error|Exception): ", line)
+    ]
+    return f"nbgrader failed: {raised[-1] if raised else output[-200:]}"
 
 
 def read_points(folder, assignment):
@@ -305,7 +340,7 @@ def read_points(folder, assignment):
 
 def read_errors(path, limits):
     """What stopped each exercise, for instructors only: it may tell of hidden tests."""
-    errors = {}
+    errors, before = {}, ""
     for cell in nbformat.read(path, as_version=4).cells:
         grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
         raised = [
@@ -316,7 +351,9 @@ def read_errors(path, limits):
         if grade_id and raised:
             # Where the answer itself failed, the check can only say that it is missing.
             check = f"{grade_id.removesuffix('-check')}-check"
-            errors.setdefault(check, in_words(raised, limits))
+            errors.setdefault(check, in_words(raised, limits) + before)
+        elif raised and not before:
+            before = f" (an earlier cell failed: {in_words(raised, limits)})"
     return errors
 
 
@@ -386,11 +423,17 @@ def grade_all(submissions, course, limits, csv_path, jobs):
         for rows in pool.map(
             lambda submission: grade(*submission, course, limits), submissions.items()
         ):
-            writer.writerows(astuple(row) for row in rows)
+            writer.writerows(map(as_text, astuple(row)) for row in rows)
             file.flush()
             points = sum(row.points for row in rows)
             possible = sum(row.possible for row in rows)
             print(f"{rows[0].name:24} {points:g} of {possible:g}", flush=True)
+
+
+def as_text(value):
+    """A learner's words must not become a formula in the instructor's spreadsheet."""
+    is_formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@"))
+    return f"'{value}" if is_formula else value
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """The assignments: what learners get, and what the grader makes of what they return."""
 
+import ast
 import contextlib
 import copy
 import csv
 import importlib
 import inspect
+import os
 import re
 import shutil
 import subprocess
@@ -12,6 +14,7 @@ import sys
 from collections import defaultdict
 from types import SimpleNamespace
 
+import nbformat
 import psutil
 import pytest
 from traitlets.config import PyFileConfigLoader
@@ -185,6 +188,8 @@ INVISIBLE_IN_NUMBERS = {
     "ps2": {
         *("numberings_used_up", "changed_in_place", "floats_returned"),
         *("graph_cut", "largest_taken_out_in_place", "dropped_in_place"),
+        *("one_random_token_for_a_column", "certain_tokens_left_out"),
+        *("always_the_same_places", "compared_as_objects", "input_handed_back"),
     },
 }
 """Wrong answers with the right numbers: only a check can see what they lack."""
@@ -201,10 +206,24 @@ def test_hidden_tests_reject_every_wrong_result_without_the_checks(source):
         hidden_test = "\n".join(line for line in lines if "checks" not in line)
         for answer in load(f"wrong_answers/{source.stem}_{name}.py").SAID:
             names[name] = answer
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(Exception, KeyboardInterrupt):
                 exec(hidden_test, names)
                 survivors.add(answer.__name__)
     assert survivors == INVISIBLE_IN_NUMBERS[source.stem]
+
+
+@each_assignment
+def test_hidden_tests_overwrite_no_name_of_the_learner(source):
+    """They live in a function: a helper called `rows` or `chance` stays what it was."""
+    text = source.read_text("utf-8")
+    regions = re.findall(r"### BEGIN HIDDEN.*?\n(.*?)### END", text, re.DOTALL)
+    assert len(regions) == len(check_cells(build.instructor_notebook(source)))
+    for region in regions:
+        tests, call = ast.parse(region).body
+        assert isinstance(tests, ast.FunctionDef)
+        assert (tests.name, ast.unparse(call)) == ("_hidden_tests", "_hidden_tests()")
+        shared = ast.Global | ast.Nonlocal
+        assert not any(isinstance(node, shared) for node in ast.walk(tests))
 
 
 @pytest.mark.parametrize(
@@ -310,7 +329,7 @@ def test_an_endless_loop_costs_its_own_exercise_only(grades):
 def test_a_copied_answer_and_a_deleted_check_cost_nothing(grades):
     rows = grades["accidents"]
     assert rows["attention"]["points"] == rows["instruction_targets"]["points"] == "3.0"
-    assert "copies of attention were run" in rows["attention"]["remark"]
+    assert "further cells called attention were run" in rows["attention"]["remark"]
     assert "instruction_targets-check was missing" in rows["attention"]["remark"]
 
 
@@ -388,6 +407,115 @@ def test_checks_come_back_to_an_old_notebook_that_lost_all_metadata(grader, tmp_
         grading(cell) for cell in check_cells(reference)
     ]
     assert "attention-check" in remark and "added at the end" in remark
+
+
+def read(grader, notebook, folder):
+    """What the grader makes of the notebook, taken for problem set 1."""
+    build.write(notebook, folder / "mara.ipynb")
+    checks_of_it = check_cells(build.instructor_notebook(SOURCES[0]))
+    course = SimpleNamespace(assignment="ps1", checks=checks_of_it)
+    return grader.read_submission(folder / "mara.ipynb", course)
+
+
+def test_a_cell_of_another_assignment_is_run_and_not_graded(grader, tmp_path):
+    submission = build.instructor_notebook(SOURCES[0])
+    foreign = answer_cells(build.instructor_notebook(SOURCES[1]))[0]
+    foreign.id = "foreign"
+    submission.cells.append(foreign)
+    mended, remark = read(grader, submission, tmp_path)
+    assert mended.cells[-1].source == foreign.source
+    assert "nbgrader" not in mended.cells[-1].metadata
+    assert len(check_cells(mended)) == len(answer_cells(mended)) == 3
+    name = grading(foreign)["grade_id"]
+    assert remark == f"further cells called {name} were run, but do not count"
+
+
+def test_another_assignment_is_refused_with_its_exercises_named(grader, tmp_path):
+    with pytest.raises(grader.CannotGrade) as refusal:
+        read(grader, build.instructor_notebook(SOURCES[1]), tmp_path)
+    assert str(refusal.value) == (
+        "this is not ps1: its exercises are called "
+        "estimated_likeness, hide, keep_nucleus, merge, next_token_loss"
+    )
+
+
+def failed(grade_id, kind, message):
+    """A cell that ran and raised; None is the id of an ordinary one."""
+    error = nbformat.v4.new_output("error", ename=kind, evalue=message, traceback=[])
+    metadata = {"nbgrader": {"grade_id": grade_id}} if grade_id else {}
+    return nbformat.v4.new_code_cell("", outputs=[error], metadata=metadata)
+
+
+def errors_of(grader, folder, *cells):
+    build.write(nbformat.v4.new_notebook(cells=list(cells)), folder / "run.ipynb")
+    limits = grader.Limits(cell_seconds=20, submission_seconds=300, sandbox=False)
+    return grader.read_errors(folder / "run.ipynb", limits)
+
+
+def test_a_cell_past_its_limit_is_remarked_on(grader, tmp_path):
+    stopped = failed("merge-check", "CellTimeoutError", "No reply from kernel")
+    assert errors_of(grader, tmp_path, stopped) == {
+        "merge-check": "ran longer than 20 seconds and was interrupted"
+    }
+
+
+def test_an_earlier_cell_that_failed_is_named_in_the_remark(grader, tmp_path):
+    found = errors_of(
+        grader,
+        tmp_path,
+        failed("hide", "SyntaxError", "invalid syntax"),
+        failed(None, "ModuleNotFoundError", "No module named 'tourch'\nand more"),
+        failed(None, "NameError", "name 'rows' is not defined"),
+        failed("merge-check", "CheckFailed", "A token was lost."),
+    )
+    assert found == {
+        "hide-check": "SyntaxError: invalid syntax",
+        "merge-check": "A token was lost. (an earlier cell failed: "
+        "ModuleNotFoundError: No module named 'tourch')",
+    }
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        ("… ERROR | Kernel died while waiting for execute reply.", "exit(), os._exit"),
+        ("nbclient.exceptions.CellTimeoutError: A cell", "a cell ran past its limit"),
+        (
+            "Traceback:\n  nbformat.ValidationError: no id\n[ERROR] Gave up\n",
+            "nbgrader failed: nbformat.ValidationError: no id",
+        ),
+        ("nobody knows", "nbgrader failed: nobody knows"),
+    ],
+)
+def test_a_failure_of_nbgrader_is_told_in_words(grader, output, reason):
+    assert reason in grader.why_nbgrader_failed(output)
+
+
+def test_no_word_of_a_learner_becomes_a_formula_of_the_spreadsheet(grader):
+    for word in ("=1+1", "+1", "-1", "@SUM(A1)"):
+        assert grader.as_text(word) == f"'{word}"
+    for value in ("mara", "1=1", "", -1.0):
+        assert grader.as_text(value) == value
+
+
+def test_what_a_submission_left_running_is_ended_and_nothing_else(grader, tmp_path):
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    left, other = (
+        subprocess.Popen(
+            command,
+            env={**os.environ, "IPYTHONDIR": str(tmp_path / folder / "jupyter")},
+            start_new_session=True,
+        )
+        for folder in ("graded", "other")
+    )
+    try:
+        grader.end_all_started_in(tmp_path / "graded")
+        assert left.wait(timeout=10) != 0
+        assert other.poll() is None
+    finally:
+        for process in (left, other):
+            process.kill()
+            process.wait()
 
 
 def test_a_submission_past_its_time_is_ended_with_its_children(grader, tmp_path):

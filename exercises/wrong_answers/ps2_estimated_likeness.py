@@ -101,10 +101,14 @@ def nothing_returned(first, second, numberings):
     _agreements(first, second, numberings)
 
 
+def text_returned(first, second, numberings):
+    return str(_agreements(first, second, numberings) / len(numberings))
+
+
 SAID = {
     phrases_compared: "The numberings do not matter: your result is 0.40",
     shared_part_of_the_smaller: "You compared the phrases themselves",
-    any_numbers_in_common: "You compared the phrases themselves",
+    any_numbers_in_common: "Your result is 1 under every one of 120",
     not_divided: "With 120 numberings your result is 48",
     divided_by_phrases: "Divide by the number of numberings, not of phrases",
     differences_counted: "Alike are texts that agree",
@@ -118,4 +122,5 @@ SAID = {
     numberings_used_up: "Your function changes its third input in place",
     list_returned: "Your function returns a list",
     nothing_returned: "Your function returns nothing",
+    text_returned: "Your function returns a str",
 }

@@ -191,6 +191,50 @@ def floats_returned(tokens, vocab_size, share, generator):
     return read, torch.full(tokens.shape, -100.0).where(~chosen, tokens)
 
 
+def first_ordinary_never_chosen(tokens, vocab_size, share, generator):
+    chosen = _chosen(tokens, share, generator) & (tokens > _SPECIAL)
+    return _hidden(tokens, chosen, vocab_size, generator), tokens.where(chosen, IGNORE)
+
+
+def drawn_beyond_the_end(tokens, vocab_size, share, generator):
+    chosen = _chosen(tokens, share, generator)
+    read = _hidden(tokens, chosen, vocab_size + 1, generator)
+    return read, tokens.where(chosen, IGNORE)
+
+
+def one_fate_for_a_column(tokens, vocab_size, share, generator):
+    chosen = _chosen(tokens, share, generator)
+    fate = _uniform(tokens[0], generator).expand(tokens.shape)
+    random_tokens = _random_tokens(tokens, vocab_size, generator)
+    return _read(tokens, chosen, fate, random_tokens), tokens.where(chosen, IGNORE)
+
+
+def one_fate_for_a_row(tokens, vocab_size, share, generator):
+    chosen = _chosen(tokens, share, generator)
+    fate = _uniform(tokens[:, :1], generator).expand(tokens.shape)
+    random_tokens = _random_tokens(tokens, vocab_size, generator)
+    return _read(tokens, chosen, fate, random_tokens), tokens.where(chosen, IGNORE)
+
+
+def one_random_token_for_a_column(tokens, vocab_size, share, generator):
+    chosen, fate = _chosen(tokens, share, generator), _uniform(tokens, generator)
+    random_tokens = _random_tokens(tokens[0], vocab_size, generator)
+    read = _read(tokens, chosen, fate, random_tokens.expand(tokens.shape))
+    return read, tokens.where(chosen, IGNORE)
+
+
+def always_the_same_places(tokens, vocab_size, share, generator):
+    """Chosen with dice of its own; only the fates follow the generator."""
+    chosen = _chosen(tokens, share, torch.Generator().manual_seed(9))
+    return _hidden(tokens, chosen, vocab_size, generator), tokens.where(chosen, IGNORE)
+
+
+def results_swapped(tokens, vocab_size, share, generator):
+    chosen = _chosen(tokens, share, generator)
+    read = _hidden(tokens, chosen, vocab_size, generator)
+    return tokens.where(chosen, IGNORE), read
+
+
 SAID = {
     special_tokens_chosen: "<pad> was hidden or is asked for",
     only_padding_spared: "<bos> was hidden or is asked for",
@@ -217,4 +261,11 @@ SAID = {
     hidden_in_place: "Your function changes its first input in place",
     only_what_is_read: "should return two tensors",
     floats_returned: "one is float32",
+    first_ordinary_never_chosen: "Token 6 is never chosen",
+    drawn_beyond_the_end: "Token 40 was drawn, which does not exist",
+    one_fate_for_a_column: "All chosen tokens of a column share one fate",
+    one_fate_for_a_row: "All chosen tokens of a row share one fate",
+    one_random_token_for_a_column: "All random tokens of a column are the same",
+    results_swapped: "What is read comes first, then the targets.",
+    always_the_same_places: "Two seeds gave the same result",
 }

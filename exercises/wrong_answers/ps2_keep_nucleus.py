@@ -132,6 +132,32 @@ def nothing_returned(probabilities, p):
     _right(probabilities, p)
 
 
+def total_not_reset(probabilities, p):
+    kept, total = torch.zeros_like(probabilities, dtype=torch.bool), 0.0
+    for row, shares in enumerate(probabilities.tolist()):
+        for token in sorted(range(len(shares)), key=lambda k: -shares[k]):
+            if total < p:
+                kept[row, token] = True
+                total += shares[token]
+    return kept
+
+
+def total_not_reset_and_asked_afterwards(probabilities, p):
+    kept, total = torch.zeros_like(probabilities, dtype=torch.bool), 0.0
+    for row, shares in enumerate(probabilities.tolist()):
+        for token in sorted(range(len(shares)), key=lambda k: -shares[k]):
+            kept[row, token] = True
+            total += shares[token]
+            if total >= p:
+                break
+    return kept
+
+
+def interrupted(probabilities, p):
+    """What the learner does with a loop that waits for a sum that rounding misses."""
+    raise KeyboardInterrupt
+
+
 SAID = {
     crossing_token_dropped: "The token that crosses p is missing",
     crossing_token_dropped_but_one_kept: "The token that crosses p is missing",
@@ -155,4 +181,7 @@ SAID = {
     dropped_in_place: "Your function changes its first input in place",
     one_row_returned: "The result has shape (5,)",
     nothing_returned: "Your function returns nothing",
+    total_not_reset: "Row 1 keeps nothing: does its sum begin at 0 again?",
+    total_not_reset_and_asked_afterwards: "Row 1 keeps one token: does its sum",
+    interrupted: "Your function was still running when it was stopped",
 }

@@ -166,6 +166,43 @@ def nothing_returned(ids, pair, new_id):
     from_the_right(ids, pair, new_id)
 
 
+def compared_as_objects(ids, pair, new_id):
+    merged, place = [], 0
+    while place < len(ids):
+        after = ids[place + 1] if place + 1 < len(ids) else None
+        if ids[place] is pair[0] and after is pair[1]:
+            merged.append(new_id)
+            place += 2
+        else:
+            merged.append(ids[place])
+            place += 1
+    return merged
+
+
+def new_id_written_as_a_number(ids, pair, new_id):
+    merged = []
+    for token in ids:
+        merged.append(token)
+        if tuple(merged[-2:]) == pair:
+            merged[-2:] = [300]
+    return merged
+
+
+def input_handed_back(ids, pair, new_id):
+    if pair not in zip(ids, ids[1:], strict=False):
+        return ids
+    return _merge_right(ids, pair, new_id)
+
+
+def _merge_right(ids, pair, new_id):
+    merged, place = [], 0
+    while place < len(ids):
+        is_pair = tuple(ids[place : place + 2]) == pair
+        merged.append(new_id if is_pair else ids[place])
+        place += 1 + is_pair
+    return merged
+
+
 SAID = {
     pairs_that_overlap: "A token was used twice",
     from_the_right: "A run of three was merged from the right",
@@ -186,4 +223,7 @@ SAID = {
     changed_in_place: "Your function changes its first input in place",
     tuple_returned: "Your function returns a tuple",
     nothing_returned: "Your function returns nothing",
+    compared_as_objects: "compare their values",
+    new_id_written_as_a_number: "the new id 2002 should become",
+    input_handed_back: "your function hands its input back",
 }

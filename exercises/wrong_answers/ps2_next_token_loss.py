@@ -169,6 +169,24 @@ def one_value_a_token(logits, tokens):
     return _surprises(logits, tokens) * _is_scored(tokens)
 
 
+def largest_of_the_batch_taken_out(logits, tokens):
+    logits = logits - logits.max()
+    log_probs = logits - logits.exp().sum(dim=-1, keepdim=True).log()
+    came = tokens[:, 1:].unsqueeze(-1)
+    return _mean(-log_probs[:, :-1].gather(-1, came).squeeze(-1), tokens)
+
+
+def certain_tokens_left_out(logits, tokens):
+    surprises = _surprises(logits, tokens) * _is_scored(tokens)
+    return surprises.sum() / (surprises > 0).sum()
+
+
+def first_tokens_counted(logits, tokens):
+    """Fourteen tokens are divided by, and eleven of them have a surprise."""
+    surprises = _surprises(logits, tokens) * _is_scored(tokens)
+    return surprises.sum() / (tokens != Tokenizer.pad_id).sum()
+
+
 SAID = {
     not_shifted: "Not shifted",
     shifted_twice: "Shifted twice",
@@ -190,7 +208,7 @@ SAID = {
     probabilities_averaged_with_sign: "You averaged probabilities",
     softmax_over_time: "over positions",
     softmax_over_time_after_the_shift: "over positions",
-    softmax_over_texts: "has the loss ln 12, 2.4849; it is 1.0986",
+    softmax_over_texts: "over texts. Normalise over the vocabulary",
     softmax_twice: "The softmax was taken twice",
     sharpened: "the gradient should be the predicted probabilities",
     count_written_as_a_number: "is a number of tokens written down",
@@ -201,4 +219,7 @@ SAID = {
     largest_taken_out_in_place: "Your function changes its first input in place",
     number_returned: "Your function returns a float",
     one_value_a_token: "The result has shape (3, 6)",
+    largest_of_the_batch_taken_out: "the largest logit of each position",
+    certain_tokens_left_out: "Leave out padding, not small surprises",
+    first_tokens_counted: "has the loss ln 12, 2.4849; it is 1.9524",
 }

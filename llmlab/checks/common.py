@@ -26,6 +26,11 @@ def call(candidate, *inputs):
         result = candidate(*inputs)
     except NotImplementedError as error:
         raise CheckFailed(f"There is nothing to check yet. {error}") from error
+    except KeyboardInterrupt as error:
+        raise CheckFailed(
+            "Your function was still running when it was stopped. Does each of its "
+            "loops come to an end, whatever it is given?"
+        ) from error
     for ordinal, given, kept in zip(_ORDINALS, inputs, before, strict=False):
         if not _same(given, kept):
             raise CheckFailed(

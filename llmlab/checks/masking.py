@@ -29,13 +29,16 @@ def hide(candidate) -> None:
     """
     tokens = _rows()
     read, targets = _hidden(candidate, tokens)
+    _what_is_read_comes_first(read, targets)
     _something_is_asked(tokens, targets)
     _targets_are_what_stood_there(tokens, read, targets)
     _special_tokens_are_left_alone(tokens, read, targets)
     _only_what_is_asked_was_touched(tokens, read, targets)
     _generator_decides(candidate, tokens)
     _rows_are_chosen_apart(targets)
+    _every_ordinary_token_can_be_chosen(tokens, targets)
     _share_is_followed(candidate, tokens)
+    _fates_are_drawn_apart(tokens, read, targets)
     _fates_are_80_10_10(tokens, read, targets)
     _random_tokens_are_ordinary(tokens, read, targets)
     print(
@@ -73,6 +76,11 @@ def _hidden(candidate, tokens: Tensor, share=_SHARE, seed=0) -> tuple[Tensor, Te
                 f"int64; one is {str(tensor.dtype).removeprefix('torch.')}."
             )
     return result
+
+
+def _what_is_read_comes_first(read: Tensor, targets: Tensor) -> None:
+    if (read == IGNORE).any() and not (targets == IGNORE).any():
+        raise CheckFailed("What is read comes first, then the targets.")
 
 
 def _something_is_asked(tokens: Tensor, targets: Tensor) -> None:
@@ -145,17 +153,50 @@ def _only_what_is_asked_was_touched(
 
 
 def _generator_decides(candidate, tokens: Tensor) -> None:
-    first, again, other = (_hidden(candidate, tokens, seed=s)[0] for s in (0, 0, 1))
-    if not first.equal(again):
+    first, again, other = (_hidden(candidate, tokens, seed=s) for s in (0, 0, 1))
+    if not all(map(torch.equal, first, again)):
         raise CheckFailed(
             "The same generator, set to the same seed, gave two results. Pass it to "
             "every function that draws, or no run can be repeated."
         )
-    if first.equal(other):
+    if any(map(torch.equal, first, other)):
         raise CheckFailed(
             "Two seeds gave the same result: the generator that was passed in is not "
             "used, and every batch would be hidden alike."
         )
+
+
+def _every_ordinary_token_can_be_chosen(tokens: Tensor, targets: Tensor) -> None:
+    """Each of the 34 stands there some 500 times, so chance leaves none out."""
+    asked = set(targets[targets != IGNORE].tolist())
+    never = set(range(_SPECIAL, _VOCAB)) - asked
+    if len(never) == 1:
+        raise CheckFailed(
+            f"Token {min(never)} is never chosen, though it is an ordinary one: these "
+            f"are {_SPECIAL} to {_VOCAB - 1}, both included. Is a limit off by one?"
+        )
+
+
+def _fates_are_drawn_apart(tokens: Tensor, read: Tensor, targets: Tensor) -> None:
+    """Chosen tokens that stand below or beside each other have fates of their own."""
+    asked = (targets != IGNORE)[:, 31:159]
+    masked, found = (read == Tokenizer.mask_id)[:, 31:159], read[:, 31:159]
+    another = asked & ~masked & (found != tokens[:, 31:159])
+    for axis, line in ((0, "column"), (1, "row")):
+        whole = (masked | ~asked).all(axis) | (~masked | ~asked).all(axis)
+        if whole.all() and 0.5 < masked[asked].float().mean() < 0.95:
+            raise CheckFailed(
+                f"All chosen tokens of a {line} share one fate. Draw a number for each "
+                f"token, not for each {line}."
+            )
+        several = another.sum(axis) > 1
+        low = found.where(another, _VOCAB).amin(axis)
+        high = found.where(another, -1).amax(axis)
+        if several.sum() > 5 and (low == high)[several].all() and len(low.unique()) > 2:
+            raise CheckFailed(
+                f"All random tokens of a {line} are the same one. Draw one for each "
+                "place."
+            )
 
 
 def _is_share(count: int, of: int, share: float) -> bool:
@@ -232,6 +273,11 @@ def _random_tokens_are_ordinary(tokens: Tensor, read: Tensor, targets: Tensor) -
     if len(drawn) == 1:
         raise CheckFailed(
             "All random tokens are the same one. Draw one for each place."
+        )
+    if max(drawn) >= _VOCAB:
+        raise CheckFailed(
+            f"Token {max(drawn)} was drawn, which does not exist: with vocab_size "
+            f"{_VOCAB} the last one is {_VOCAB - 1}. Where does the drawing end?"
         )
     missing = set(range(_SPECIAL, _VOCAB)) - drawn
     if missing:

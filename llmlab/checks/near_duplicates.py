@@ -55,7 +55,7 @@ def _is_a_number(candidate, numberings: list) -> None:
     result = call(candidate, set(_FIRST), set(_SECOND), list(numberings))
     require_result(result)
     try:
-        float(result)
+        float(result if not isinstance(result, str) else "text")
     except (TypeError, ValueError):
         raise CheckFailed(
             f"Your function returns a {type(result).__name__}; it should be a number "
@@ -74,11 +74,18 @@ def _one_numbering_says_yes_or_no(candidate, numberings: list) -> None:
     wanted = [_agrees(n) for n in numberings]
     if found == wanted:
         return
-    if len(set(found)) == 1:
+    if len(set(found)) == 1 and 0 < found[0] < 1:
         raise CheckFailed(
             f"The numberings do not matter: your result is {found[0]:.2f} under each "
             "of them. You compared the phrases themselves, for which both texts have "
             "to be kept. Compare only their smallest numbers."
+        )
+    if len(set(found)) == 1:
+        raise CheckFailed(
+            f"Your result is {found[0]:g} under every one of {len(found)} numberings "
+            f"alone; the smallest numbers agree under {sum(wanted):g} of them. Note "
+            "for one numbering what you compare: it should be the smallest number "
+            "of each set, and the first numbering counts as well."
         )
     if found == [1 - yes for yes in wanted]:
         raise CheckFailed(

@@ -35,6 +35,8 @@ def next_token_loss(candidate) -> None:
     _every_token_weighs_the_same(gradient, logits, tokens)
     _loss_equals_loop(candidate, logits, tokens)
     _large_logits_stay_exact(candidate, tokens)
+    _positions_are_scaled_apart(candidate, logits, tokens)
+    _certain_tokens_count(candidate, logits, tokens)
     print(
         "Right. Each position is asked for the token after it, padding is neither "
         "asked for nor\ncounted, every token weighs the same, and logits of a thousand "
@@ -95,6 +97,8 @@ def _uniform_guess_costs_log_of_vocab(candidate, tokens: Tensor) -> None:
         math.log(time): "The softmax runs over the wrong axis, over positions. "
         "Normalise over the vocabulary.",
         math.log(time - 1): "The softmax runs over the wrong axis, over positions. "
+        "Normalise over the vocabulary.",
+        math.log(rows): "The softmax runs over the wrong axis, over texts. "
         "Normalise over the vocabulary.",
     }
     for mistaken, mistake in mistakes.items():
@@ -262,3 +266,30 @@ def _large_logits_stay_exact(candidate, tokens: Tensor) -> None:
         f"it is {found.item():.2f}. A small number added inside the logarithm, or a "
         "bound, hides how wrong it is."
     )
+
+
+def _positions_are_scaled_apart(candidate, logits: Tensor, tokens: Tensor) -> None:
+    """What is added to all logits of a position leaves its probabilities alone."""
+    batch, time = tokens.shape
+    shift = 1000.0 * (torch.arange(batch * time) % 3 - 1).view(batch, time, 1)
+    found = _loss(candidate, logits + shift, tokens).item()
+    wanted = _loss_by_loop(logits + shift, tokens)
+    if not math.isclose(found, wanted, abs_tol=1e-3):
+        raise CheckFailed(
+            "The same number added to all logits of one position leaves its "
+            f"probabilities as they were, but your loss did not stay {wanted:.2f}. "
+            "Take out the largest logit of each position, not of the whole batch."
+        )
+
+
+def _certain_tokens_count(candidate, logits: Tensor, tokens: Tensor) -> None:
+    """A token that was certain has the surprise 0, and is one of those averaged."""
+    sure = logits.clone()
+    sure[0, 0] = -1000.0
+    sure[0, 0, int(tokens[0, 1])] = 0.0
+    found, wanted = _loss(candidate, sure, tokens).item(), _loss_by_loop(sure, tokens)
+    if not math.isclose(found, wanted, abs_tol=TOLERANCE):
+        raise CheckFailed(
+            f"With one token that was certain, surprise 0, the mean should be "
+            f"{wanted:.4f}; it is {found:.4f}. Leave out padding, not small surprises."
+        )

@@ -87,8 +87,9 @@ def _nucleus_has_the_right_tokens(candidate, p: float) -> None:
         ),
         (
             ranks >= 0,
-            "Everything is kept. Add the probabilities up from the likeliest on; from "
-            "the least likely on p is reached only at the very end.",
+            "Everything is kept. Add the probabilities up along a row (not down a "
+            "column), from the likeliest on; from the least likely on p is reached "
+            "only at the very end.",
         ),
         (
             ranks < sizes[0],
@@ -109,6 +110,11 @@ def _nucleus_has_the_right_tokens(candidate, p: float) -> None:
     for mistaken, mistake in mistakes:
         if kept.equal(mistaken.expand_as(kept)):
             raise CheckFailed(mistake)
+    if kept[0].equal(wanted[0]) and kept[1].sum() < 2:
+        raise CheckFailed(
+            f"Row 1 keeps {'one token' if kept[1].any() else 'nothing'}: does its sum "
+            "begin at 0 again?"
+        )
     if kept.sum(dim=-1, keepdim=True).equal(sizes):
         raise CheckFailed(
             "As many tokens are kept as should be, but the wrong ones: after sorting, "

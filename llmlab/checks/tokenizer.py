@@ -26,6 +26,7 @@ def merge(candidate) -> None:
     _merges_every_pair(candidate)
     _uses_each_token_once(candidate)
     _merge_equals_definition(candidate)
+    _ids_may_be_any(candidate)
     print(
         "Right. Every pair became one token, no token was used twice or lost,\n"
         "and runs of one letter are merged from the left."
@@ -138,6 +139,28 @@ def _merge_equals_definition(candidate) -> None:
                 f"{ids} with the pair {pair[0]}, {pair[1]} should become "
                 f"{_merge_by_definition(ids, pair)}; it is {found}."
             )
+
+
+def _ids_may_be_any(candidate) -> None:
+    """Ids as large as those of a learned token, id 0, and another new id."""
+    ids = [int(id_) for id_ in "0 2000 2001 0 2000 2001".split()]
+    found = call(candidate, ids, (int("2000"), int("2001")), 2002)
+    if found == ids:
+        raise CheckFailed(
+            "A pair of ids above 256 was not found: compare their values. `is` asks "
+            "whether two numbers are one object, which small ones happen to be."
+        )
+    if found != [0, 2002, 0, 2002]:
+        raise CheckFailed(
+            f"{ids} with the pair 2000, 2001 and the new id 2002 should become "
+            f"[0, 2002, 0, 2002]; it is {found}."
+        )
+    unmerged = call(candidate, ids, (7, 8), 2002)
+    if unmerged is ids:
+        raise CheckFailed(
+            "Where nothing is to be merged, your function hands its input back. Return "
+            "a new list, or who changes one changes both."
+        )
 
 
 def _merge_by_definition(ids: list[int], pair: tuple[int, int]) -> list[int]:

@@ -9,7 +9,8 @@
 # Write your answer in place of the line that raises `NotImplementedError`, run
 # the cell, then run the check below it. The check does not compare with a stored
 # result. It proves properties that every right answer has, and if one does not
-# hold it tells you what probably went wrong. Try as often as you like.
+# hold it tells you what probably went wrong. Try as often as you like. If a check
+# does not come back, your function loops: *Kernel → Interrupt*.
 
 # %% [markdown] contents=true
 # **What is here**
@@ -56,25 +57,29 @@ def attention(queries, keys, values):
 # %% check="attention" points=3
 checks.attention(attention)
 ### BEGIN HIDDEN TESTS
-import importlib, math, numpy  # noqa: E401, E402, I001
+def _hidden_tests():
+    import importlib, math, numpy  # noqa: E401, E402, I001
 
-importlib.reload(checks).attention(attention)
-for seed, (time, d_head) in enumerate([(7, 6), (2, 32), (9, 1)]):
-    numbers = numpy.random.default_rng(seed).normal(size=(3, 2, 3, time, d_head))
-    found = attention(*torch.tensor(numbers, dtype=torch.float32)).tolist()
-    queries, keys, values = numbers
-    for row in range(2):
-        for head in range(3):
-            for now in range(time):
-                past = keys[row, head, : now + 1]
-                scores = past @ queries[row, head, now] / math.sqrt(d_head)
-                shares = numpy.exp(scores - scores.max())
-                mean = shares @ values[row, head, : now + 1] / shares.sum()
-                gaps = numpy.abs(mean - numpy.array(found[row][head][now]))
-                if not gaps.max() < 1e-4:
-                    raise AssertionError(
-                        f"wrong at time {time}, d_head {d_head}, position {now}"
-                    )
+    importlib.reload(checks).attention(attention)
+    for seed, (time, d_head) in enumerate([(7, 6), (2, 32), (9, 1)]):
+        numbers = numpy.random.default_rng(seed).normal(size=(3, 2, 3, time, d_head))
+        found = attention(*torch.tensor(numbers, dtype=torch.float32)).tolist()
+        queries, keys, values = numbers
+        for row in range(2):
+            for head in range(3):
+                for now in range(time):
+                    past = keys[row, head, : now + 1]
+                    scores = past @ queries[row, head, now] / math.sqrt(d_head)
+                    shares = numpy.exp(scores - scores.max())
+                    mean = shares @ values[row, head, : now + 1] / shares.sum()
+                    gaps = numpy.abs(mean - numpy.array(found[row][head][now]))
+                    if not gaps.max() < 1e-4:
+                        raise AssertionError(
+                            f"wrong at time {time}, d_head {d_head}, position {now}"
+                        )
+
+
+_hidden_tests()
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -159,25 +164,29 @@ def instruction_targets(tokens, prompt_lengths):
 # %% check="instruction_targets" points=3
 checks.instruction_targets(instruction_targets)
 ### BEGIN HIDDEN TESTS
-import importlib, random  # noqa: E401, E402, I001
+def _hidden_tests():
+    import importlib, random  # noqa: E401, E402, I001
 
-importlib.reload(checks).instruction_targets(instruction_targets)
-for seed in range(20):
-    chance = random.Random(seed)
-    rows, lengths, wanted = [], [], []
-    for _ in range(3):
-        words = [chance.randrange(6, 300) for _ in range(12)]
-        question, answer = words[: chance.randrange(7)], words[7:][: seed % 6]
-        earlier_turn = chance.choice([[], [5, 80, 2, 4, 81]])
-        prompt = [1, 4, *question, *earlier_turn, 5]
-        padding = 24 - len(prompt) - len(answer) - 1
-        rows.append([*prompt, *answer, 2, *[0] * padding])
-        lengths.append(len(prompt))
-        before, after = [-100] * (len(prompt) - 1), [-100] * (padding + 1)
-        wanted.append([*before, *answer, 2, *after])
-    found = instruction_targets(torch.tensor(rows), torch.tensor(lengths)).tolist()
-    if found != wanted:
-        raise AssertionError(f"wrong targets for the random conversations {seed}")
+    importlib.reload(checks).instruction_targets(instruction_targets)
+    for seed in range(20):
+        chance = random.Random(seed)
+        rows, lengths, wanted = [], [], []
+        for _ in range(3):
+            words = [chance.randrange(6, 300) for _ in range(12)]
+            question, answer = words[: chance.randrange(7)], words[7:][: seed % 6]
+            earlier_turn = chance.choice([[], [5, 80, 2, 4, 81]])
+            prompt = [1, 4, *question, *earlier_turn, 5]
+            padding = 24 - len(prompt) - len(answer) - 1
+            rows.append([*prompt, *answer, 2, *[0] * padding])
+            lengths.append(len(prompt))
+            before, after = [-100] * (len(prompt) - 1), [-100] * (padding + 1)
+            wanted.append([*before, *answer, 2, *after])
+        found = instruction_targets(torch.tensor(rows), torch.tensor(lengths)).tolist()
+        if found != wanted:
+            raise AssertionError(f"wrong targets for the random conversations {seed}")
+
+
+_hidden_tests()
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -249,22 +258,28 @@ def policy_loss(log_probs, old_log_probs, advantages, mask, clip):
 # %% check="policy_loss" points=4
 checks.policy_loss(policy_loss)
 ### BEGIN HIDDEN TESTS
-import importlib, math, numpy  # noqa: E401, E402, I001
+def _hidden_tests():
+    import importlib, math, numpy  # noqa: E401, E402, I001
 
-importlib.reload(checks).policy_loss(policy_loss)
-for seed, clip in enumerate([0.05, 0.2, 0.5]):
-    numbers = numpy.random.default_rng(seed).normal(size=(3, 4, 6))
-    new, old, advantage = numbers * [[[0.3]], [[0.3]], [[1.0]]] - [[[2]], [[2]], [[0]]]
-    mask = numpy.arange(6) < numpy.array([[6], [1], [3], [4]])
-    arrays = [torch.tensor(x, dtype=torch.float32) for x in (new, old, advantage)]
-    found = policy_loss(*arrays, torch.tensor(mask), clip).item()
-    total = 0.0
-    for row, column in zip(*mask.nonzero(), strict=True):
-        ratio = math.exp(new[row, column] - old[row, column])
-        clipped = max(1 - clip, min(ratio, 1 + clip))
-        total -= min(ratio * advantage[row, column], clipped * advantage[row, column])
-    if not abs(found - total / 14) < 1e-4:
-        raise AssertionError(f"wrong loss with clip {clip}")
+    importlib.reload(checks).policy_loss(policy_loss)
+    for seed, clip in enumerate([0.05, 0.2, 0.5]):
+        numbers = numpy.random.default_rng(seed).normal(size=(3, 4, 6))
+        numbers = numbers * [[[0.3]], [[0.3]], [[1.0]]] - [[[2]], [[2]], [[0]]]
+        new, old, advantage = numbers
+        mask = numpy.arange(6) < numpy.array([[6], [1], [3], [4]])
+        arrays = [torch.tensor(x, dtype=torch.float32) for x in (new, old, advantage)]
+        found = policy_loss(*arrays, torch.tensor(mask), clip).item()
+        total = 0.0
+        for row, column in zip(*mask.nonzero(), strict=True):
+            ratio = math.exp(new[row, column] - old[row, column])
+            clipped = max(1 - clip, min(ratio, 1 + clip))
+            gain = advantage[row, column]
+            total -= min(ratio * gain, clipped * gain)
+        if not abs(found - total / 14) < 1e-4:
+            raise AssertionError(f"wrong loss with clip {clip}")
+
+
+_hidden_tests()
 ### END HIDDEN TESTS
 
 # %% [markdown]

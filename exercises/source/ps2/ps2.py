@@ -4,10 +4,11 @@
 # Five exercises for phase 1, in the order in which a text meets them: it is compared
 # with others, cut into tokens, half hidden, scored, and in the end written.
 #
-# As before: write your answer in place of the line that raises
-# `NotImplementedError`, run the cell, then run the check below it. The check proves
-# properties that every right answer has, and if one does not hold it tells you what
-# probably went wrong. The cell after the hints puts your function to use.
+# Write your answer in place of the line that raises `NotImplementedError`, run the
+# cell, then run the check below it. The check proves properties that every right
+# answer has, and if one does not hold it tells you what probably went wrong. If a
+# check does not come back, your function loops: *Kernel → Interrupt*. The cell after
+# the hints puts your function to use.
 
 # %% [markdown] contents=true
 # **What is here**
@@ -72,20 +73,25 @@ def estimated_likeness(first, second, numberings):
 # %% check="estimated_likeness" points=2
 checks.estimated_likeness(estimated_likeness)
 ### BEGIN HIDDEN TESTS
-import importlib, random  # noqa: E401, E402, I001
+def _hidden_tests():
+    import importlib, random  # noqa: E401, E402, I001
 
-importlib.reload(checks).estimated_likeness(estimated_likeness)
-for seed in range(24):
-    chance = random.Random(seed)
-    words = [f"word {k}" for k in range(12)]
-    one, other = (set(chance.sample(words, 1 + seed % 8)) for _ in range(2))
-    tables = [
-        dict(zip(words, chance.sample(range(99), 12), strict=True)) for _ in range(6)
-    ]
-    same = sum(min(map(t.get, one)) == min(map(t.get, other)) for t in tables)
-    found = estimated_likeness(one, other, [t.get for t in tables])
-    if not abs(found - same / 6) < 1e-6:
-        raise AssertionError(f"wrong estimate for the random sets {seed}")
+    importlib.reload(checks).estimated_likeness(estimated_likeness)
+    for seed in range(24):
+        chance = random.Random(seed)
+        words = [f"word {k}" for k in range(12)]
+        one, other = (set(chance.sample(words, 1 + seed % 8)) for _ in range(2))
+        tables = [
+            dict(zip(words, chance.sample(range(99), 12), strict=True))
+            for _ in range(6)
+        ]
+        same = sum(min(map(t.get, one)) == min(map(t.get, other)) for t in tables)
+        found = estimated_likeness(one, other, [t.get for t in tables])
+        if not abs(found - same / 6) < 1e-6:
+            raise AssertionError(f"wrong estimate for the random sets {seed}")
+
+
+_hidden_tests()
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -113,6 +119,8 @@ for seed in range(24):
 # </details>
 
 # %% [markdown]
+# **What you predicted.** Possible were 0, 1/4, 1/2, 3/4 and 1.
+#
 # **Your estimate on a small web.** Some of its pages are copies that were edited. A
 # phrase is five words, and a hash gives it 120 numbers. With so many numberings the
 # standard error of the estimate is less than 0.05. *How far off do you expect the
@@ -136,7 +144,8 @@ def numbering(seed):
     salt = seed.to_bytes(16, "little")
 
     def number(phrase):
-        return hashlib.blake2b(phrase.encode(), salt=salt).digest()
+        digest = hashlib.blake2b(phrase.encode(), digest_size=7, salt=salt)
+        return int(digest.hexdigest(), 16)
 
     return number
 
@@ -168,7 +177,8 @@ for page in pages:
 # The last line holds two pairs that share a token, and a token can be used once. One
 # goes **from left to right**, so that everybody gets the same.
 #
-# **Before you start, predict:** what becomes of 4 4 4 4 4, and how long is it?
+# **Before you start, predict:** what becomes of 4 4 4 4 4 with the pair 4, 4 and the
+# new id 300, and how long is it?
 
 # %% solution="merge"
 def merge(ids, pair, new_id):
@@ -195,17 +205,21 @@ def merge(ids, pair, new_id):
 # %% check="merge" points=2
 checks.merge(merge)
 ### BEGIN HIDDEN TESTS
-import importlib, random  # noqa: E401, E402, I001
+def _hidden_tests():
+    import importlib, random  # noqa: E401, E402, I001
 
-importlib.reload(checks).merge(merge)
-for seed in range(60):
-    chance = random.Random(seed)
-    letters = "".join(chance.choices("abcÅ", k=seed % 15))
-    for pair in ("aa", "ab", "ba"):
-        wanted = [ord(letter) for letter in letters.replace(pair, "X")]
-        found = merge([*map(ord, letters)], tuple(map(ord, pair)), ord("X"))
-        if found != wanted:
-            raise AssertionError(f"wrong for {letters!r} and the pair {pair!r}")
+    importlib.reload(checks).merge(merge)
+    for seed in range(60):
+        chance = random.Random(seed)
+        letters = "".join(chance.choices("abcÅ", k=seed % 15))
+        for pair in ("aa", "ab", "ba"):
+            wanted = [ord(letter) for letter in letters.replace(pair, "X")]
+            found = merge([*map(ord, letters)], tuple(map(ord, pair)), ord("X"))
+            if found != wanted:
+                raise AssertionError(f"wrong for {letters!r} and the pair {pair!r}")
+
+
+_hidden_tests()
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -233,6 +247,8 @@ for seed in range(60):
 # </details>
 
 # %% [markdown]
+# **What you predicted.** It became 300 300 4: three tokens.
+#
 # **A tokenizer that learns with your function.** Inside the `with` block the library
 # counts, and you merge. *Will it learn the same merges?*
 
@@ -302,34 +318,40 @@ def hide(tokens, vocab_size, share, generator):
 # %% check="hide" points=3
 checks.hide(hide)
 ### BEGIN HIDDEN TESTS
-import importlib, numpy  # noqa: E401, E402, I001
+def _hidden_tests():
+    import importlib, numpy  # noqa: E401, E402, I001
 
-importlib.reload(checks).hide(hide)
-stood = numpy.random.default_rng(0).integers(6, 30, size=(100, 200))
-stood[:, 0], stood[:, 70], stood[::2, 150:] = 1, 2, 0
-results = {}
-for run, seed in enumerate((0, 0, 1)):
-    dice = torch.Generator().manual_seed(seed)
-    found = hide(torch.tensor(stood), 30, 0.5, dice)
-    results[run] = read, target = [numpy.array(x.tolist()) for x in found]
-    asked = target != -100
-    if not (target == stood)[asked].all():
-        raise AssertionError("the targets are not what stood there")
-    if (asked & (stood < 6)).any() or not (read == stood)[~asked].all():
-        raise AssertionError("a token was touched that should not be")
-    if not 0.47 < asked[stood >= 6].mean() < 0.53:
-        raise AssertionError("the share of chosen tokens is wrong")
-    is_mask, is_same = read[asked] == 3, (read == stood)[asked]
-    if not (0.77 < is_mask.mean() < 0.83 and 0.08 < is_same.mean() < 0.13):
-        raise AssertionError("the chosen tokens are not divided into 80, 10 and 10")
-    if set(read[asked & (read != stood) & (read != 3)]) != set(range(6, 30)):
-        raise AssertionError("the random tokens are not all the ordinary ones")
-    if (asked[1, 1:70] == asked[:, 1:70]).all():
-        raise AssertionError("the same places are chosen in every row")
-if not numpy.array_equal(results[0], results[1]):
-    raise AssertionError("two runs with one seed differ")
-if numpy.array_equal(results[0], results[2]):
-    raise AssertionError("two runs with two seeds are the same")
+    importlib.reload(checks).hide(hide)
+    stood = numpy.random.default_rng(0).integers(6, 30, size=(100, 200))
+    stood[:, 0], stood[:, 70], stood[::2, 150:] = 1, 2, 0
+    results = {}
+    for run, seed in enumerate((0, 0, 1)):
+        dice = torch.Generator().manual_seed(seed)
+        found = hide(torch.tensor(stood), 30, 0.5, dice)
+        results[run] = read, target = [numpy.array(x.tolist()) for x in found]
+        asked = target != -100
+        if not (target == stood)[asked].all():
+            raise AssertionError("the targets are not what stood there")
+        if (asked & (stood < 6)).any() or not (read == stood)[~asked].all():
+            raise AssertionError("a token was touched that should not be")
+        if set(target[asked]) != set(range(6, 30)):
+            raise AssertionError("not all ordinary tokens can be chosen")
+        if not 0.47 < asked[stood >= 6].mean() < 0.53:
+            raise AssertionError("the share of chosen tokens is wrong")
+        is_mask, is_same = read[asked] == 3, (read == stood)[asked]
+        if not (0.77 < is_mask.mean() < 0.83 and 0.08 < is_same.mean() < 0.13):
+            raise AssertionError("the chosen tokens are not divided into 80, 10 and 10")
+        if set(read[asked & (read != stood) & (read != 3)]) != set(range(6, 30)):
+            raise AssertionError("the random tokens are not all the ordinary ones")
+        if (asked[1, 1:70] == asked[:, 1:70]).all():
+            raise AssertionError("the same places are chosen in every row")
+    if not numpy.array_equal(results[0], results[1]):
+        raise AssertionError("two runs with one seed differ")
+    if numpy.array_equal(results[0], results[2]):
+        raise AssertionError("two runs with two seeds are the same")
+
+
+_hidden_tests()
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -357,6 +379,8 @@ if numpy.array_equal(results[0], results[2]):
 # </details>
 
 # %% [markdown]
+# **What you predicted.** About 865: 850 not chosen and 15 that stayed.
+#
 # **The masked model reads what you have hidden.** It was trained on texts of this
 # kind, but not on these. *At which of the three kinds of places does it guess best,
 # and at which worst?*
@@ -415,8 +439,8 @@ def next_token_loss(logits, tokens):
     logits:  (batch, time, vocab); logits[b, t] were made after reading tokens
              0 to t of text b
     tokens:  (batch, time) int64; a text, then padding (Tokenizer.pad_id)
-    returns: () the mean over all tokens of the batch that come after another
-             one and are not padding
+    returns: a tensor (), from which a gradient can flow back: the mean over all
+             tokens of the batch that come after another one and are not padding
     """
     ### BEGIN SOLUTION
     came = tokens[:, 1:]
@@ -429,25 +453,29 @@ def next_token_loss(logits, tokens):
 # %% check="next_token_loss" points=3
 checks.next_token_loss(next_token_loss)
 ### BEGIN HIDDEN TESTS
-import importlib, math, numpy  # noqa: E401, E402, F811, I001
+def _hidden_tests():
+    import importlib, math, numpy  # noqa: E401, E402, F811, I001
 
-importlib.reload(checks).next_token_loss(next_token_loss)
-for seed, size in enumerate((1.0, 4.0, 500.0)):
-    chance = numpy.random.default_rng(seed)
-    scores = size * chance.normal(size=(3, 9, 20))
-    lengths, surprises = (9, 2, 5), []
-    rows = numpy.zeros((3, 9), dtype=int)
-    for row, length in enumerate(lengths):
-        rows[row, :length] = [1, *chance.integers(6, 20, size=length - 2), 2]
-        for place in range(length - 1):
-            one = scores[row, place]
-            total = numpy.exp(one - one.max()).sum()
-            log_of_sum = one.max() + math.log(total)
-            surprises.append(log_of_sum - one[rows[row, place + 1]])
-    given = torch.tensor(scores, dtype=torch.float32), torch.tensor(rows)
-    found, wanted = next_token_loss(*given).item(), sum(surprises) / len(surprises)
-    if not abs(found - wanted) < 1e-4 * max(1, wanted):
-        raise AssertionError(f"wrong loss for logits of size {size}")
+    importlib.reload(checks).next_token_loss(next_token_loss)
+    for seed, size in enumerate((1.0, 4.0, 500.0)):
+        chance = numpy.random.default_rng(seed)
+        scores = size * chance.normal(size=(3, 9, 20))
+        lengths, surprises = (9, 2, 5), []
+        rows = numpy.zeros((3, 9), dtype=int)
+        for row, length in enumerate(lengths):
+            rows[row, :length] = [1, *chance.integers(6, 20, size=length - 2), 2]
+            for place in range(length - 1):
+                one = scores[row, place]
+                total = numpy.exp(one - one.max()).sum()
+                log_of_sum = one.max() + math.log(total)
+                surprises.append(log_of_sum - one[rows[row, place + 1]])
+        given = torch.tensor(scores, dtype=torch.float32), torch.tensor(rows)
+        found, wanted = next_token_loss(*given).item(), sum(surprises) / len(surprises)
+        if not abs(found - wanted) < 1e-4 * max(1, wanted):
+            raise AssertionError(f"wrong loss for logits of size {size}")
+
+
+_hidden_tests()
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -474,6 +502,8 @@ for seed, size in enumerate((1.0, 4.0, 500.0)):
 # </details>
 
 # %% [markdown]
+# **What you predicted.** 108/198, about 0.55 nats instead of 1.
+#
 # **Your loss on two models.** One has random weights, the other is the base model of
 # the course. *What is the loss of the first?* (It has a vocabulary of 2560 tokens and
 # no opinion.)
@@ -497,8 +527,9 @@ for name, model in (
 # A model that writes draws its next token. Each of the two thousand unlikely ones has
 # hardly any probability, but together they have some, and one of them spoils the text.
 # **Top-p** keeps the *smallest* set of tokens whose probability reaches $p$. One takes
-# the likeliest first, then the next, until the sum is at least $p$. The token that
-# brings it there is in.
+# the likeliest first, then the next, until the sum is at least $p$ or no token is left:
+# rounded probabilities may sum to a little less than one. The token that brings the
+# sum there is in.
 #
 # Five tokens have the probabilities 8/16, 4/16, 2/16, 1/16, 1/16:
 #
@@ -532,29 +563,33 @@ def keep_nucleus(probabilities, p):
 # %% check="keep_nucleus" points=2
 checks.keep_nucleus(keep_nucleus)
 ### BEGIN HIDDEN TESTS
-import importlib, numpy  # noqa: E401, E402, I001
+def _hidden_tests():
+    import importlib, numpy  # noqa: E401, E402, I001
 
-importlib.reload(checks).keep_nucleus(keep_nucleus)
-cases = [
-    ([[0.125, 0.5, 0.25, 0.125], [0.25, 0.25, 0.25, 0.25]], 0.5),
-    ([[0.125, 0.5, 0.25, 0.125], [0.25, 0.25, 0.25, 0.25]], 0.75),
-    ([[0.25, 0.2499999, 0.5]], 1.0),
-]
-for seed, p in enumerate((0.05, 0.35, 0.6, 0.95)):
-    chance = numpy.random.default_rng(seed)
-    shares = chance.dirichlet(numpy.full(40, 0.3), size=5)
-    cases.append((shares.tolist(), p))
-for rows, p in cases:
-    found = keep_nucleus(torch.tensor(rows), p).tolist()
-    for row, kept in zip(rows, found, strict=True):
-        shares, total = [], 0.0
-        for share in sorted(row, reverse=True):
-            if total < p:
-                shares.append(share)
-                total += share
-        kept = [share for share, keep in zip(row, kept, strict=True) if keep is True]
-        if sorted(kept, reverse=True) != shares:
-            raise AssertionError(f"wrong tokens are kept with p {p}")
+    importlib.reload(checks).keep_nucleus(keep_nucleus)
+    cases = [
+        ([[0.125, 0.5, 0.25, 0.125], [0.25, 0.25, 0.25, 0.25]], 0.5),
+        ([[0.125, 0.5, 0.25, 0.125], [0.25, 0.25, 0.25, 0.25]], 0.75),
+        ([[0.25, 0.2499999, 0.5]], 1.0),
+    ]
+    for seed, p in enumerate((0.05, 0.35, 0.6, 0.95)):
+        chance = numpy.random.default_rng(seed)
+        shares = chance.dirichlet(numpy.full(40, 0.3), size=5)
+        cases.append((shares.tolist(), p))
+    for rows, p in cases:
+        found = keep_nucleus(torch.tensor(rows), p).tolist()
+        for row, kept in zip(rows, found, strict=True):
+            shares, total = [], 0.0
+            for share in sorted(row, reverse=True):
+                if total < p:
+                    shares.append(share)
+                    total += share
+            kept = [s for s, keep in zip(row, kept, strict=True) if keep is True]
+            if sorted(kept, reverse=True) != shares:
+                raise AssertionError(f"wrong tokens are kept with p {p}")
+
+
+_hidden_tests()
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -582,6 +617,8 @@ for rows, p in cases:
 # </details>
 
 # %% [markdown]
+# **What you predicted.** One, and 2304 (give or take one, by rounding).
+#
 # **Your nucleus in the base model.** After each token of a sentence: how many tokens
 # does p = 0.9 leave to choose from? *Where do you expect few, and where many?*
 
