@@ -3,6 +3,7 @@ import torch
 
 from llmlab.batching import (
     IGNORE,
+    Batch,
     length_batches,
     next_token_batch,
     pack,
@@ -72,6 +73,23 @@ def test_length_batches_use_every_sequence_once_and_little_padding():
     assert sum(lengths) / sum(padded) > 0.95
 
 
+def test_similar_lengths_are_neighbours_only_within_a_stretch():
+    generator = torch.Generator().manual_seed(0)
+    lengths = torch.randint(20, 120, (3000,), generator=generator).tolist()
+    batches = length_batches(lengths, 2048, generator)
+    spreads = []
+    for batch in batches:
+        of_batch = [lengths[index] for index in batch]
+        spreads.append(max(of_batch) - min(of_batch))
+    assert sum(spreads) / len(spreads) > 3  # sorted as a whole, it would be 1
+
+
+@pytest.mark.parametrize("lengths", [[], [0, 0]])
+def test_nothing_to_read_is_an_error(lengths):
+    with pytest.raises(ValueError, match="nothing to read"):
+        length_batches(lengths, 64, torch.Generator())
+
+
 def test_padding_goes_where_it_is_asked_for():
     tokens, segment_ids = pad_sequences([[7], [8, 9]], side="left")
     assert tokens.tolist() == [[0, 7], [8, 9]]
@@ -82,6 +100,12 @@ def test_trimmed_rows_keep_their_targets():
     batch = next_token_batch([[1, 10, 11, 2], [1, 20, 2]]).rows([1])
     assert batch.tokens.tolist() == [[1, 20]]
     assert batch.targets.tolist() == [[20, 2]]
+
+
+def test_rows_keep_the_padding_to_their_left():
+    tokens, segment_ids = pad_sequences([[7], [8, 9], [5, 6, 7]], side="left")
+    batch = Batch(tokens, tokens, segment_ids).rows([0, 1])
+    assert batch.tokens.tolist() == [[0, 0, 7], [0, 8, 9]]
 
 
 @pytest.mark.parametrize("sequences", [[], [[], []]])

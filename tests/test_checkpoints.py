@@ -1,11 +1,13 @@
 import errno
+import json
 import os
 import pickle
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 import llmlab.files
 from llmlab.checkpoints import (
@@ -103,6 +105,29 @@ def test_tensors_without_a_card_are_named(tmp_path):
     save_file({"a": torch.zeros(2)}, tmp_path / "bare.safetensors")
     with pytest.raises(ValueError, match="no model card"):
         load_checkpoint(tmp_path / "bare.safetensors")
+
+
+def rewrite(path, **changes):
+    """Change parts of a checkpoint's metadata."""
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    save_file(load_file(path), path, metadata | changes)
+
+
+def test_a_configuration_with_an_unknown_field_is_named(saved):
+    rewrite(saved, config=json.dumps({**CONFIG.__dict__, "rooms": 3}))
+    with pytest.raises(ValueError, match="model configuration .*rooms") as caught:
+        load_checkpoint(saved)
+    assert str(saved) in str(caught.value)
+
+
+@pytest.mark.parametrize("card", ["{stage: base", "[]", "{}"])
+@pytest.mark.parametrize("read", [load_checkpoint, read_card])
+def test_a_card_that_cannot_be_read_is_named(saved, read, card):
+    rewrite(saved, card=card)
+    with pytest.raises(ValueError, match="model card that cannot be read") as caught:
+        read(saved)
+    assert str(saved) in str(caught.value)
 
 
 def test_a_full_disk_loses_nothing(saved, monkeypatch):

@@ -2,11 +2,12 @@ from copy import deepcopy
 
 import pytest
 import torch
+from tabular import TabularPolicy
 
 from llmlab import gpt
 from llmlab.batching import pad_sequences
 from llmlab.decoding import Decoder, can_decode
-from llmlab.exact import TabularPolicy, World
+from llmlab.exact import World
 from llmlab.gpt import GPT, Cache, GPTConfig
 
 SMALL = dict(vocab_size=50, context=24, layers=2, heads=2, width=16)

@@ -1,6 +1,7 @@
 """The doctor finds what is broken and says what to do."""
 
 import hashlib
+import io
 import json
 import sys
 from types import SimpleNamespace
@@ -187,6 +188,21 @@ def test_a_mistake_in_the_program_is_not_hidden(monkeypatch):
     monkeypatch.setattr(command_line, "load", lambda name: stand_in(fail))
     with pytest.raises(TypeError, match="a bug"):
         command_line.main(["doctor"])
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_a_sign_that_a_console_does_not_know_is_written_out(monkeypatch, name):
+    written = io.BytesIO()
+    console = io.TextIOWrapper(written, encoding="ascii", write_through=True)
+
+    def print_a_sign(arguments):
+        print("one ∞", file=getattr(sys, name))
+        return 0
+
+    monkeypatch.setattr(sys, name, console)
+    monkeypatch.setattr(command_line, "load", lambda name: stand_in(print_a_sign))
+    assert command_line.main(["doctor"]) == 0
+    assert written.getvalue().split() == [b"one", rb"\u221e"]
 
 
 def test_an_unknown_command_is_answered_with_those_there_are(capsys):

@@ -147,6 +147,16 @@ def test_completions_choose_the_ending_that_was_read(parrot, tokenizer):
     }
 
 
+def test_a_long_ending_is_no_worse_for_its_length(tokenizer):
+    model = GPT(CONFIG)
+    (likely,), (less_likely,) = tokenizer.encode("x"), tokenizer.encode("z")
+    scores = torch.zeros(264)
+    scores[likely], scores[less_likely] = 5.0, 4.0
+    model.logits = lambda hidden: scores.repeat(*hidden.shape[:-1], 1)
+    probe = SimpleNamespace(kind="long", prefix="y", answer="xxxx", distractors=("z",))
+    assert completions(model, tokenizer, [probe]) == {"long": Share(1, 1)}
+
+
 def test_answers_are_scored_by_task(parrot, tokenizer):
     examples = [
         SimpleNamespace(task="echo", prompt="the", right=""),

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tabular import state_values
 
 from llmlab.exact import (
     World,
@@ -85,7 +86,7 @@ def test_nothing_after_the_end_has_a_gradient(world, logits):
 def test_state_values_are_conditional_expectations(world, logits):
     generator = torch.Generator().manual_seed(3)
     rewards = torch.randn(world.tokens.shape, generator=generator, dtype=torch.float64)
-    values = world.state_values(logits, rewards)
+    values = state_values(world, logits, rewards)
     probabilities = world.probabilities(logits)
     for row, sequence in enumerate(world.sequences):
         for time in range(len(sequence)):

@@ -259,6 +259,14 @@ def test_the_gpt2_preset_has_the_loss_and_gradients_of_gpt2(reference):
         torch.testing.assert_close(ours, gradient.detach(), atol=1e-11, rtol=1e-9)
 
 
+def test_layers_of_gpt2_that_write_start_smaller_the_deeper_the_model():
+    model = GPT(GPTConfig.gpt2(**(SMALL | {"layers": 8, "width": 64})))
+    writing = [p for n, p in model.named_parameters() if n.endswith("output.weight")]
+    assert len(writing) == 2 * 8
+    for weights in writing:
+        assert weights.std().item() == pytest.approx(0.02 / (2 * 8) ** 0.5, rel=0.1)
+
+
 def test_foreign_gpt2_weights_are_refused_whole(reference):
     model = GPT(GPTConfig.gpt2(**(SMALL | {"width": 32})))
     before = model.embedding.weight.clone()

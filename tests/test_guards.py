@@ -8,6 +8,7 @@ import sys
 
 import nbformat
 import pytest
+import torch
 from network_guard import NetworkBlocked
 
 from llmlab.paths import ROOT
@@ -60,6 +61,7 @@ def test_one_thread_and_no_runs_of_somebody(tmp_path):
     from llmlab.paths import RUNS
 
     assert os.environ["OMP_NUM_THREADS"] == "1"
+    assert torch.get_num_threads() == 1
     assert ROOT not in RUNS.parents
     # Looked at in a session of its own: notebooks of this one may have labels there.
     code = (

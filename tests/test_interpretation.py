@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from llmlab import checks, gpt
-from llmlab.batching import pad_sequences
+from llmlab.batching import packed_batch, pad_sequences
+from llmlab.decoding import can_decode
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.interpretation import (
     attention_by_chance,
@@ -171,6 +172,17 @@ def test_a_head_that_looks_at_all_alike_scores_chance():
         assert score == pytest.approx(attention_by_chance(targets, segment_ids))
 
 
+def test_chance_counts_from_the_beginning_of_each_document():
+    batch = packed_batch([[7, 8, 7, 9, 7, 8, 2], [5, 6, 5, 5, 2]], [[0, 1]])
+    of_row = batch.segment_ids[0]
+    visible = (of_row[:, None] == of_row).tril()
+    weights = (visible / visible.sum(dim=-1, keepdim=True))[None, None, None]
+    patterns = attention_patterns(batch.tokens, batch.segment_ids)
+    for name, targets in patterns.items():
+        chance = attention_by_chance(targets, batch.segment_ids)
+        assert attention_on(weights, targets).item() == pytest.approx(chance), name
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_silenced_head_is_one_whose_columns_of_the_output_are_zero(preset):
     model, (tokens, segment_ids) = lively(PRESETS[preset]), rows("right")
@@ -182,6 +194,13 @@ def test_a_silenced_head_is_one_whose_columns_of_the_output_are_zero(preset):
         model.blocks[1].attention.output.weight[:, :8] = 0
     torch.testing.assert_close(model(tokens, segment_ids=segment_ids), silenced)
     assert not torch.allclose(silenced, before)
+
+
+def test_silenced_heads_are_silent_while_a_text_is_written_too():
+    model = GPT(PRESETS["causal"])
+    assert can_decode(model)
+    with without_heads(model, [(0, 0), (1, 1)]):  # a decoder knows nothing of them
+        assert not can_decode(model)
 
 
 def test_without_all_heads_no_token_hears_of_another():

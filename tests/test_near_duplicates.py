@@ -173,6 +173,12 @@ def test_threshold_decides_what_is_a_copy():
     assert len(drop_near_copies(documents, alike + 0.01).kept) == 2
 
 
+def test_document_as_alike_as_the_threshold_is_a_copy():
+    text = text_of(prose(random.Random(10)))
+    copies = [Document("a", text), Document("b", text)]
+    assert drop_near_copies(copies, 1.0).kept == copies[:1]
+
+
 @pytest.mark.parametrize("alike", [0, 1.1, -1])
 def test_impossible_threshold_is_refused(alike):
     with pytest.raises(ValueError, match="must lie above 0"):
@@ -189,6 +195,14 @@ def test_contamination_is_the_share_of_phrases_found_in_training():
     (overlap,) = contamination([Document("test", text_of(known + fresh))], training)
     assert overlap.share == pytest.approx((40 - 7) / (100 - 7))
     assert overlap.example == " ".join(known)
+
+
+def test_example_of_contamination_is_the_longest_stretch():
+    words = prose(random.Random(11), 60)
+    parts = {"short": words[:10], "long": words[20:45], "middling": words[46:60]}
+    training = [Document(name, text_of(part)) for name, part in parts.items()]
+    (overlap,) = contamination([Document("test", text_of(words))], training)
+    assert overlap.example == " ".join(parts["long"])
 
 
 def test_clean_test_document_has_no_overlap():

@@ -8,18 +8,12 @@ import math
 
 import pytest
 import torch
+from tabular import TabularPolicy, TabularValues, state_values
 from torch import nn
 
 from llmlab import reinforce
 from llmlab.batching import IGNORE, Batch
-from llmlab.exact import (
-    TabularPolicy,
-    TabularValues,
-    World,
-    kl_divergence,
-    optimum,
-    total_variation,
-)
+from llmlab.exact import World, kl_divergence, optimum, total_variation
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.ppo import (
     Experience,
@@ -362,7 +356,7 @@ def gradient_error_and_noise(values, gae_lambda):
 def test_with_true_values_any_lambda_is_unbiased_and_a_small_one_is_quiet():
     rewards = torch.zeros(MASK.shape, dtype=torch.float64)
     rewards[torch.arange(31), MASK.sum(dim=1) - 1] = REWARDS
-    true = WORLD.state_values(LOGITS, rewards)
+    true = state_values(WORLD, LOGITS, rewards)
     results = [gradient_error_and_noise(true, lam) for lam in (0.0, 0.5, 0.95, 1.0)]
     assert max(error for error, _ in results) < 1e-12
     noises = [noise for _, noise in results]

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from llmlab.batching import IGNORE, next_token_batch
+from llmlab import pretraining
+from llmlab.batching import IGNORE, length_batches, next_token_batch
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.pretraining import (
     cross_entropy,
@@ -9,8 +10,10 @@ from llmlab.pretraining import (
     epochs,
     masked_batch,
     prediction_loss,
+    pretraining_step,
 )
 from llmlab.tokenizer import Tokenizer
+from llmlab.training import muon_and_adamw, step_generator
 
 CONFIG = GPTConfig(vocab_size=264, context=64, layers=2, heads=2, width=16)
 
@@ -85,6 +88,38 @@ def test_masking_hides_15_in_100_and_of_these_80_10_10(tokenizer):
     assert 0.085 < 1 - masked - kept < 0.115
 
 
+def test_a_random_replacement_is_never_a_special_token(tokenizer):
+    sequences = random_sequences(*[60] * 400)
+    generator = torch.Generator().manual_seed(0)
+    batch = masked_batch(sequences, tokenizer, generator, share=1.0)
+    written = batch.tokens[batch.target_mask]
+    assert set(written[written < 6].tolist()) == {tokenizer.mask_id}
+
+
+def test_a_run_hides_the_share_that_it_was_asked_to(tokenizer, monkeypatch):
+    model = lively(GPTConfig(**{**CONFIG.__dict__, "causal": False}))
+    batches = []
+
+    def loss_of(model, batch):
+        batches.append(batch)
+        return prediction_loss(model, batch)
+
+    monkeypatch.setattr(pretraining, "prediction_loss", loss_of)
+    step = pretraining_step(
+        model,
+        random_sequences(*[60] * 60),
+        tokenizer,
+        muon_and_adamw(model),
+        steps=3,
+        tokens_per_batch=2000,
+        seed=0,
+        mask_share=0.5,
+    )
+    step(0, step_generator(0, 0))
+    (batch,) = batches
+    assert batch.target_mask.double().mean().item() == pytest.approx(0.5, abs=0.06)
+
+
 def test_what_is_hidden_is_the_target_and_nothing_else_changes(tokenizer):
     sequences = random_sequences(20, 33)
     batch = masked_batch(sequences, tokenizer, torch.Generator().manual_seed(1))
@@ -117,3 +152,10 @@ def test_a_run_reads_all_documents_before_any_again():
     assert sorted(read[:50]) == list(range(50))
     assert batches == epochs(sequences, steps=12, tokens_per_batch=200, seed=0)
     assert batches != epochs(sequences, steps=12, tokens_per_batch=200, seed=1)
+
+
+def test_each_pass_through_the_text_has_an_order_of_its_own():
+    sequences = random_sequences(*[3] * 50)
+    pass_ = len(length_batches([3] * 50, 30, torch.Generator()))
+    batches = epochs(sequences, steps=20, tokens_per_batch=30, seed=0)
+    assert batches[:pass_] != batches[pass_ : 2 * pass_]

@@ -180,6 +180,19 @@ def test_html_shows_what_a_reader_sees():
 
 
 @pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<ul><li>a</li><li>b</li></ul>", "a\nb"),
+        ("a<br>b", "a\nb"),
+        ("a<br/>b", "a\nb"),
+        ("a<br><br>b", "a\n\nb"),
+    ],
+)
+def test_only_two_breaks_leave_a_line_of_html_empty(page, text):
+    assert strip_html(page) == text
+
+
+@pytest.mark.parametrize(
     ("marked", "plain"),
     [
         ("## A heading ##", "A heading"),
@@ -336,6 +349,13 @@ def test_document_stays_on_its_side_whatever_others_come_or_go_or_it_is_called()
 def test_neither_side_is_empty(share):
     training, validation = split_validation(many_documents(2), share)
     assert len(training) == len(validation) == 1
+
+
+@pytest.mark.parametrize("share", [0.001, 0.5, 0.999])
+def test_neither_side_is_empty_where_all_documents_are_equal(share):
+    documents = [Document("copy", paragraph(0))] * 5
+    training, validation = split_validation(documents, share)
+    assert training and validation and training + validation == documents
 
 
 def test_too_little_text_to_hold_any_out_is_refused():

@@ -82,7 +82,11 @@ def test_page_of_nothing_but_links_is_not_emptied():
 
 def test_page_that_closes_what_it_never_opened_loses_nothing():
     assert main_text(f"</nav></a></pre></script><p>{PROSE}").text == PROSE
-    assert main_text(f"<a href='/'><p>{PROSE}<p>{PROSE}").text == f"{PROSE}\n\n{PROSE}"
+
+
+def test_link_that_is_not_closed_ends_with_its_paragraph():
+    page = f"<p>{PROSE}<a href='/'><p>{PROSE}"
+    assert main_text(page).text == f"{PROSE}\n\n{PROSE}"
 
 
 def test_long_page_takes_time_in_proportion():

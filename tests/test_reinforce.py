@@ -8,10 +8,11 @@ import math
 
 import pytest
 import torch
+from tabular import TabularPolicy, state_values
 
 from llmlab.batching import IGNORE, Batch, next_token_batch
 from llmlab.evaluation import sequence_kl
-from llmlab.exact import TabularPolicy, World, kl_divergence, optimum
+from llmlab.exact import World, kl_divergence, optimum
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.reinforce import (
     Rollout,
@@ -131,7 +132,7 @@ def test_baselines_change_the_noise_but_not_the_mean():
     best = (P @ (squared * REWARDS)) / (P @ squared)
     terminal = torch.zeros_like(MASK, dtype=torch.float64)
     terminal[torch.arange(31), MASK.sum(1) - 1] = REWARDS
-    values = WORLD.state_values(LOGITS, terminal)
+    values = state_values(WORLD, LOGITS, terminal)
     weights = {
         "none": everywhere(REWARDS),
         "offset": everywhere(REWARDS + 10),

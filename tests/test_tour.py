@@ -15,7 +15,8 @@ import llmlab.life as life_module
 from llmlab.checkpoints import read_card, weights_hash
 from llmlab.life import SCALES, STAGES, Life, settings
 from llmlab.paths import CHECKPOINTS
-from llmlab.tour import peak_memory, ship
+from llmlab.tour import peak_memory, run_stage, ship
+from llmlab.training import Interrupted, SilentProgress
 
 COMMAND = [sys.executable, "-m", "llmlab", "tour", "--scale", "tiny", "--out"]
 
@@ -91,6 +92,36 @@ def test_a_tour_killed_again_and_again_ends_with_the_same_bits(whole, tmp_path):
     finished = tour(tmp_path)
     assert finished.returncode == 0, finished.stderr
     assert hashes(Life(tmp_path, scale=SCALES["tiny"])) == hashes(whole)
+
+
+class TenSecondsAStep(SilentProgress):
+    """Moves a clock that stands still otherwise, and interrupts after one step."""
+
+    def __init__(self, interrupt_at=None):
+        self.interrupt_at, self.now, self.seen = interrupt_at, 0.0, []
+
+    def update(self, step, metrics, seconds):
+        self.now += 10
+        self.seen.append(step)
+        if step == self.interrupt_at:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_an_interrupted_stage_goes_on_and_counts_all_its_seconds(
+    whole, tmp_path, monkeypatch
+):
+    shutil.copy(whole.folder / "tokenizer.json", tmp_path)
+    life = Life(tmp_path, scale=whole.scale, progress=TenSecondsAStep(5))
+    monkeypatch.setattr(time, "perf_counter", lambda: life.progress.now)
+    with pytest.raises(Interrupted, match="base stopped after step 6 of 8"):
+        run_stage(life, "base", STAGES["base"])
+    assert life.progress.seen == [0, 1, 2, 3, 4, 5] and life.run_state("base").exists()
+    life.progress = TenSecondsAStep()
+    record = run_stage(life, "base", STAGES["base"])
+    assert life.progress.seen == [6, 7] and not life.run_state("base").exists()
+    assert [m["step"] for m in record["history"]] == list(range(8))
+    assert record["seconds"] >= record["training_seconds"] == 60
+    assert record["hash"] == weights_hash(whole.load("base"))
 
 
 def test_a_finished_tour_is_not_trained_again(whole):

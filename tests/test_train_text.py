@@ -262,6 +262,20 @@ def test_bits_per_character_equal_a_sum_over_single_tokens(corpus):
     )
 
 
+def test_what_was_held_out_and_what_was_read_are_each_measured(monkeypatch, corpus):
+    found = {id(corpus.validation): 1.75}
+
+    def bits(model, windows):
+        if windows == corpus.training.sample():
+            return 1.5
+        return found[id(windows)]
+
+    monkeypatch.setattr(train_text, "bits", bits)
+    history = [{"tokens": 1, "seconds": 1.0}]
+    outcome = train_text.measure(small_model(corpus), corpus, history)
+    assert (outcome.held_out_bits, outcome.read_bits) == (1.75, 1.5)
+
+
 def test_large_texts_are_measured_on_an_evenly_spaced_sample(monkeypatch, corpus):
     monkeypatch.setattr(train_text, "MEASURED_WINDOWS", 4)
     sample = corpus.training.sample()

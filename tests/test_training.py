@@ -1,10 +1,12 @@
 import io
+import math
 import os
 import platform
 import signal
 import subprocess
 import sys
 import textwrap
+import time
 
 import pytest
 import torch
@@ -22,6 +24,7 @@ from llmlab.training import (
     TerminalProgress,
     adamw,
     apply_gradients,
+    clock,
     mixed_precision,
     muon_and_adamw,
     orthogonalise,
@@ -130,12 +133,39 @@ def test_a_killed_run_goes_on_to_the_same_bits(tmp_path):
         print(weights_hash(model))
         """
     ).format(tests=os.path.dirname(__file__), path=str(tmp_path / "state"))
-    killed = subprocess.run([sys.executable, "-c", script, "kill"])
+    # Sums of another number of threads have other last digits.
+    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    killed = subprocess.run([sys.executable, "-c", script, "kill"], env=environment)
     assert killed.returncode == -signal.SIGKILL
     again = subprocess.run(
-        [sys.executable, "-c", script, "live"], capture_output=True, text=True
+        [sys.executable, "-c", script, "live"],
+        capture_output=True,
+        text=True,
+        env=environment,
     )
     assert again.stdout.strip() == weights_hash(small_run()[0]), again.stderr
+
+
+def test_a_run_that_goes_on_counts_the_seconds_of_earlier_sessions(
+    tmp_path, monkeypatch
+):
+    now = 0.0
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+
+    def take_ten_seconds(index):
+        nonlocal now
+        now += 10
+
+    def take_ten_seconds_and_stop(index):
+        take_ten_seconds(index)
+        if index == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Interrupted, match="after step 3 of 6"):
+        small_run(tmp_path / "state", on_step=take_ten_seconds_and_stop)
+    now += 1000  # a pause, which does not count
+    _, history = small_run(tmp_path / "state", on_step=take_ten_seconds)
+    assert [m["seconds"] for m in history] == [10, 20, 30, 40, 50, 60]
 
 
 def test_a_state_of_other_settings_is_refused(tmp_path):
@@ -198,6 +228,17 @@ def test_long_gradients_are_shortened():
     torch.testing.assert_close(module.weight.data, expected)
 
 
+@pytest.mark.parametrize("slope", [math.inf, math.nan])
+def test_a_gradient_that_is_no_number_is_refused_and_changes_nothing(slope):
+    module = nn.Linear(3, 1)
+    before = [parameter.detach().clone() for parameter in module.parameters()]
+    loss = slope * module(torch.ones(1, 3)).sum()
+    with pytest.raises(ValueError, match="this update was not made"):
+        apply_gradients(loss, module, adamw(module, 0.1).values())
+    for parameter, old in zip(module.parameters(), before, strict=True):
+        assert torch.equal(parameter, old)
+
+
 def test_the_schedule_warms_up_stays_and_decays_to_zero():
     rates = [warmup_stable_decay(s, 100, warmup=0.1, decay=0.4) for s in range(101)]
     assert rates[0] == pytest.approx(1 / 11)
@@ -252,6 +293,28 @@ def test_orthogonalising_keeps_directions_and_levels_their_sizes(shape):
     assert 0.6 < core.diag().min() and core.diag().max() < 1.3
 
 
+@pytest.mark.parametrize("shape", [(32, 8), (8, 32)])
+def test_an_update_of_muon_is_as_large_as_one_of_adamw(shape):
+    parameter = nn.Parameter(torch.zeros(shape))
+    parameter.grad = torch.randn(shape)
+    Muon([parameter], lr=0.1).step()
+    size = parameter.detach().square().mean().sqrt().item()
+    assert size == pytest.approx(0.1 * 0.2, rel=0.3)
+
+
+def test_muon_looks_ahead_as_nesterov_does():
+    parameter = nn.Parameter(torch.zeros(4, 6))
+    optimizer = Muon([parameter], lr=0.1, momentum=0.9)
+    expected, momentum = torch.zeros(2, 4, 6)
+    for gradient in torch.randn(2, 4, 6):
+        parameter.grad = gradient.clone()
+        optimizer.step()
+        momentum = 0.9 * momentum + 0.1 * gradient
+        ahead = 0.9 * momentum + 0.1 * gradient
+        expected -= 0.1 * 0.2 * math.sqrt(6) * orthogonalise(ahead)
+    torch.testing.assert_close(parameter.data, expected)
+
+
 def test_muon_treats_equal_shapes_together_as_it_treats_them_alone():
     torch.manual_seed(0)
     start, gradients = torch.randn(3, 6, 4), torch.randn(3, 6, 4)
@@ -282,6 +345,11 @@ def test_muon_gets_the_matrices_and_adamw_the_rest():
     assert total == len(list(model.parameters()))
 
 
+def test_adamw_remembers_the_squares_of_a_hundred_steps_where_tokens_are_rare():
+    adamw_of_tables = muon_and_adamw(GPT(CONFIG))["adamw"]
+    assert [g["betas"] for g in adamw_of_tables.param_groups] == [(0.9, 0.99)]
+
+
 def test_adamw_makes_the_published_first_step():
     module = nn.Linear(2, 1, bias=False)
     module.weight.data.zero_()
@@ -300,3 +368,26 @@ def test_progress_shows_loss_speed_and_time_left():
     assert "base" in stream.getvalue() and "2/2" in stream.getvalue()
     assert "loss 2.900" in stream.getvalue() and "tokens/s" in stream.getvalue()
     assert "0:00 left" in stream.getvalue()
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("columns", [20, 60])
+def test_a_line_that_rewrites_itself_never_wraps(monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    terminal = Terminal()
+    progress = TerminalProgress(terminal)
+    progress.start("reinforce", 2, 0)
+    for step in range(2):
+        metrics = {"loss": 3.0, "tokens": 1000, "score": 0.5, "kl": 1.0}
+        progress.update(step, metrics, 1.0)
+    progress.stop("done")
+    _, *lines = terminal.getvalue().replace("\033[K", "").rstrip("\n").split("\r")
+    assert [len(line) for line in lines] == [columns - 1] * 2
+
+
+def test_a_clock_never_shows_sixty_seconds():
+    assert [clock(s) for s in (0, 59.4, 59.7, 65)] == ["0:00", "0:59", "1:00", "1:05"]
