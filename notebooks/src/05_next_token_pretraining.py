@@ -1152,8 +1152,9 @@ plots.scattered(
     x_label="unheard-of triples",
     y_label="different triples",
     words="Share of different triples against the share of unheard-of ones. "
-    "Always taking the favourite is far below the others: dull. Temperature 1.5 "
-    "is far to the right: broken. Temperature 1, top-k and top-p lie near the village.",
+    "Always taking the favourite is far below the others: dull. Temperature "
+    "1.5 is far to the right: broken. Temperature 1, top-k and top-p lie near "
+    "the village.",
 )
 
 # %%

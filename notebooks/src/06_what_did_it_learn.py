@@ -358,8 +358,8 @@ claim(
     measured=seldom_forward.rate,
 )
 claim(
-    "Backward, facts read 25 to 49 times are recalled more often than those read "
-    "less, and the intervals are apart",
+    "Backward, facts read 25 to 49 times are recalled more often than those "
+    "read less, and the intervals are apart",
     recall[village.BACKWARD, 25].interval[0]
     > recall[village.BACKWARD, 0].interval[1],
 )
@@ -539,7 +539,7 @@ def mean_surprise(model, texts, asked):
 first = mean_surprise(base, texts, first_half)
 second = mean_surprise(base, texts, second_half)
 claim(
-    "The base model gains nothing from having seen it before (0.1 nats at most)",
+    "The base model gains at most 0.1 nats from having seen it before",
     first - second < 0.1,
     measured=first - second,
     unit="nats",
