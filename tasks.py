@@ -209,7 +209,13 @@ def main():
             setup()
         task(arguments)
     except subprocess.CalledProcessError as failure:
-        # The command has said on the screen what was wrong.
+        # The command has said on the screen what was wrong, unless it was killed.
+        if failure.returncode < 0:
+            print(
+                f"{chosen.task} was ended by signal {-failure.returncode} "
+                "(9 is often: out of memory)",
+                file=sys.stderr,
+            )
         return failure.returncode if failure.returncode > 0 else 1
     return 0
 

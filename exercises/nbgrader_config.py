@@ -4,7 +4,12 @@
 is not in git. `release/` belongs to build.py.
 """
 
+from pathlib import Path
+
 c = get_config()  # noqa: F821 (nbgrader defines it)
+
+# SQLite makes a file, but no folder for it.
+Path("nbgrader").mkdir(exist_ok=True)
 
 c.CourseDirectory.course_id = "llmlab"
 c.CourseDirectory.db_url = "sqlite:///nbgrader/gradebook.db"

@@ -462,9 +462,11 @@ def describe(outcome: Outcome) -> str:
             f"{better:.2f} bits per character."
         )
     else:
+        read_often = outcome.passes > 0.9 * MOST_PASSES
         verdict = (
             f"On text that it never read, counting guesses better than it does, by "
-            f"{-better:.2f} bits per character. More text helps, and more minutes."
+            f"{-better:.2f} bits per character. More text helps"
+            f"{'' if read_often else ', and more minutes'}."
         )
     return "\n".join(
         [
@@ -473,8 +475,8 @@ def describe(outcome: Outcome) -> str:
             f"  {outcome.trigram_bits:5.2f}  a trigram model, which counts what "
             "followed which two tokens",
             f"  {outcome.held_out_bits:5.2f}  this GPT",
-            f"  {outcome.read_bits:5.2f}  this GPT on text that it was trained on; the "
-            "difference is what it knows by heart",
+            f"  {outcome.read_bits:5.2f}  this GPT on text that it was trained on, for "
+            "which its vocabulary was made; some of it it may know by heart",
             "",
             verdict,
             f"This is a small model: {outcome.parameters / 1e6:.1f} million parameters "

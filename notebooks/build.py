@@ -259,6 +259,13 @@ def write(path: Path, text: str) -> bool:
     return True
 
 
+def as_stored(path: Path) -> str:
+    """The file's text, without what JupyterLab notes of the kernel on opening it."""
+    notebook = read_stored(path)
+    notebook.metadata["language_info"] = KERNEL["language_info"]
+    return nbformat.writes(notebook) + "\n"
+
+
 def differing_cells(path: Path, text: str) -> str:
     """Where the stored notebook is not the one that was built just now."""
     if not path.exists():
@@ -295,7 +302,7 @@ def act(source: Path, arguments: argparse.Namespace) -> bool:
         changed = write(path, text)
         print(f"{'built    ' if changed else 'unchanged'} {path.name}", flush=True)
         return True
-    if path.exists() and path.read_text("utf-8") == text:
+    if path.exists() and as_stored(path) == text:
         print(f"ok        {path.name}", flush=True)
         return True
     print(f"STALE     {path.name}: {differing_cells(path, text)}", flush=True)

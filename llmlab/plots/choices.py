@@ -41,11 +41,14 @@ def shaped_distributions(
     figure = Picture(figsize=(WIDTH_INCHES, 1.1 + 0.24 * len(names)))
     panels = figure.subplots(1, len(values), sharex=True, sharey=True, squeeze=False)[0]
     places = range(len(names))
-    most = max(all_shares.max() for all_shares in values.values())
-    for index, (axes, (name, all_shares)) in enumerate(
-        zip(panels, values.items(), strict=True)
+    bars = {
+        name: [*all_shares[order], np.delete(all_shares, order).sum()]
+        for name, all_shares in values.items()
+    }
+    most = max(map(max, bars.values()))
+    for index, (axes, (name, shares)) in enumerate(
+        zip(panels, bars.items(), strict=True)
     ):
-        shares = [*all_shares[order], np.delete(all_shares, order).sum()]
         axes.barh(
             places,
             shares,
@@ -53,7 +56,6 @@ def shaped_distributions(
             hatch=HATCHES[index % len(HATCHES)],
             edgecolor="white",
         )
-        most = max(most, *shares)
         for place, share in zip(places, shares, strict=True):
             text = f" {share:.0%}" if share > 0 else " ×"
             axes.text(share, place, text, va="center", fontsize=8)
