@@ -48,8 +48,9 @@ def show(matrix, names=None):
 # A model reads *“Ivy found kites. She”* and has to go on. To understand *she* it
 # must look back, pass over *found* and *kites*, and stop at *Ivy*. Each token
 # begins as a list of numbers, its **vector**, and knows nothing of its neighbours.
-# So something has to carry information from one position to another. In a GPT
-# exactly one thing does that, and this chapter builds it.
+# So something has to carry information from one position to another. In a GPT one
+# thing does that, **attention**, and this chapter builds it. (Our own model has a
+# small helper besides, which section 9 introduces.)
 #
 # Four tokens, two numbers each, chosen so that you can do the sums in your head:
 
@@ -123,7 +124,9 @@ claim("PyTorch's softmax agrees", torch.allclose(shares, scores.softmax(dim=0)))
 # a thing.
 #
 # Why three vectors? Let us try to do with one, and compare each token's vector with
-# every other's.
+# every other's. We compare *directions*: every vector is divided by its own length
+# first, or else the longest would win everywhere (try it: *she* times *Ivy* is 12,
+# *she* times *she* only 8).
 
 # %%
 directions = F.normalize(x, dim=1)
@@ -136,10 +139,11 @@ claim(
 claim("Who likes whom is mutual", torch.allclose(likeness, likeness.T))
 
 # %% [markdown]
-# Everybody would look at themselves, and *she* could not look at *Ivy* without
-# *Ivy* looking at *she*. What I seek is not what I am. So the model learns three
-# matrices that turn each vector into a query, a key and a value. All that you are
-# going to see in its heads is the work of those matrices.
+# No direction fits better than one's own, so nobody needs anybody else; and *she*
+# could not look at *Ivy* without *Ivy* looking at *she*. What I seek is not what
+# I am. So the model learns three matrices that turn each vector into a query, a
+# key and a value. All that you are going to see in its heads is the work of those
+# matrices.
 
 # %% [markdown]
 # ### All queries at once, and the wrong axis
@@ -211,7 +215,7 @@ plots.lines(
     doubling=True,
     from_zero=True,
     words="If the scores are not scaled, the largest share comes nearer to one "
-    "the wider the head. Divided by the root of d_head, it stays where it was.",
+    "the wider the head. Divided by the root of d_head, it stays below 0.3.",
 )
 
 # %%
@@ -326,9 +330,10 @@ claim("Masked after it, everything moves", grids["mask_after"].all())
 # %% [markdown]
 # A row of the grid is an output, a column the input that was changed. *Mask after*
 # draws the same full square as *everything*: each share was divided by a sum in
-# which the future took part. A model with this leak learns to read it, its loss
-# looks splendid, and it is useless when it has to write. Now the real ones, the
-# base model and the masked model, on a whole text. **Predict** the two grids.
+# which the future took part. A model may come to lean on such a leak, and when it
+# writes there is no future to lean on. Its loss does not give it away: training and
+# test leak alike. Now the real ones, the base model and the masked model, on a whole
+# text. **Predict** the two grids.
 
 # %%
 base = course.load("base").requires_grad_(False)
@@ -499,7 +504,9 @@ print(getsource(gpt.rotate))
 # %% [markdown]
 # One hand goes round too soon: after four steps it is back. So every *pair* of
 # numbers of a head has a hand of its own, each slower than the one before. Here
-# are four of them at positions 0 to 5.
+# are four of them at positions 0 to 5. (Later positions are drawn longer, so that none
+# hides another, and the last is blue. In truth all have the same length. The 10,000 in
+# the code sets the slowest hand; it is a custom.)
 
 # %%
 pairs = base.config.d_head // 2
@@ -547,7 +554,8 @@ claim(
 
 # %% [markdown]
 # So one curve says it all. The second line is a key that is equal to its query. It
-# fits best at distance zero, and the hands drift apart from there.
+# fits best at distance zero. Further off the fast hands come round again, so the curve
+# swings, but never back to one.
 
 # %%
 of_equals = (queries @ queries.T)[:, 0] / query.norm() ** 2
@@ -577,11 +585,15 @@ with recorded_attention() as calls, torch.no_grad():
     base(torch.full((1, 64), kite))
 for head in range(base.config.heads):
     queries, keys = calls[0].queries[0, head, 1:], calls[0].keys[0, head, 1:]
-    difference = spread(queries @ keys.T)
+    scores = queries @ keys.T
     claim(
         f"Head {head}: the score depends on the distance only, to 0.001",
-        difference < 1e-3,
-        measured=difference,
+        spread(scores) < 1e-3,
+        measured=spread(scores),
+    )
+    claim(
+        f"Head {head}: and it does depend on it",
+        scores[:, 0].max() - scores[:, 0].min() > 1,
     )
 
 # %% [markdown]
@@ -623,8 +635,9 @@ show(repeated.round() + 0.0, words)
 # what makes very deep networks trainable (He et al. 2015). But numbers to which
 # something is added again and again get out of hand:
 #
-# **It has no measure.** Before each step the vector is divided by its own root mean
-# square: RMSNorm (Zhang and Sennrich 2019). **Work it out** for `(7, 1)`, what
+# **It has no measure.** What *enters* each branch is therefore a copy, divided by its
+# own root mean square; the stream itself is left alone. This is RMSNorm (Zhang and
+# Sennrich 2019). **Work it out** for `(7, 1)`, what
 # *she* received: the squares are 49 and 1, their mean is 25, its root is 5.
 
 # %%
@@ -654,9 +667,9 @@ claim("A newborn block changes nothing", torch.equal(unchanged, stream))
 # ## 9 · The whole GPT, with names
 #
 # A table turns tokens into vectors, blocks work on them, a last table turns each
-# vector into scores for all tokens of the vocabulary. Let us send a text through
-# the base model and write down every shape on its way. **Predict** the shape of
-# the queries and of the logits.
+# vector into scores for all tokens of the vocabulary, the **logits**. Let us send
+# a text through the base model and write down every shape on its way. **Predict**
+# the shape of the queries and of the logits.
 
 # %%
 AXES = {
@@ -703,9 +716,9 @@ trace(base, ids[None])
 #
 # - **QK norm**: queries and keys are brought to a standard length, so that no score
 #   can explode (Henry et al. 2020).
-# - **Token shift**: each vector gets a learned share of the one before it. So one
-#   head can look for *the name after “and”*, which would take two layers otherwise
-#   (as in RWKV, Peng et al. 2023).
+# - **Token shift**: each vector gets a learned share of the one before it, the only
+#   other way from one position to another. So one head can look for *the name after
+#   “and”*, which would take two layers otherwise (as in RWKV, Peng et al. 2023).
 # - **Token values**: each value gets a learned share of the token's own vector. So
 #   what a head has found it can also repeat (as value residual learning does with
 #   the first layer's values, Zhou et al. 2024).
@@ -887,9 +900,10 @@ for name, shape, time in (
 # ### Memory
 #
 # A number of 32 bits is 4 bytes. Training keeps four things: the weights; a
-# gradient for each; what the optimisers remember (AdamW two numbers a weight, Muon
-# one); and the **activations**, everything that the backward pass will need again.
-# **Predict** the largest of the four, for 8 rows of 128 tokens.
+# gradient for each; what the **optimisers** remember, the rules of chapter 5 that
+# turn gradients into updates (AdamW two numbers a weight, Muon one); and the
+# **activations**, everything that the backward pass will need again. **Predict**
+# the largest of the four, for 8 rows of 128 tokens.
 
 # %%
 batch, time = 8, 128
@@ -976,8 +990,9 @@ claim(
 #
 # Enough of costs. These are the shares of the base model on a text. Choose a small
 # map (a layer and a head), then a token, with the mouse or the arrow keys.
-# **Questions to ask:** which head looks at the token before? Which looks at the
-# start when it has nothing better to do? Where does the last token look?
+# **Questions to ask:** where does the last token look, and why there? Which heads look
+# at the start when they have nothing better to do? Token shift already brings the
+# token before: does any head still look for it?
 
 # %%
 text = "Agnes found a kite. She lent the kite to"
@@ -986,7 +1001,7 @@ weights = attention_weights(base, torch.tensor([tokens]))[:, 0]
 names = [tokenizer.token_text(token) for token in tokens]
 claim("Every row sums to one", ((weights.sum(-1) - 1).abs() < 1e-5).all())
 claim("Nothing looks ahead", not weights.triu(diagonal=1).any())
-AttentionViewer(names, weights)
+AttentionViewer(names, weights, layer=1, head=3)
 
 # %% [markdown]
 # Where a head looks is not yet what it *does*: the value it brings back may be
@@ -1019,9 +1034,10 @@ claim("Counted in the class", giant.number_of_parameters() == published)
 # %% [markdown]
 # (The paper of 2019 says 117 million; its authors corrected that later.)
 #
-# The number fits; does the arithmetic? Here is GPT-2 once more, written from this
-# chapter and from nothing else. The heart of it is *your* `causal_attention` of
-# section 5.
+# The number fits; does the arithmetic? Here is GPT-2 once more, from this chapter and
+# two older parts: **LayerNorm**, which takes the mean away before it divides, and then
+# has a gain and a bias to learn; and **GELU**, a smooth ReLU (the odd numbers are its
+# usual approximation). The heart is `causal_attention` of section 5.
 
 
 # %%
@@ -1075,7 +1091,7 @@ gap = (model(sequence[None])[0] - ours).abs().max()
 claim("All logits agree to a billionth", gap < 1e-9, measured=gap)
 
 # %% [markdown]
-# That is a proof against ourselves. The proof against the world is a test:
+# That is a check against ourselves. The check against the world is a test:
 # `tests/test_gpt.py` loads one set of weights into this class and into the GPT-2 of
 # Hugging Face's *transformers*, and finds the same logits, loss and gradients. The
 # published weights fit too (`gpt.load_gpt2_weights`).
@@ -1120,7 +1136,8 @@ claim("All logits agree to a billionth", gap < 1e-9, measured=gap)
 # **2. Somebody masks after the softmax. Which test is sure to find it?**
 #
 # <details><summary>Look whether the training loss is bad.</summary>
-# It is better than it should be: the future leaks.</details>
+# It need not be bad, and tells nothing: the future leaks in training and in the
+# test.</details>
 # <details><summary>Check that the weights of later keys are zero.</summary>
 # They are. What leaks is the sum by which the others were divided.</details>
 # <details><summary>Change the last token and compare all earlier outputs.</summary>

@@ -74,7 +74,7 @@ def read(text):
 # %%
 text = "Otto lends the umbrella to Agnes because it rains at the harbour."
 sequence = pretraining.encode_documents(tokenizer, [text])[0]
-dice = torch.Generator().manual_seed(8)
+dice = torch.Generator().manual_seed(93)  # a draw in which all happens
 batch = pretraining.masked_batch([sequence], tokenizer, dice, share=0.4)
 
 print(f"{'stood there':>12}  {'is read':12} to be guessed")
@@ -91,8 +91,8 @@ for stood, shown, target in zip(
 # place is what stood at that very place. The signs for the beginning and the end are
 # never hidden. Nobody would learn anything from them.
 #
-# Most hidden tokens are replaced by `<mask>`, but not all. BERT's recipe chooses 15
-# of 100 tokens, and of the chosen ones
+# Most hidden tokens are replaced by `<mask>`, but not all: find the false word, and the
+# one that stayed. BERT's recipe chooses 15 of 100 tokens, and of the chosen ones
 #
 # - 80 % become `<mask>`,
 # - 10 % become some other token, drawn at random,
@@ -119,7 +119,7 @@ sequences = pretraining.encode_documents(
     tokenizer, [document.text for document in train_documents]
 )
 originals, _ = pad_sequences(sequences, pad_id=tokenizer.pad_id)
-dice = torch.Generator().manual_seed(0)
+dice = torch.Generator().manual_seed(4)
 batch = pretraining.masked_batch(sequences, tokenizer, dice)
 
 
@@ -338,6 +338,9 @@ def sick_step(model, optimizers, steps, spoil):
         )
         batch = spoil(batch, stood)
         loss = pretraining.prediction_loss(model, batch)
+        training.set_learning_rate(
+            optimizers.values(), training.warmup_stable_decay(index, STEPS)
+        )
         training.apply_gradients(loss, model, optimizers.values())
         return {"loss": loss.item(), "tokens": batch.number_of_tokens()}
 
@@ -370,8 +373,8 @@ plots.loss_curve(
 # guess, and which places belong together.
 #
 # **Run B** hides the tokens, and then hands the model the text as it *stood*. Nothing
-# is hidden. The model learns the identity: say what you see. It does so perfectly,
-# and its loss falls to nothing. **Predict** what it makes of a real gap.
+# is hidden. The model learns the identity: say what you see. It does so almost
+# perfectly, and its loss falls towards zero. **Predict** what it makes of a real gap.
 
 # %%
 late_b = late_loss(history_b)
@@ -399,8 +402,8 @@ for name, share in fill(run_b, tokenizer, pangram)[:4]:
 #
 # **Run C** hides properly, and then asks for *every* token, those it can see and even
 # the padding at the end of short rows. Most of its guesses are copying. Its loss is
-# lower than the healthy one from the first updates on, and says little about the
-# hidden words. To see how little, ask both models about hidden words alone:
+# lower than the healthy one, and says little about the hidden words. To see how
+# little, ask it about hidden words alone:
 
 # %%
 late_c = late_loss(history_c)
@@ -419,6 +422,9 @@ claim(
 )
 
 # %% [markdown]
+# So far the model may be no worse for it. What is broken is the *number* by which you
+# would have judged it.
+#
 # This one has been published more than once, in
 # [a repository for exactly this game](https://github.com/lucidrains/mlm-pytorch/issues/2)
 # for instance. People who mend it are alarmed, for their loss *rises*. A loss is a
@@ -469,8 +475,16 @@ plots.loss_curve(
     title="The schooling of the masked model",
 )
 
+# %%
+losses = [entry["loss"] for entry in schooling["history"]]
+tenth = len(losses) // 10
+means = [sum(losses[n * tenth :][:tenth]) / tenth for n in range(10)]
+print("mean loss of each tenth:", *(f"{mean:.2f}" for mean in means))
+claim("The last tenth gained less than 0.1 nats", means[-2] - means[-1] < 0.1)
+
 # %% [markdown]
-# **Predict** its first choice.
+# The curve has flattened and has not stopped: more schooling would still teach it, at a
+# rising price. **Predict** its first choice for the gap of the fox.
 
 # %%
 SURE = 0.9
@@ -483,46 +497,80 @@ claim(
 )
 
 # %% [markdown]
-# **Your turn.** Type a sentence with one `_` in it. A gap is one token, so a rare
-# word, which is made of several, can never be the answer. Try to find a gap whose
-# filling you can turn round by changing a word on its *right*.
+# And the gap with which this chapter began?
 
 # %%
-FillIn(lambda text: fill(masked, tokenizer, text), pangram)
+first_gap = (
+    "Agnes looked at the sky and took her _, but the wind turned it inside out."
+)
+first_choice = fill(masked, tokenizer, first_gap)[0][0]
+print("first choice:", first_choice)
+claim("It does not find the umbrella", first_choice != " umbrella")
+
+# %% [markdown]
+# You needed to have seen a storm. The model has read the village's pages, and cannot
+# know what they do not tell. It knows what stands on them.
+#
+# **Your turn.** Type a sentence with one `_` in it. (␣ is the space of a token.) A gap
+# is one token, so a rare word, which is made of several, can never be the answer. Try
+# to find a gap whose filling you can turn round by changing a word on its *right*:
+# type *Agnes found _ empty box at the mill.*, and then *kite* for *empty box*.
+
+# %%
+FillIn(
+    lambda text: fill(masked, tokenizer, text), "Agnes lost a _ at the beach."
+)
 
 # %% [markdown]
 # ### Does it use what comes after?
 #
-# There is a word whose choice depends on nothing but its right neighbour: *a* or *an*.
-# The village keeps pairs of sentences that differ in that word only. We put the gap
-# there and see which of the two it prefers. **Predict:** how many of a hundred would a
-# model get that sees only the left side?
+# There is a word whose choice depends on its right neighbour alone: *a* or *an*. We
+# take every *an* of the unseen documents and as many *a*. Whoever always says *a* is
+# right in half of them. (Try it on the village's minimal pairs instead, and 95 of 100
+# would be right: nearly all of them need *a*.) **Predict:** what does the masked model
+# get, and what the base model of chapter 5, which sees the left side only?
 
 # %%
-pairs = [
-    pair
-    for pair in village.probes(seed=0).minimal_pairs
-    if pair.phenomenon == "a or an"
-]
+A, AN = (tokenizer.encode(word)[0] for word in (" a", " an"))
 
 
-def with_a_gap(pair):
-    """A pair of sentences as one with a gap, and the two words for it."""
-    good, bad = pair.good.split(" "), pair.bad.split(" ")
-    [place] = [i for i in range(len(good)) if good[i] != bad[i]]
-    text = " ".join([*good[:place], "_", *good[place + 1 :]])
-    return text, " " + good[place], " " + bad[place]
+def standing(article):
+    """Documents and places where this article stands before a new word."""
+    return [
+        (ids, place)
+        for ids in validation
+        for place in range(1, len(ids) - 1)
+        if ids[place] == article
+        and tokenizer.decode([ids[place + 1]]).startswith(" ")
+    ]
 
 
-successes = 0
-for pair in pairs:
-    text, good, bad = with_a_gap(pair)
-    shares = dict(fill(masked, tokenizer, text))
-    successes += shares[good] > shares[bad]
-print(text)
-articles = Share(successes, len(pairs))
-print(f"a or an: {articles}")
-claim("It uses the word after the gap", articles.interval[0] > 0.5)
+def prefers_an(model, spots):
+    """At each place: is " an" likelier than " a", by what the model sees?"""
+    log_probs = []
+    for article in (A, AN):
+        texts = [[*ids[:at], article, *ids[at + 1 :]] for ids, at in spots]
+        places = [[at] for _, at in spots]
+        guesses = guess_tokens(model, tokenizer, texts, places)
+        log_probs.append(guesses.log_probs)
+    return log_probs[1] > log_probs[0]
+
+
+need_an, need_a = standing(AN), standing(A)
+need_a = need_a[:: len(need_a) // len(need_an)][: len(need_an)]
+articles = {}
+for name, model in {"masked": masked, "base": base}.items():
+    right = [*prefers_an(model, need_an), *~prefers_an(model, need_a)]
+    articles[name] = Share(int(sum(right)), len(right))
+    print(f"{name:6} {articles[name]}")
+claim(
+    "Both sides beat one, their intervals apart",
+    articles["masked"].interval[0] > articles["base"].interval[1],
+)
+
+# %% [markdown]
+# It does. The base model is better than a coin, because some phrases announce their
+# thing; the rest stands to the right.
 
 # %% [markdown]
 # ## 8 · What two sides are worth
@@ -646,19 +694,19 @@ for number in range(5):
     points.append((mean, mean - error, mean + error))
 plots.intervals_by_group(
     PARTS,
-    {"saved by seeing both sides": points},
+    {"the masked model's lead": points},
     x_label="part of the sentence",
-    y_label="nats a token",
+    y_label="nats a token\n(above 0: masked is better)",
 )
 
 # %%
-claim("In the first fifth two sides save surprise", points[0][1] > 0)
+claim("In the first fifth the masked model is less surprised", points[0][1] > 0)
 claim(
-    "They save more in the first fifth than in the last",
+    "Its lead is larger in the first fifth than in the last",
     points[0][1] > points[4][2],
 )
 claim(
-    "Over the whole sentence they save less than 0.05 nats a token",
+    "Over the whole sentence its lead is below 0.05 nats a token",
     float(saved.mean()) < 0.05,
     measured=float(saved.mean()),
     unit="nats",
@@ -670,7 +718,8 @@ claim(
 # already said most of it, and the model with more practice does as well there or
 # better. In nats it makes up for all that it lost at the beginning. So the masked model
 # is right more often, and it is not less surprised: which of the two is better depends
-# on the question. It does not know more *about the village* either way.
+# on the question. (More to look at cannot hurt in itself. A lead below zero is the
+# price of less practice.)
 
 # %% [markdown]
 # ## 9 · What a masked model cannot do
@@ -720,7 +769,7 @@ for order in ("left to right", "surest first"):
         read(tokenizer.decode(ids) + "\n\n")
 
 # %% [markdown]
-# Read them aloud. Neighbours often fit each other, and the whole does not hold
+# Read them aloud. Here and there two neighbours fit, and the whole does not hold
 # together. And it had to be told the length in advance. To put a number to it, let the
 # base model judge: how much does such a text surprise it, and how much one that it
 # wrote itself?
@@ -733,8 +782,8 @@ own = language_loss(base, [[tokenizer.bos_id, *ids] for ids in drawn])
 for order, texts_written in written.items():
     loss = language_loss(base, texts_written)
     claim(
-        f"Filled {order}, a token surprises it by 1 nat more than its own",
-        loss.nats_per_token > own.nats_per_token + 1,
+        f"Filled {order}, a token surprises it by 4 nats more than its own",
+        loss.nats_per_token > own.nats_per_token + 4,
         measured=loss.nats_per_token - own.nats_per_token,
         unit="nats",
     )
@@ -816,7 +865,7 @@ for vowel, consonant in things:
     differences.append(abs(one_way - other_way))
     print(f"{vowel}, {consonant}: {one_way:5.1f} and {other_way:5.1f} nats")
 mean = sum(differences) / len(differences)
-claim("On average the two differ by 0.1 nats or more", mean >= 0.1)
+claim("On average the two differ by 1 nat or more", mean >= 1)
 
 # %% [markdown]
 # Where they differ, no distribution over texts, however strange, has these guesses as
@@ -868,6 +917,7 @@ claim(
 #   the shipped model hides more. BERT itself read so much that it could afford it.
 # - **Half a minute is not enough**, and for a masked model even less than for a causal
 #   one. The young model of section 5 fills grammar's gaps, and few others.
+# - **What no page tells.** The umbrella of section 1 stayed unfound.
 # - **Gaps longer than a token.** A name in pieces would need several gaps, and a model
 #   that fills them one by one does not know how many to expect.
 # - **Writing by filling** gave no text worth reading, in either order. There are
@@ -881,7 +931,8 @@ claim(
 #   chosen, and of these 80 become `<mask>`, 10 something else, 10 stay.
 # - The loss counts the hidden places and no others. Count once what a batch hides and
 #   where it asks; a loss that is too good is usually answering another question.
-# - Two sides are worth most at the beginning of a sentence and little at its end.
+# - At the beginning of a sentence two sides outweigh six times less practice; further
+#   on, here, they do not. What they are worth at equal practice was not measured.
 # - The price: it cannot write, it has no probability for a text, and it is asked less
 #   often than it reads. The rest of this course grows from the causal model.
 #
