@@ -781,7 +781,7 @@ def loss_of_run(width, steps):
     model, history = short_life(
         partial(healthy_step, steps=steps, tokens_per_batch=512),
         steps=steps,
-        label=f"width {width}, {steps} steps",
+        label=f"width {width}",
         config=replace(base.config, width=width),
     )
     tokens = sum(entry["tokens"] for entry in history)
