@@ -9,6 +9,7 @@ requirements.lock names; on a fresh machine that takes a minute and a download.
 
 import argparse
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -24,6 +25,16 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "llmlab-stamp.txt"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 FIRST_PAGE = "notebooks/00_start_here.ipynb"
+# An instructor gets the menu with `jupyter labextension enable @jupyter/nbgrader`.
+LAB_SETTINGS = {
+    "default_setting_overrides.json": {
+        "@jupyterlab/apputils-extension:notification": {
+            "checkForUpdates": False,
+            "fetchNews": "false",
+        }
+    },
+    "page_config.json": {"disabledExtensions": {"@jupyter/nbgrader": True}},
+}
 # torch and what only its builds for graphics cards need differ from machine to
 # machine, so one list of hashes cannot name them.
 OUTSIDE_THE_LOCK = re.compile(r"torch|triton|cuda-.*|nvidia-.*")
@@ -86,8 +97,17 @@ def setup(arguments=()):
     run(PYTHON, "-m", "pip", "check")
     # The first import of matplotlib looks for fonts, slowly and with a message.
     run(PYTHON, "-c", "import matplotlib.font_manager")
+    settle_lab()
     STAMP.write_text(wanted_stamp(), "utf-8")
     print(f"{VENV} is ready.", flush=True)
+
+
+def settle_lab():
+    """Start JupyterLab without questions and without an instructor's menus."""
+    folder = VENV / "etc/jupyter/labconfig"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, settings in LAB_SETTINGS.items():
+        (folder / name).write_text(json.dumps(settings, indent=2), "utf-8")
 
 
 def lab(arguments):
@@ -95,9 +115,6 @@ def lab(arguments):
     options = [
         f"--ServerApp.root_dir={ROOT}",
         f"--LabApp.default_url=/lab/tree/{FIRST_PAGE}",
-        # Nobody is asked about news, and nothing looks for updates.
-        "--LabApp.news_url=None",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]
     if os.name != "nt" and os.geteuid() == 0:
         options.append("--allow-root")

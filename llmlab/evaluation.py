@@ -108,7 +108,14 @@ def ratio_of_means(totals: torch.Tensor, counts: torch.Tensor) -> tuple[float, f
     section 6.3).
 
     totals, counts : (documents,), the sum over each document's tokens and their number.
+
+    Raises ValueError if there are no tokens.
     """
+    if not counts.sum() > 0:
+        raise ValueError(
+            f"{len(counts)} documents without tokens to predict have no mean; give at "
+            "least one with two tokens"
+        )
     totals, counts = totals.double(), counts.double()
     mean = totals.sum() / counts.sum()  # ratio of means, not mean of ratios
     error = (totals - mean * counts).square().sum().sqrt() / counts.sum()

@@ -59,7 +59,7 @@ def generate(
     ----------
     model : a causal GPT.
     prompts : token ids, at least one each; they may differ in length.
-    temperature : > 0. Below 1 likely tokens become likelier, above 1 less so.
+    temperature : at least 1e-6. Below 1 likely tokens become likelier, above 1 less so.
     top_k : draw from the k likeliest tokens only; `top_k=1` is greedy.
     top_p : in (0, 1]; draw from the smallest set of likeliest tokens that together
         have at least this probability (Holtzman et al. 2020).
@@ -176,10 +176,11 @@ def complete(
 def _check_settings(max_new_tokens, temperature, top_k, top_p) -> None:
     if not max_new_tokens >= 1:
         raise ValueError(f"max_new_tokens is {max_new_tokens}; it must be at least 1")
-    if not temperature > 0:
+    # Logits divided by less than this may exceed what a float can hold.
+    if not 1e-6 <= temperature:
         raise ValueError(
-            f"temperature is {temperature}; it must be above 0. To always take the "
-            "likeliest token, use top_k=1"
+            f"temperature is {temperature}; it must be at least 0.000001. To always "
+            "take the likeliest token, use top_k=1"
         )
     if top_k is not None and not top_k >= 1:
         raise ValueError(f"top_k is {top_k}; it must be at least 1, or None for all")

@@ -15,6 +15,7 @@ is shifted to begin there:
     loss = floor + (start - floor) * (1 + amount / unit) ** -exponent
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -66,10 +67,11 @@ def fit_power_law(
     ValueError : fewer than two different amounts, or a loss that is not between the
         two ends.
     """
-    if len(set(amounts)) < 2 or len(amounts) != len(losses) or min(amounts) <= 0:
+    finite = all(0 < amount < math.inf for amount in amounts)
+    if len(set(amounts)) < 2 or len(amounts) != len(losses) or not finite:
         raise ValueError(
             f"{len(amounts)} amounts and {len(losses)} losses; expected one loss for "
-            "each amount, and at least two different amounts above 0"
+            "each amount, and at least two different amounts, finite and above 0"
         )
     if not all(floor < loss < start for loss in losses):
         raise ValueError(

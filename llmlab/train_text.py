@@ -186,7 +186,8 @@ class Corpus:
 
 def make_corpus(documents: Sequence[Document], vocab_size: int) -> Corpus:
     """Hold documents out, learn the tokenizer on the others, cut all into windows."""
-    training, validation = split_validation(documents)
+    # Chance may hold out the larger part where there are few documents.
+    validation, training = sorted(split_validation(documents), key=_characters)
     tokenizer = Tokenizer.train((document.text for document in training), vocab_size)
     return Corpus(
         fingerprint=_fingerprint(documents),
@@ -194,6 +195,10 @@ def make_corpus(documents: Sequence[Document], vocab_size: int) -> Corpus:
         training=_windows(training, tokenizer),
         validation=_windows(validation, tokenizer).sample(),
     )
+
+
+def _characters(documents: Sequence[Document]) -> int:
+    return sum(len(document.text) for document in documents)
 
 
 def _windows(documents: Sequence[Document], tokenizer: Tokenizer) -> Windows:

@@ -88,6 +88,13 @@ def test_a_model_of_the_other_kind_is_not_measured(tokenizer):
         masked_accuracy(GPT(CONFIG), tokenizer, [[1, 7, 8, 2]], seed=0)
 
 
+def test_no_documents_have_no_loss():
+    with pytest.raises(ValueError, match="0 documents without tokens"):
+        language_loss(GPT(CONFIG), [])
+    with pytest.raises(ValueError, match="without tokens to predict"):
+        entropy_line([3.0], [[1]])
+
+
 def test_the_entropy_line_is_a_ratio_of_means():
     line = entropy_line([3.0, 12.0], [[1, 5, 2], [1, 5, 6, 2]])
     assert line.nats_per_token == pytest.approx(15 * math.log(2) / 5)

@@ -359,7 +359,7 @@ def test_neither_side_is_empty_where_all_documents_are_equal(share):
 
 
 def test_too_little_text_to_hold_any_out_is_refused():
-    with pytest.raises(ValueError, match="there are 1 documents"):
+    with pytest.raises(ValueError, match="1 document to split; at least two"):
         split_validation(many_documents(1))
 
 

@@ -132,8 +132,9 @@ def test_temperature_divides_the_logits():
     ("settings", "message"),
     [
         ({"temperature": 0}, "use top_k=1"),
-        ({"temperature": -1.0}, "must be above 0"),
-        ({"temperature": float("nan")}, "must be above 0"),
+        ({"temperature": -1.0}, "must be at least 0.000001"),
+        ({"temperature": 1e-40}, "must be at least 0.000001"),
+        ({"temperature": float("nan")}, "must be at least 0.000001"),
         ({"top_p": 0.0}, r"must lie in \(0, 1\]"),
         ({"top_p": 1.5}, r"must lie in \(0, 1\]"),
         ({"top_k": 0}, "must be at least 1"),

@@ -93,6 +93,7 @@ def test_the_table_of_learned_positions_is_looked_up_too():
         ([1.0, 1.0], [2.0, 2.1], "two different amounts"),
         ([1.0, 2.0], [2.0], "one loss for each amount"),
         ([0.0, 2.0], [2.0, 1.0], "above 0"),
+        ([1.0, math.nan], [2.0, 1.0], "finite"),
         ([1.0, 2.0], [2.0, 0.7], "not all between the floor"),
         ([1.0, 2.0], [8.0, 1.0], "not all between the floor"),
         ([1.0, 2.0, 3.0], [2.0, math.nan, 1.0], "not all between the floor"),

@@ -90,9 +90,10 @@ def power_laws(
         axis.set_minor_locator(NullLocator())
     axes.grid(which="major")
     figure.legend(loc="outside upper right", ncols=4, frameon=False)
+    curves = "one curve falls, that" if len(fitted) == 1 else "curves fall, those"
     figure.alt = sentence(
-        f"nats above the floor against the {x_label}, both axes logarithmic: a "
-        f"curve falls for each of {listed(list(fitted))}."
+        f"nats above the floor against the {x_label}, both axes logarithmic: "
+        f"{curves} of {listed(list(fitted))}."
         f"{' A hollow marker is a run that no line has seen.' if held_out else ''}"
     )
     return figure

@@ -43,9 +43,9 @@ def split_validation(
         raise ValueError(f"share is {share}; it must lie between 0 and 1")
     if len(documents) < 2:
         raise ValueError(
-            f"there are {len(documents)} documents; at least two are needed, one to "
-            f"train on and one to hold out. Give more than {LONGEST_DOCUMENT:,} "
-            "characters of text, or several files"
+            f"{len(documents)} document{'' if len(documents) == 1 else 's'} to split; "
+            "at least two are needed, one to train on and one to hold out. Give more "
+            f"than {LONGEST_DOCUMENT:,} characters of text, or several files"
         )
     places = [_place_between_zero_and_one(document) for document in documents]
     ranked = sorted(range(len(documents)), key=places.__getitem__)

@@ -16,7 +16,9 @@ class StaticTwin:
 def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """An HTML table whose first column names its rows; all texts are escaped."""
     left = "text-align:left;vertical-align:top;white-space:pre-wrap"
-    heads = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in head)
+    heads = "".join(
+        f'<th scope="col" style="{left}">{html.escape(text)}</th>' for text in head
+    )
     body = "".join(
         f'<tr><th scope="row" style="{left}">{html.escape(first)}</th>'
         + "".join(f'<td style="{left}">{html.escape(text)}</td>' for text in others)

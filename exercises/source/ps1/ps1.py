@@ -107,6 +107,9 @@ _hidden_tests()
 # </details>
 
 # %% [markdown]
+# **What you predicted.** Position 0 sees itself alone, so its share is 1 and its output
+# is its own value.
+#
 # **Your attention in a whole model.** Inside the `with` block, a GPT with random
 # weights computes its logits with your function. *Will they be equal to the
 # library's to the last bit, almost equal, or different?*
@@ -214,6 +217,10 @@ _hidden_tests()
 #
 # </details>
 
+# %% [markdown]
+# **What you predicted.** At position 4, where `<assistant>` stands: having read that
+# token, the model has to say "Mara".
+
 # %% [markdown] name="policy_loss" skill="write a clipped loss" difficulty=4 minutes=25
 # ## 3 · One batch, several steps: the clipped loss
 #
@@ -306,6 +313,10 @@ _hidden_tests()
 # equation 7 and figure 1. `llmlab/ppo.py` uses it.
 #
 # </details>
+
+# %% [markdown]
+# **What you predicted.** Yes. Of 0.5 and the clipped 0.8 the minimum is 0.5, the one
+# that has a gradient: the token is brought back.
 
 # %% [markdown]
 # ## When all three checks say "Right"
