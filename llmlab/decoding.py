@@ -50,8 +50,9 @@ class Decoder:
     """
 
     def __init__(self, model: GPT, cache: Cache):
-        self.model, self.cache = model, cache
+        self.cache = cache
         self.config: GPTConfig = model.config
+        self.embedding, self.token_shift = model.embedding.weight, model.token_shift
         device = model.embedding.weight.device
         # As tensors: a Python number would be converted at every call.
         self.width_root = torch.tensor(math.sqrt(self.config.width), device=device)
@@ -67,6 +68,9 @@ class Decoder:
             )
             for block in model.blocks
         ]
+        table = model.embedding if model.output is None else model.output
+        # Turned in memory too: so laid out, the product with one row is faster.
+        self.table = table.weight.T.contiguous()
         # (context, 1, 1, d_head): x * cosine + (x, halves swapped) * sine is `rotate`.
         every = torch.arange(self.config.context, device=device)[:, None]
         cosine, sine = model.rotation(every)
@@ -74,14 +78,14 @@ class Decoder:
         self.sine = torch.cat((-sine, sine), dim=-1)
 
     def read(self, tokens: Tensor) -> Tensor:
-        """(batch, 1) token ids to the hidden state of each, (batch, width)."""
+        """(batch, 1) token ids to the logits of the next ones, (batch, vocab)."""
         cache, config = self.cache, self.config
         batch, half = len(tokens), config.d_head // 2
         cosine, sine = self._rotation()
         mask = cache.mask(1)
-        x = _rms_norm(self.model.embedding.weight[tokens[:, 0]], self.width_root)
+        x = _rms_norm(F.embedding(tokens[:, 0], self.embedding), self.width_root)
         last, cache.last = cache.last[:, 0], x[:, None]
-        x = torch.addcmul(x, self.model.token_shift, last)
+        x = torch.addcmul(x, self.token_shift, last)
         token_vectors = x.view(batch, config.heads, config.d_head)
         for layer, (into, share, out, expand, contract) in enumerate(self.layers):
             projected = _rms_norm(x, self.width_root) @ into
@@ -93,10 +97,10 @@ class Decoder:
             keys, values = cache.extend(layer, turned[:, 1], values[:, :, None])
             gathered = gpt.attention(turned[:, 0], keys, values, mask, False)
             x = torch.addmm(x, gathered.view(batch, config.width), out)
-            hidden = F.relu(_rms_norm(x, self.width_root) @ expand).square_()
+            hidden = (_rms_norm(x, self.width_root) @ expand).relu_().square_()
             x = torch.addmm(x, hidden, contract)
         cache.time += 1
-        return _rms_norm(x, self.width_root)
+        return _rms_norm(x, self.width_root) @ self.table
 
     def _rotation(self) -> tuple[Tensor, Tensor]:
         """Cosine and sine at each row's next position: (batch or 1, 1, 1, d_head)."""

@@ -79,42 +79,55 @@ def generate(
     cache = Cache(model.config, batch, prompt_time + max_new_tokens, device)
     stops = torch.tensor(list(stop_tokens), dtype=torch.int64, device=device)
 
-    drawn = torch.full(
-        (batch, max_new_tokens), Tokenizer.pad_id, dtype=torch.int64, device=device
-    )
-    log_probs = torch.zeros(batch, max_new_tokens, device=device)
-    mask = torch.zeros(batch, max_new_tokens, dtype=torch.bool, device=device)
     rows = torch.arange(batch, device=device)  # rows that are still being written
+    # Of each time: the rows, their tokens and how likely these were, both (rows, 1).
+    columns = []
     decoder = Decoder(model, cache) if can_decode(model) else None
     for time in range(max_new_tokens):
         if decoder is not None and time > 0:
-            hidden = decoder.read(tokens)
+            logits = decoder.read(tokens)
         else:
             hidden = model.hidden_states(tokens, segment_ids=segment_ids, cache=cache)
-            hidden = hidden[:, -1]
-        logits = model.logits(hidden)
+            logits = model.logits(hidden[:, -1])
         candidates = None
         if top_k is not None and top_k < logits.shape[-1]:
             # As `shape_logits` with top_k would, without looking at the others again.
             logits, candidates = logits.topk(top_k, dim=-1)
-        scores = shape_logits(logits, temperature, top_p=top_p)
-        probabilities = scores.softmax(dim=-1)
+        probabilities = shape_logits(logits, temperature, top_p=top_p).softmax(dim=-1)
         tokens = draw(probabilities, generator)
-        log_probs[rows, time] = probabilities.gather(1, tokens)[:, 0].log()
+        probability = probabilities.gather(1, tokens)
         if candidates is not None:
             tokens = candidates.gather(1, tokens)
-        drawn[rows, time] = tokens[:, 0]
-        mask[rows, time] = True
-        stopped = torch.isin(tokens[:, 0], stops)
-        if stopped.all():
-            break
-        if stopped.any():
-            kept = cache.drop_rows(stopped)
+        columns.append((rows, tokens, probability))
+        is_stop = tokens == stops  # (rows, stops)
+        if is_stop.any():
+            kept = cache.drop_rows(is_stop.any(dim=1))
             rows, tokens = rows[kept], tokens[kept]
+            if len(rows) == 0:
+                break
         segment_ids = None
-    end = time + 1
-    finished = torch.isin(drawn, stops).logical_and(mask).any(dim=1)
-    return Generation(drawn[:, :end], log_probs[:, :end], mask[:, :end], finished)
+    return _generation(columns, batch, stops)
+
+
+def _generation(
+    columns: Sequence[tuple[Tensor, Tensor, Tensor]], batch: int, stops: Tensor
+) -> Generation:
+    """What was drawn at each time, of fewer and fewer rows, as (batch, new_time)."""
+    rows, drawn, probabilities = map(torch.cat, zip(*columns, strict=True))
+    drawn, probabilities = drawn[:, 0], probabilities[:, 0]
+    counts = torch.tensor([len(column[0]) for column in columns], device=rows.device)
+    times = torch.arange(len(columns), device=rows.device).repeat_interleave(counts)
+
+    shape = batch, len(columns)
+    tokens = drawn.new_full(shape, Tokenizer.pad_id)
+    tokens[rows, times] = drawn
+    log_probs = probabilities.new_zeros(shape)
+    log_probs[rows, times] = probabilities.log()
+    mask = torch.zeros(shape, dtype=torch.bool, device=rows.device)
+    mask[rows, times] = True
+    finished = mask.new_zeros(batch)
+    finished[rows[torch.isin(drawn, stops)]] = True
+    return Generation(tokens, log_probs, mask, finished)
 
 
 def draw(probabilities: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -141,7 +154,8 @@ def shape_logits(
     top_p: float | None = None,
 ) -> Tensor:
     """Logits of the distribution to draw from: (batch, vocab), -inf where excluded."""
-    logits = logits / temperature
+    if temperature != 1:
+        logits = logits / temperature
     if top_k is not None and top_k < logits.shape[-1]:
         chosen = logits.topk(top_k, dim=-1)
         # By index, not by value: tokens that tie with the k-th stay out.

@@ -50,7 +50,7 @@ def test_a_decoder_computes_what_the_model_does(model, lengths):
             cache.drop_rows(finished)
             expected_cache.drop_rows(finished)
         tokens = torch.arange(len(cache.last))[:, None] + 7 * step % 40
-        expected = model.hidden_states(tokens, cache=expected_cache)[:, -1]
+        expected = model(tokens, cache=expected_cache)[:, -1]
         torch.testing.assert_close(decoder.read(tokens), expected)
         assert cache.time == expected_cache.time
     torch.testing.assert_close(cache.keys, expected_cache.keys)
@@ -64,7 +64,7 @@ def test_a_vector_of_zeros_stays_zero(model):
     for block in model.blocks:
         block.attention.query_key_value.weight.zero_()
     cache = prompts_read(model, (4,))
-    expected = model.hidden_states(torch.tensor([[7]]), cache=deepcopy(cache))[:, -1]
+    expected = model(torch.tensor([[7]]), cache=deepcopy(cache))[:, -1]
     found = Decoder(model, cache).read(torch.tensor([[7]]))
     torch.testing.assert_close(found, expected)
 
