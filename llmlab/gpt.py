@@ -10,7 +10,9 @@ numbers that describe a position, `heads` parallel attentions of `d_head` number
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 
 import torch
 import torch.nn.functional as F
@@ -109,6 +111,26 @@ class GPTConfig:
         )
 
 
+def in_many_bits(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Let a function compute in float32 even where mixed precision asks for few bits.
+
+    Mixed precision is for speed, and attention's backward pass is slower in few bits.
+    """
+
+    def many_bits(x):
+        return x.float() if torch.is_tensor(x) and x.is_floating_point() else x
+
+    @wraps(function)
+    def computed(*arguments, **settings):
+        if not torch.is_autocast_enabled("cpu"):
+            return function(*arguments, **settings)
+        with torch.autocast("cpu", enabled=False):
+            return function(*map(many_bits, arguments), **settings)
+
+    return computed
+
+
+@in_many_bits
 def attention(
     queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, causal: bool
 ) -> Tensor:

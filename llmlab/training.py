@@ -218,10 +218,10 @@ PRECISIONS = ("float32", "bfloat16")
 def mixed_precision(precision: str) -> torch.autocast:
     """A context for the forward pass: `with mixed_precision(precision): loss = ...`
 
-    In "bfloat16" matrix products and attention keep 8 bits of a number's digits in
-    place of 24, and sums of two such numbers run faster where the processor has
-    instructions for them (see `multiplies_bfloat16`). Weights, the residual stream,
-    softmax, loss and the optimisers stay in float32, so that small updates are not
+    In "bfloat16" matrix products keep 8 bits of a number's digits in place of 24, and
+    sums of two such numbers run faster where the processor has instructions for them
+    (see `multiplies_bfloat16`). Weights, the residual stream, attention's comparing and
+    averaging, loss and the optimisers stay in float32, so that small updates are not
     rounded away (Micikevicius et al. 2018; Kalamkar et al. 2019). "float32" changes
     nothing.
     """

@@ -15,7 +15,7 @@ from torch import nn
 from llmlab import training
 from llmlab.batching import next_token_batch
 from llmlab.checkpoints import weights_hash
-from llmlab.gpt import GPT, GPTConfig
+from llmlab.gpt import GPT, GPTConfig, attention
 from llmlab.pretraining import prediction_loss, pretraining_step
 from llmlab.tokenizer import Tokenizer
 from llmlab.training import (
@@ -275,6 +275,17 @@ def test_bfloat16_multiplies_in_few_bits_and_keeps_loss_and_weights_in_many():
     loss.backward()
     for parameter in model.parameters():
         assert parameter.dtype == parameter.grad.dtype == torch.float32
+
+
+def test_attention_is_computed_in_many_bits_whatever_the_precision():
+    generator = torch.Generator().manual_seed(0)
+    queries, keys, values = torch.randn(3, 2, 4, 9, 8, generator=generator)
+    exact = attention(queries, keys, values, None, True)
+    with mixed_precision("bfloat16"):
+        found = attention(queries, keys, values, None, True)
+        mixed = attention(queries.bfloat16(), keys, values, None, True)
+    assert torch.equal(found, exact)
+    assert mixed.dtype == torch.float32
 
 
 def test_an_unknown_precision_is_named():

@@ -374,7 +374,8 @@ def causal_attention(queries, keys, values):
 
 # %% [markdown]
 # The library asks PyTorch for it, which has a fast kernel of its own. What it
-# returns must be the same.
+# returns must be the same. (The line with `@` concerns training with short numbers,
+# which this course hardly does.)
 
 # %%
 print(getsource(gpt.attention))
