@@ -380,7 +380,8 @@ def test_a_broken_submission_gets_a_reason_and_stops_nobody(grades, name, reason
 
 
 @each_assignment
-def test_nbgrader_makes_the_same_student_notebook(source):
+def test_nbgrader_makes_the_same_student_notebook(source, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where the settings make nbgrader's folder
     preprocessors = pytest.importorskip("nbgrader.preprocessors")
     loader = PyFileConfigLoader("nbgrader_config.py", path=str(EXERCISES))
     config = loader.load_config()
