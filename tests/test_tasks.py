@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from jupyter_server.services.config.manager import ConfigManager
 
 from llmlab.paths import ROOT
 
@@ -102,6 +103,19 @@ def test_the_course_opens_at_its_first_page_and_keeps_its_token(tasks, monkeypat
     words = tasks.commands[-1]
     assert f"--LabApp.default_url=/lab/tree/{tasks.FIRST_PAGE}" in words
     assert not any("token" in word.lower() for word in words)
+
+
+def test_jupyterlab_asks_nothing_and_shows_no_menu_of_instructors(
+    tasks, monkeypatch, tmp_path
+):
+    call(tasks, monkeypatch, "setup")
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "nothing of a person"))
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(tasks.VENV / "etc" / "jupyter"))
+    labconfig = ConfigManager(config_dir_name="labconfig")  # as JupyterLab looks
+    notification = "@jupyterlab/apputils-extension:notification"
+    settings = labconfig.get("default_setting_overrides")[notification]
+    assert settings == {"checkForUpdates": False, "fetchNews": "false"}
+    assert labconfig.get("page_config")["disabledExtensions"]["@jupyter/nbgrader"]
 
 
 def test_cleaning_keeps_what_a_person_made(tasks, monkeypatch):
