@@ -1,8 +1,8 @@
 """Scaling laws: what small runs say about a larger one.
 
 Over many sizes of run, what a model has still to learn falls as a power of what it was
-given (Kaplan et al. 2020, "Scaling laws for neural language models"; Hoffmann et al.
-2022, "Training compute-optimal large language models"):
+given (Kaplan et al. 2020, "Scaling laws for neural language models", with a floor of
+zero; Hoffmann et al. 2022, "Training compute-optimal large language models", with one):
 
     loss - floor  ~  amount ** -exponent
 

@@ -1,12 +1,12 @@
 """The tasks: an environment is whole or built anew, and nothing of a person is lost."""
 
 import importlib.util
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from jupyter_server.services.config.manager import ConfigManager
 
 from llmlab.paths import ROOT
 
@@ -105,17 +105,17 @@ def test_the_course_opens_at_its_first_page_and_keeps_its_token(tasks, monkeypat
     assert not any("token" in word.lower() for word in words)
 
 
-def test_jupyterlab_asks_nothing_and_shows_no_menu_of_instructors(
-    tasks, monkeypatch, tmp_path
-):
+def test_jupyterlab_asks_nothing_and_shows_no_menu_of_instructors(tasks, monkeypatch):
     call(tasks, monkeypatch, "setup")
-    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "nothing of a person"))
-    monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(tasks.VENV / "etc" / "jupyter"))
-    labconfig = ConfigManager(config_dir_name="labconfig")  # as JupyterLab looks
-    notification = "@jupyterlab/apputils-extension:notification"
-    settings = labconfig.get("default_setting_overrides")[notification]
-    assert settings == {"checkForUpdates": False, "fetchNews": "false"}
-    assert labconfig.get("page_config")["disabledExtensions"]["@jupyter/nbgrader"]
+    # Where JupyterLab looks for the settings of its environment.
+    labconfig = tasks.VENV / "etc" / "jupyter" / "labconfig"
+    overrides, page = (
+        json.loads((labconfig / f"{name}.json").read_text("utf-8"))
+        for name in ("default_setting_overrides", "page_config")
+    )
+    notification = overrides["@jupyterlab/apputils-extension:notification"]
+    assert notification == {"checkForUpdates": False, "fetchNews": "false"}
+    assert page["disabledExtensions"]["@jupyter/nbgrader"]
 
 
 def test_cleaning_keeps_what_a_person_made(tasks, monkeypatch):

@@ -81,9 +81,11 @@ for pair in shown.values():
     print(f"{pair.phenomenon}\n   good: {pair.good}\n   bad:  {pair.bad}")
 
 # %% [markdown]
-# A coin would be right in half of the pairs. **Predict:** which phenomenon will
-# be the hardest? What does one need to know for *her* in *Ivy … on her apron*,
-# that one does not need for *a* in *a dry cart*?
+# A coin would be right in half of the pairs. A share of some pairs is an estimate of
+# the share of all; in brackets stands the interval that holds the true one 95 times
+# in 100 (Wilson 1927). **Predict:** which phenomenon will be the hardest? What does
+# one need to know for *her* in *Ivy … on her apron*, that one does not need for *a* in
+# *a dry cart*?
 
 # %%
 shares = minimal_pairs(base, tokenizer, pairs)
@@ -112,7 +114,10 @@ plots.share_intervals(
 # %% [markdown]
 # Most rules that a neighbour settles are easy. The hardest depends on a word
 # farther back: whether it is *his* or *her* apron, the name decides, and of every
-# name the model had to learn whether it is a man's or a woman's.
+# name the model had to learn whether it is a man's or a woman's. *A or an* is no
+# easier than *he or she* (their intervals overlap), although a neighbour settles it:
+# a token does not show its letters, and of every word the model had to learn how it
+# begins.
 #
 # Is this knowledge of rules, or has it just seen the words together before? Take
 # only those pairs in which the spot with the mistake, with a word on either side,
@@ -367,8 +372,8 @@ claim(
 # %% [markdown]
 # ### The other way round
 #
-# Who knows that *Viktor lives at the boathouse* knows who lives at the boathouse.
-# Does the model? Take the facts that were read at least four times as often
+# Who knows that *Viktor lives at the boathouse* knows of somebody who lives at the
+# boathouse. Does the model? Take the facts that were read at least four times as often
 # forward as backward, and that can be asked both ways. **Predict** the second
 # number.
 
@@ -399,7 +404,7 @@ claim(
 # %% [markdown]
 # Every one of these facts *was* told backward, now and then. For a clean test we
 # need new facts of which we know that each was told in one direction only. So we
-# make some up: every person gets a lucky charm. A copy of the model reads half of
+# make some up: thirty persons get a lucky charm each. A copy of the model reads half of
 # them forward,
 #
 # > The lucky charm of Viktor is the whistle.
@@ -808,9 +813,9 @@ claim("The damage at other words is less than half of that", high < low / 2)
 # %% [markdown]
 # That is evidence of a cause and not only a picture. The name mover moves names,
 # and little else. The other head is instructive too: it does not look at names,
-# and yet taking it out may do some harm, for heads build on what others have
-# gathered. Whoever looks at one attention map and tells a story has only half of
-# it; the other half is what breaks.
+# and yet taking it out harms them more than other words, for heads build on what
+# others have gathered. So neither sign is enough alone. Whoever looks at an attention
+# map and tells a story has only half of it; the other half is what breaks.
 
 # %% [markdown]
 # ## 6 · What each layer would say
@@ -958,9 +963,10 @@ claim("That is more than chance", same_kind.interval[0] > chance)
 # Last, the suspicion that every good result must face: does it merely recite?
 # Three tests. **First:** if it had learned its pages by heart, it would be much
 # less surprised by them than by new ones. We compare unread pages with pages that it
-# read once, long ago or in the last of its updates. To make the comparison sharper,
-# we take off each page's own entropy, which we know. What is left is the surprise
-# *beyond the dice*. **Predict** the three numbers, or at least their order.
+# read once, long ago or near the end of its training, when the learning rate was
+# already low. To make the comparison sharper, we take off each page's own entropy,
+# which we know. What is left is the surprise *beyond the dice*. **Predict** the three
+# numbers, or at least their order.
 
 
 # %%
@@ -1000,7 +1006,7 @@ claim(
 
 # %% [markdown]
 # If it had the pages by heart, it would know how the dice fell on them. Of the pages
-# that it read last a trace is left, a few hundredths of a nat; of the earlier ones
+# that it read last a trace is left, one or two hundredths of a nat; of the earlier ones
 # nothing that we can measure. What it learned from a page, it learned about *all*
 # pages.
 #
@@ -1082,8 +1088,7 @@ for author, texts in stories.items():
 # New sentences, and most of them right: it has learned how sentences are *made*.
 # What fails more often is the last line. A sentence can be perfect and still lend
 # a lantern that was lost one line before. Form comes first, then facts; to keep
-# track of what happened is the hardest, and you have seen that the work of it
-# rests on a few heads.
+# track of what happened is the hardest.
 
 # %% [markdown]
 # ## What did not work at this size
@@ -1107,7 +1112,7 @@ for author, texts in stories.items():
 #   give the interval.
 # - Facts are known in the direction in which they were read. Look at one curve for
 #   each kind of question: pooled, they can tell a story that is in neither.
-# - A head does what its text has paid for. To look is not to act: ablate it.
+# - A head does what its text has paid for. To look is not to act: take it out.
 # - The logit lens reads every layer as if it were the last. A map in two
 #   dimensions flatters; measure in all of them.
 # - By heart or understood is a matter of comparison: with unread pages, and with
