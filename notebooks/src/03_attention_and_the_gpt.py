@@ -142,7 +142,7 @@ claim("Who likes whom is mutual", torch.allclose(likeness, likeness.T))
 # No direction fits better than one's own, so nobody needs anybody else; and *she*
 # could not look at *Ivy* without *Ivy* looking at *she*. What I seek is not what
 # I am. So the model learns three matrices that turn each vector into a query, a
-# key and a value. All that you are going to see in its heads is the work of those
+# key and a value. All that you are going to see it look at is the work of those
 # matrices.
 
 # %% [markdown]
@@ -176,9 +176,10 @@ claim("Down a column they are not", ((wrong - 8).abs() > 0.5).all())
 # %% [markdown]
 # ## 4 · How large may a score be?
 #
-# Our vectors had two numbers. A head of the model has many more, and a dot product
-# adds up as many products. Take vectors of plus and minus ones, 4 numbers long,
-# and compare all 16 of them with `(1, 1, 1, 1)`. **Which scores occur, and how
+# Our vectors had two numbers. A model has many more, and it shares them out among
+# several attentions side by side, its **heads** (section 6). A dot product adds up as
+# many products as a head has numbers. Take vectors of plus and minus ones, 4 numbers
+# long, and compare all 16 of them with `(1, 1, 1, 1)`. **Which scores occur, and how
 # often?**
 
 # %%
@@ -239,7 +240,8 @@ claim(
 # (Vaswani et al. 2017).
 #
 # **The popular mistake** is $\sqrt{\text{width}}$, the width of the *model*. With
-# 16 heads that divides by four times too much. **Predict** how it shows.
+# 16 heads, each a sixteenth of the width, that divides by four times too much.
+# **Predict** how it shows.
 
 # %%
 heads, d_head = 16, 64
@@ -747,7 +749,7 @@ claim(
 
 # %% [markdown]
 # And does the grown model use the other two? Take a part away from it and see what
-# the loss on unseen text does.
+# the loss on unseen text does. (Its unit is the *nat*: a guess costs $-\ln p$.)
 
 # %%
 documents = village.documents(40, seed=0, split="validation")
@@ -826,8 +828,11 @@ per_token = {
 forward = bill(per_token, "FLOPs a token")
 
 # %% [markdown]
-# Training has to go backward too, and there every product needs two: one for the
-# gradient of the weights, one for that of the inputs. So a step of training costs
+# To learn, a model needs to know for each weight whether the loss rises or falls with
+# it. That slope is its **gradient**; it is computed from the last product back to the
+# first, and then the **optimiser** changes the weights by it (chapter 5). On the way
+# back every product needs two: one for the gradient of the weights, one for that of the
+# inputs. So a step of training costs
 # three forward passes (and what the optimiser does, which is the same however long
 # the batch). PyTorch can count while it computes:
 
@@ -1113,8 +1118,8 @@ claim("All logits agree to a billionth", gap < 1e-9, measured=gap)
 # - Attention is a weighted mean. Queries and keys decide the weights, values are
 #   what is averaged.
 # - Scores are divided by √d_head, masked *before* the softmax, and the softmax runs
-#   along the keys. Each mistake runs without an error; a mean of eights, and a
-#   perturbation, find them.
+#   along the keys. Each mistake runs without an error; the size of the scores, a mean
+#   of eights and a perturbation find them.
 # - Heads ask several questions side by side, at no extra cost. Rotary positions
 #   make a score depend on the distance.
 # - A block adds what attention found and what a small network made of it. The

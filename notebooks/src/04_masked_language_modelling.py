@@ -60,7 +60,7 @@ def read(text):
 #
 # A model that reads from left to right must guess before it sees those words. This
 # chapter trains one that sees both sides. The game is old: teachers call it a cloze
-# test. In 2019 Devlin and others trained a network called BERT by it. Models of its
+# test. In 2018 Devlin and others trained a network called BERT by it. Models of its
 # kind still search, sort and tag text, where nothing has to be written.
 
 # %% [markdown]
@@ -154,9 +154,10 @@ for name, (count, of) in count_fates(batch, originals).items():
 # ## 3 · The score, with a pencil
 #
 # The charge for a guess is its surprise, $-\ln p$ of the token that really stood
-# there. Only the chosen places are charged. Take three places, one of them hidden;
-# the model gives the hidden token $p = \frac14$, and it copies the two tokens that it
-# can see, with certainty. **Work out** the loss ($\ln 4 \approx 1.39$).
+# there; its unit is the *nat*. Only the chosen places are charged. Take three places,
+# one of them hidden; the model gives the hidden token $p = \frac14$, and it copies the
+# two tokens that it can see, with certainty. **Work out** the loss
+# ($\ln 4 \approx 1.39$).
 
 # %%
 surprises = torch.tensor([0.0, math.log(4), 0.0])
@@ -281,10 +282,11 @@ plots.loss_curve(
 )
 
 # %% [markdown]
-# There is no entropy line in this picture. The village counts its dice in the order
-# in which it writes, and so it knows what a reader *from left to right* cannot know.
-# What can be known about a word from both sides it does not tell. We have to judge
-# by other means: how often is the first guess right, on documents that it never saw?
+# How low could it get? For models that read from left to right chapter 5 will draw that
+# line: the village throws dice to write its texts, it counts them in the order in which
+# it writes, and so it knows what such a reader cannot know. What can be known about a
+# word from both sides it does not tell. We have to judge by other means: how often is
+# the first guess right, on documents that it never saw?
 
 # %%
 validation_documents = list(village.documents(500, seed=0, split="validation"))
@@ -398,7 +400,8 @@ for name, share in fill(run_b, tokenizer, pangram)[:4]:
     print(f"{share:6.1%} {name}")
 
 # %% [markdown]
-# Nonsense: it has never met the sign `<mask>` and never needed a neighbour.
+# (Here, too, you see its answer only once you run the cell.) It is nonsense: this model
+# has never met the sign `<mask>` and never needed a neighbour.
 #
 # **Run C** hides properly, and then asks for *every* token, those it can see and even
 # the padding at the end of short rows. Most of its guesses are copying. Its loss is
@@ -425,11 +428,9 @@ claim(
 # So far the model may be no worse for it. What is broken is the *number* by which you
 # would have judged it.
 #
-# This one has been published more than once, in
-# [a repository for exactly this game](https://github.com/lucidrains/mlm-pytorch/issues/2)
-# for instance. People who mend it are alarmed, for their loss *rises*. A loss is a
-# number about the places where you asked. If you do not know which those are, you do
-# not know what it says.
+# It is easy to make and hard to see. Whoever mends it may be alarmed, for then the loss
+# *rises*. A loss is a number about the places where you asked. If you do not know which
+# those are, you do not know what it says.
 #
 # Two counts of a single batch find both mistakes before a single update is made:
 
@@ -526,9 +527,10 @@ FillIn(
 #
 # There is a word whose choice depends on its right neighbour alone: *a* or *an*. We
 # take every *an* of the unseen documents and as many *a*. Whoever always says *a* is
-# right in half of them. (Try it on the village's minimal pairs instead, and 95 of 100
-# would be right: nearly all of them need *a*.) **Predict:** what does the masked model
-# get, and what the base model of chapter 5, which sees the left side only?
+# right in half of them. (In the pairs of sentences with which chapter 6 tests grammar
+# it would be right in 95 of 100: nearly all of them need *a*.) **Predict:** what does
+# the masked model get, and what the base model of chapter 5, which sees the left side
+# only?
 
 # %%
 A, AN = (tokenizer.encode(word)[0] for word in (" a", " an"))
@@ -718,8 +720,8 @@ claim(
 # already said most of it, and the model with more practice does as well there or
 # better. In nats it makes up for all that it lost at the beginning. So the masked model
 # is right more often, and it is not less surprised: which of the two is better depends
-# on the question. (More to look at cannot hurt in itself. A lead below zero is the
-# price of less practice.)
+# on the question. (To an ideal guesser more to look at cannot hurt. A lead below zero
+# is probably the price of less practice; we did not measure it.)
 
 # %% [markdown]
 # ## 9 · What a masked model cannot do
@@ -960,7 +962,8 @@ claim(
 # **3. You want to sort sentences from the most to the least probable. Which model?**
 #
 # <details><summary>The masked one, since it guesses better.</summary>
-# Single words, yes. Its guesses do not multiply to a probability.</details>
+# Its first guess is right a little more often, yes. But its guesses do not multiply to
+# a probability.</details>
 # <details><summary>The causal one.</summary>
 # Right: its guesses are the steps of a chain, and their product is the probability of
 # the text.</details>
