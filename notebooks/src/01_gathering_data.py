@@ -555,9 +555,9 @@ claim(
 )
 
 # %% [markdown]
-# Short bands find everything and compare too much; long bands compare little and
-# find nothing. Now our web. **Predict** how many of all the pairs have to be
-# compared.
+# Short bands find everything and compare too much; long bands compare little and find
+# only the closest copies. Now our web. **Predict** how many of all the pairs have to
+# be compared.
 
 # %%
 shelves = near_duplicates.Shelves()
@@ -819,9 +819,9 @@ for name in ("web", "books", "manual"):
     )
 
 # %% [markdown]
-# The mix read only a little of each source, so every specialist beats it at home.
-# But it is never lost. Take each diet's distance from the best diet on the same
-# test, and of these distances the largest:
+# The mix read a fifth as much of each source as its specialist did, so every
+# specialist beats it at home. But it is never lost. Take each diet's distance from
+# the best diet on the same test, and of these distances the largest:
 
 # %%
 best = {test: min(row[test] for row in losses.values()) for test in test_sets}
@@ -848,8 +848,9 @@ claim(
 )
 
 # %% [markdown]
-# And the lessons, of which the filter had thrown away so many? What is left of them
-# on the web is not enough:
+# And the lessons, of which the filter had thrown away so many? The web still has
+# some, but few different ones and none that is all French; the mix has others too.
+# (To leave the web unfiltered does not help: see the first row.)
 
 # %%
 best_other = min(losses[diet]["lessons"] for diet in DIETS if diet != "a mix")
@@ -861,7 +862,8 @@ claim(
 )
 
 # %% [markdown]
-# No training loss would have shown what was missing. Somebody had to test for it.
+# A loss on the web alone would not have shown that the lessons are weak. Somebody had
+# to test for it.
 #
 # Last, the first two rows. Both models have read the web, one raw and one clean.
 # **Predict:** which had the lower loss *in training*?
@@ -898,7 +900,7 @@ claim(
 )
 
 # %% [markdown]
-# Menus and copies are easy to guess, and that is all that the fine curve says. The
+# Menus and copies are easy to guess, and that is all that the low loss says. The
 # same number of tokens taught less. **A training loss compares models only if they
 # read the same text.**
 
