@@ -1,23 +1,18 @@
 """For every test and notebook: no network, one thread, and no silent pass in nbval."""
 
-import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent
-sys.path[:0] = [str(ROOT / "tests" / "offline"), str(ROOT / "notebooks")]
-
-import kernel_environment  # noqa: E402
-import network_guard  # noqa: E402
+from authoring import network_guard, surroundings
 
 
 def pytest_configure(config):
     folder = tempfile.TemporaryDirectory(prefix="llmlab-tests-")
     config.add_cleanup(folder.cleanup)
     # Before any test module can import torch, which reads its threads once.
-    kernel_environment.prepare(Path(folder.name))
+    surroundings.prepare(Path(folder.name))
     network_guard.install()
     if config.getoption("nbval", default=False):
         _execute_cells_as_jupyterlab_does()

@@ -147,17 +147,17 @@ def bench(arguments):
 
 def notebooks(arguments):
     """build the notebooks from notebooks/src"""
-    run(PYTHON, "notebooks/build.py", *arguments)
+    run(PYTHON, "-m", "authoring", "notebooks", *arguments)
 
 
 def check_notebooks(arguments):
     """say which notebooks are not what their sources build"""
-    run(PYTHON, "notebooks/build.py", "--check", *arguments)
+    run(PYTHON, "-m", "authoring", "notebooks", "--check", *arguments)
 
 
 def sync_notebooks(arguments):
     """bring edits made in JupyterLab back to notebooks/src"""
-    run(PYTHON, "notebooks/build.py", "--sync", *arguments)
+    run(PYTHON, "-m", "authoring", "notebooks", "--sync", *arguments)
 
 
 def exercises(arguments):

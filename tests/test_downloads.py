@@ -9,8 +9,8 @@ import threading
 from dataclasses import replace
 
 import pytest
-from network_guard import NetworkBlocked
 
+from authoring.network_guard import NetworkBlocked
 from llmlab.paths import ROOT
 from llmlab.real_text import downloads
 from llmlab.real_text.downloads import Download, available, download, fetch

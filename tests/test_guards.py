@@ -9,8 +9,8 @@ import sys
 import nbformat
 import pytest
 import torch
-from network_guard import NetworkBlocked
 
+from authoring.network_guard import NetworkBlocked
 from llmlab.paths import ROOT
 
 # Reserved for documentation (RFC 5737, RFC 2606): nobody answers there.
@@ -65,7 +65,7 @@ def test_one_thread_and_no_runs_of_somebody(tmp_path):
     assert ROOT not in RUNS.parents
     # Looked at in a session of its own: notebooks of this one may have labels there.
     code = (
-        "import pathlib, sys; from kernel_environment import prepare; "
+        "import pathlib, sys; from authoring.surroundings import prepare; "
         "prepare(pathlib.Path(sys.argv[1])); from llmlab.paths import RUNS; "
         "print(RUNS, RUNS.exists())"
     )
@@ -125,7 +125,7 @@ def words(tmp_path_factory):
         nbformat.write(notebook, folder / f"{name}.ipynb")
     command = [sys.executable, "-m", "pytest", "-p", "conftest", "--color=no", "-rA"]
     command += ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=5"]
-    command += [f"--nbval-sanitize-with={ROOT / 'notebooks' / 'sanitize.cfg'}"]
+    command += [f"--nbval-sanitize-with={ROOT / 'authoring' / 'sanitize.cfg'}"]
     search = os.pathsep.join([str(ROOT), os.environ["PYTHONPATH"]])
     environment = {**os.environ, "PYTHONPATH": search}
     done = subprocess.run(

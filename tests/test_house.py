@@ -276,7 +276,10 @@ def test_a_notebook_was_built_from_its_source_as_it_is_now(path):
 def test_a_notebook_is_light_and_short_enough(path):
     metadata = json.loads(path.read_text("utf-8"))["metadata"]
     assert os.path.getsize(path) < 2_000_000
-    assert metadata["llmlab"]["minutes"] <= 3
+    minutes = metadata["llmlab"]["minutes"]
+    assert minutes <= 3
+    first_page = "".join(cells_of(path, "markdown")[0]["source"])
+    assert re.search(r"\*\*Time\*\* (\d+) minutes? ", first_page)[1] == str(minutes)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)

@@ -4,12 +4,13 @@ import base64
 import json
 import os
 
-import build as notebook_build
 import pytest
+
+from authoring import notebooks as notebook_build
 
 SOURCE = """# %% [markdown]
 # # A tiny lesson
-# It takes about {{minutes}} minutes.
+# It takes about 1 minute.
 
 # %%
 import matplotlib.pyplot as plt
@@ -130,7 +131,7 @@ def test_sync_without_edits_changes_nothing(built):
     assert (built / "src" / "01_tiny.py").read_text() == SOURCE
 
 
-def test_sync_brings_an_edit_back_and_keeps_tags_and_placeholder(built):
+def test_sync_brings_an_edit_back_and_keeps_tags(built):
     edit(built, 0, "A tiny lesson", "A small lesson")
     edit(built, 2, "second", "third")
     assert notebook_build.main(["--sync"]) == 0
@@ -147,10 +148,25 @@ def test_sync_never_undoes_an_edit_of_the_source(built, capsys):
     assert "newest" in source.read_text()
 
 
-def test_sync_refuses_an_edited_measurement(built, capsys):
-    edit(built, 0, "about 1 minute", "about 9 minutes")
+def test_sync_refuses_a_pasted_picture_by_name(built, capsys):
+    path = built / "01_tiny.ipynb"
+    notebook = json.loads(path.read_text("utf-8"))
+    pasted = {"image.png": {"image/png": "iVBORw0KGgo="}}
+    notebook["cells"][0] |= {
+        "attachments": pasted,
+        "source": "![image.png](attachment:image.png)",
+    }
+    path.write_text(json.dumps(notebook), "utf-8")
     assert notebook_build.main(["--sync"]) == 2
-    assert "measured minutes" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "01_tiny.ipynb, Cell 0" in message and "pasted picture" in message
+    assert (built / "src" / "01_tiny.py").read_text() == SOURCE
+
+
+def test_sync_refuses_a_line_that_would_cut_its_cell_in_two(built, capsys):
+    edit(built, 2, 'print("first"', '# %% a heading\nprint("first"')
+    assert notebook_build.main(["--sync"]) == 2
+    assert "Cell 2" in capsys.readouterr().err
     assert (built / "src" / "01_tiny.py").read_text() == SOURCE
 
 
@@ -171,13 +187,6 @@ def test_an_unknown_notebook_is_answered_with_those_there_are(lessons, capsys):
 )
 def test_minutes_are_rounded_up_and_do_not_flicker(seconds, stored, minutes):
     assert notebook_build.settled_minutes(seconds, stored) == minutes
-
-
-def test_minutes_read_as_english():
-    fill = notebook_build.fill_minutes
-    assert fill("{{minutes}} minutes", 1) == "1 minute"
-    assert fill("{{minutes}} minutes", 3) == "3 minutes"
-    assert fill("Minutes: {{minutes}}", 3) == "Minutes: 3"
 
 
 def test_notes_in_a_picture_are_dropped_and_its_content_kept():

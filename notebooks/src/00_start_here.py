@@ -11,7 +11,7 @@
 # **You need** Python as far as functions and lists. No graphics card, no network,
 # and no earlier course on neural networks.
 #
-# **Time** {{minutes}} minutes to run on two processor cores; half an hour to read
+# **Time** 1 minute to run on two processor cores; half an hour to read
 # and play.
 #
 # **Where we are in the model's life:** outside, looking at all of it.

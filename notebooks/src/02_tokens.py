@@ -7,7 +7,7 @@
 #
 # **You need** [0 · Start here](00_start_here.ipynb), and to read short Python.
 #
-# **Time** {{minutes}} minutes to run on two processor cores; an hour to work through.
+# **Time** 1 minute to run on two processor cores; an hour to work through.
 #
 # **Where we are in the model's life:** before its birth. A network computes with
 # numbers and never sees a letter. Here the numbers are made.

@@ -9,7 +9,7 @@
 # **You need** [0 · Start here](00_start_here.ipynb), and to know what a product of
 # two matrices is.
 #
-# **Time** {{minutes}} minutes to run on two processor cores; an hour and a half to
+# **Time** 1 minute to run on two processor cores; an hour and a half to
 # work through.
 #
 # **Where we are in the model's life:** before it is born. This is its body.

@@ -9,7 +9,7 @@
 #
 # **You need** [5 · Next-token pre-training](05_next_token_pretraining.ipynb).
 #
-# **Time** {{minutes}} minutes to run on two processor cores, most of it two
+# **Time** 1 minute to run on two processor cores, most of it two
 # training runs; an hour to work through.
 #
 # **Where we are in the model's life:** `random → base → instruct`.

@@ -9,7 +9,7 @@
 #
 # **You need** [7 · Instruction tuning](07_instruction_tuning.ipynb).
 #
-# **Time** {{minutes}} minutes to run on two processor cores, a third of it one
+# **Time** 2 minutes to run on two processor cores, a third of it one
 # training run; an hour and a half to work through.
 #
 # **Where we are in the model's life:**

@@ -7,7 +7,9 @@ people, must not reach a stored output.
 import os
 from pathlib import Path
 
-OFFLINE = Path(__file__).resolve().parent.parent / "tests" / "offline"
+ROOT = Path(__file__).resolve().parent.parent
+# Every Python started from here finds this clone first, and the guard of the network.
+SEARCHED = [str(ROOT / "authoring" / "offline"), str(ROOT)]
 
 
 def prepare(empty_folder: Path) -> None:
@@ -21,6 +23,6 @@ def prepare(empty_folder: Path) -> None:
     os.environ["IPYTHONDIR"] = str(empty_folder / "ipython")
     # The kernel chooses its own backend only where nobody has.
     os.environ.pop("MPLBACKEND", None)
-    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    if str(OFFLINE) not in paths:
-        os.environ["PYTHONPATH"] = os.pathsep.join([str(OFFLINE), *filter(None, paths)])
+    others = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    paths = [*SEARCHED, *(path for path in others if path and path not in SEARCHED)]
+    os.environ["PYTHONPATH"] = os.pathsep.join(paths)

@@ -1,19 +1,19 @@
 """Build the notebooks, outputs included, from the text sources in notebooks/src.
 
-    python notebooks/build.py               build all
-    python notebooks/build.py 01 03         build those whose names begin so
-    python notebooks/build.py --check       say which are not what their source builds
-    python notebooks/build.py --sync 01     bring edits made in JupyterLab back
+    python -m authoring notebooks               build all
+    python -m authoring notebooks 01 03         build those whose names begin so
+    python -m authoring notebooks --check       say which their sources no longer build
+    python -m authoring notebooks --sync 01     bring edits made in JupyterLab back
 
 A source is a py:percent script without a header. Built twice from the same source on
 the same machine, a notebook is the same byte for byte, so that a difference in git is
-a difference in the lesson. Three things in a source mean something to the build:
+a difference in the lesson. The minutes that the run took go into the metadata, and a
+test holds the first page to them. Two tags in a source mean something to the build:
 
-* `{{minutes}}` in a text cell becomes the minutes that the run took, rounded up;
-* the tag `nbval-ignore-output` marks a cell whose output cannot be stable: it is run,
-  its output is not stored and not compared; with the tag `example-output` beside it,
-  it is stored, for readers who do not run the notebook;
-* the tag `raises-exception` marks a cell that fails on purpose.
+* `nbval-ignore-output` marks a cell whose output cannot be stable: it is run,
+  its output is not stored and not compared; with `example-output` beside it, it is
+  stored, for readers who do not run the notebook;
+* `raises-exception` marks a cell that fails on purpose.
 """
 
 import argparse
@@ -22,19 +22,20 @@ import hashlib
 import json
 import math
 import os
-import re
 import sys
 import tempfile
 import time
+from itertools import zip_longest
 from pathlib import Path
 
 import jupytext
 import nbformat
-from kernel_environment import prepare
 from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, DeadKernelError
 
-SOURCES = Path(__file__).resolve().parent / "src"
+from authoring.surroundings import ROOT, prepare
+
+SOURCES = ROOT / "notebooks" / "src"
 PERCENT = {"extension": ".py", "format_name": "percent"}
 KERNEL = {
     "kernelspec": {
@@ -44,7 +45,6 @@ KERNEL = {
     },
     "language_info": {"name": "python"},
 }
-PLACEHOLDER = "{{minutes}}"
 SECONDS_A_CELL = 600
 VOLATILE, EXAMPLE = "nbval-ignore-output", "example-output"
 # A widget's view names a model that is gone with its kernel; the picture and the
@@ -124,14 +124,6 @@ def settled_minutes(seconds: float, stored: int | None) -> int:
     return stored if stored is not None and 0 <= stored - measured <= 1 else measured
 
 
-def fill_minutes(text: str, minutes: int) -> str:
-    unit = "minute" if minutes == 1 else "minutes"
-    pattern = re.escape(PLACEHOLDER) + r"( minutes?\b)?"
-    return re.sub(
-        pattern, lambda found: f"{minutes} {unit}" if found[1] else f"{minutes}", text
-    )
-
-
 def without_notes(png: bytes) -> bytes:
     """The picture without the chunks that name software, version or time.
 
@@ -172,9 +164,6 @@ def build(source: Path) -> str:
     seconds = execute(notebook, path)
     old = stored.metadata.get("llmlab", {}) if stored else {}
     minutes = settled_minutes(seconds, old.get("minutes"))
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            cell.source = fill_minutes(cell.source, minutes)
     settle_outputs(notebook)
     notebook.metadata = nbformat.from_dict(
         {
@@ -203,9 +192,7 @@ def sync(source: Path) -> str:
             "notebook back would undo that change. Keep one side: build the notebook "
             "again, or restore the source as it was."
         )
-    original = read_source(source)
-    restore_placeholders(notebook, original, built_from["minutes"])
-    if same_cells(notebook, original):
+    if differing_cell(notebook, read_source(source)) is None:
         return source.read_text("utf-8")
     notebook.metadata = nbformat.from_dict(
         {
@@ -215,38 +202,27 @@ def sync(source: Path) -> str:
             }
         }
     )
-    return jupytext.writes(notebook, fmt=PERCENT)
+    text = jupytext.writes(notebook, fmt=PERCENT)
+    lost = differing_cell(notebook, jupytext.reads(text, fmt=PERCENT))
+    if lost is not None:
+        raise BuildError(
+            f"{path.name}, Cell {lost} (counting all cells from 0) cannot be kept in "
+            f"{source.name}: it holds a pasted picture, or a line that begins a new "
+            "cell there, such as `# %%`. Save the picture as a file and name that; "
+            "word the line otherwise. Nothing was written."
+        )
+    return text
 
 
-def restore_placeholders(notebook, original, minutes: int) -> None:
-    lines = [
-        line
-        for cell in original.cells
-        if cell.cell_type == "markdown"
-        for line in cell.source.splitlines()
-        if PLACEHOLDER in line
-    ]
-    for line in lines:
-        filled = fill_minutes(line, minutes)
-        for cell in notebook.cells:
-            if cell.cell_type == "markdown" and filled in cell.source.splitlines():
-                cell.source = cell.source.replace(filled, line)
-                break
-        else:
-            raise BuildError(
-                f"The line with the measured minutes was edited in the notebook: "
-                f"{filled!r}. Put it back there, and change it in the source instead."
-            )
+def differing_cell(notebook, other) -> int | None:
+    """The first cell whose kind, text, tags or attachments the other has otherwise."""
 
+    def essence(cell):
+        tags = cell.metadata.get("tags", [])
+        return cell.cell_type, cell.source, tags, cell.get("attachments") or {}
 
-def same_cells(notebook, other) -> bool:
-    def essence(cells):
-        return [
-            (cell.cell_type, cell.source, cell.metadata.get("tags", []))
-            for cell in cells
-        ]
-
-    return essence(notebook.cells) == essence(other.cells)
+    pairs = zip_longest(map(essence, notebook.cells), map(essence, other.cells))
+    return next((i for i, (one, two) in enumerate(pairs) if one != two), None)
 
 
 def write(path: Path, text: str) -> bool:
@@ -311,7 +287,9 @@ def act(source: Path, arguments: argparse.Namespace) -> bool:
 
 def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m authoring notebooks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--check", action="store_true", help="compare, write nothing")
@@ -329,7 +307,3 @@ def main(words: list[str] | None = None) -> int:
             print(error, file=sys.stderr)
             return 2
     return 0 if all(fresh) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

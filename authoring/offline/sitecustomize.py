@@ -1,5 +1,5 @@
 """Python runs this at its start where PYTHONPATH names the folder."""
 
-import network_guard
+from authoring import network_guard
 
 network_guard.install()

@@ -1,0 +1,1 @@
+"""What makes the course: notebooks and exercises from their sources, and grading."""
