@@ -113,8 +113,8 @@ def ratio_of_means(totals: torch.Tensor, counts: torch.Tensor) -> tuple[float, f
     """
     if not counts.sum() > 0:
         raise ValueError(
-            f"{len(counts)} documents without tokens to predict have no mean; give at "
-            "least one with two tokens"
+            f"no token to predict in {len(counts)} of {len(counts)} documents, so there "
+            "is no mean; give at least one document of two tokens or more"
         )
     totals, counts = totals.double(), counts.double()
     mean = totals.sum() / counts.sum()  # ratio of means, not mean of ratios

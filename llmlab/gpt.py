@@ -111,21 +111,19 @@ class GPTConfig:
         )
 
 
-def in_many_bits(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Let a function compute in float32 even where mixed precision asks for few bits.
+def in_many_bits(attention: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Let attention compute in float32 even where mixed precision asks for few bits.
 
     Mixed precision is for speed, and attention's backward pass is slower in few bits.
     """
 
-    def many_bits(x):
-        return x.float() if torch.is_tensor(x) and x.is_floating_point() else x
-
-    @wraps(function)
-    def computed(*arguments, **settings):
+    @wraps(attention)
+    def computed(queries, keys, values, mask, causal):
         if not torch.is_autocast_enabled("cpu"):
-            return function(*arguments, **settings)
+            return attention(queries, keys, values, mask, causal)
         with torch.autocast("cpu", enabled=False):
-            return function(*map(many_bits, arguments), **settings)
+            many_bits = queries.float(), keys.float(), values.float()
+            return attention(*many_bits, mask, causal)
 
     return computed
 

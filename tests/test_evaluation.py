@@ -89,9 +89,9 @@ def test_a_model_of_the_other_kind_is_not_measured(tokenizer):
 
 
 def test_no_documents_have_no_loss():
-    with pytest.raises(ValueError, match="0 documents without tokens"):
+    with pytest.raises(ValueError, match="no token to predict in 0 of 0"):
         language_loss(GPT(CONFIG), [])
-    with pytest.raises(ValueError, match="without tokens to predict"):
+    with pytest.raises(ValueError, match="no token to predict in 1 of 1"):
         entropy_line([3.0], [[1]])
 
 

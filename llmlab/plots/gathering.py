@@ -159,11 +159,11 @@ def chance_curves(
     if threshold is not None:
         axes.axvline(threshold, color=GREY, linewidth=1.2, linestyle=":")
         axes.annotate(
-            "copies from here on",
+            "copies \N{RIGHTWARDS ARROW}",
             (threshold, 0.03),
-            (-5, 0),
+            (5, 0),
             textcoords="offset points",
-            ha="right",
+            ha="left",
             fontsize=9,
             color=GREY,
         )

@@ -809,6 +809,9 @@ _, low, _ = damage([mover], known_name)
 claim("Without the name mover, names surprise more", low > 0)
 _, _, high = damage([mover], other_words)
 claim("The damage at other words is less than half of that", high < low / 2)
+_, low, _ = damage([control], known_name)
+_, _, high = damage([control], other_words)
+claim("Without the other head, too, names suffer more", low > high)
 
 # %% [markdown]
 # That is evidence of a cause and not only a picture. The name mover moves names,
