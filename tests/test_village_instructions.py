@@ -1,13 +1,14 @@
 """Instructions: right answers score, wrong ones do not, tests ask something new."""
 
 import dataclasses
+import math
 from collections import Counter
 
 import pytest
 
 from llmlab import village
-from llmlab.village import french, french_patterns, questions, support, world
-from llmlab.village.tasks import TASKS
+from llmlab.village import corpus, french, french_patterns, questions, support, world
+from llmlab.village.examples import TASKS
 
 
 def examples(task, split="train", count=200):
@@ -238,3 +239,139 @@ def test_a_wrong_request_is_refused():
         village.instructions(1, seed=0, split="dev")
     with pytest.raises(ValueError, match="task"):
         village.score_answer(village.Instruction("poem", "", ""), "")
+
+
+# ---- what an example tests
+
+
+def phenomena(task, split, count=400):
+    return Counter(e.phenomenon for e in examples(task, split, count))
+
+
+def test_a_new_combination_is_none_of_training_and_a_new_pattern_is_none_either():
+    held_out = {
+        (adjective.english, noun)
+        for noun in french.load().nouns
+        for adjective in french.adjectives_for(noun, held_out=True)
+    }
+    words = {(a, english) for a, noun in held_out for english in noun.english}
+    for example in examples("translate", "test", 400):
+        new_pattern = example.facts["pattern"] in french_patterns.HELD_OUT_PATTERNS
+        expected = "new pattern" if new_pattern else "new combination"
+        assert example.phenomenon == expected
+        said = example.prompt.rstrip(".").split()
+        if "is" not in said and "are" not in said and not new_pattern:
+            assert set(zip(said, said[1:], strict=False)) & words, example.prompt
+    for split in ("train", "validation"):
+        assert set(phenomena("translate", split)) == {"known pattern"}
+
+
+def test_an_own_wording_is_one_that_only_its_intent_has():
+    by_name = {intent.name: intent for intent in support.load()}
+    for split in ("train", "validation", "test"):
+        for example in examples("support", split, 400):
+            intent = by_name[example.facts["intent"]]
+            own = any(wording in example.prompt for wording in intent.own_questions)
+            expected = "own wording" if own else "template wording"
+            if any("sorry" in answer for answer in intent.answers):
+                expected = "unanswerable"
+            assert example.phenomenon == expected
+        assert len(phenomena("support", split)) == 3
+
+
+def test_a_question_is_in_a_known_wording_a_new_one_or_backwards():
+    for split, forward in (
+        ("train", "known wording"),
+        ("validation", "known wording"),
+        ("test", "new wording"),
+    ):
+        for example in examples("question", split, 200):
+            backwards = example.facts["direction"] == "reverse"
+            assert example.phenomenon == ("backwards" if backwards else forward)
+
+
+def test_a_population_is_a_task_or_a_part_of_one():
+    assert {e.population for e in examples(None, "test", 400)} == {
+        "translate, new combination",
+        "translate, new pattern",
+        "summarise",
+        "support, template wording",
+        "support, own wording",
+        "support, unanswerable",
+        "story",
+        "question, new wording",
+        "question, backwards",
+    }
+
+
+# ---- prompts to choose on, prompts to report
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_no_prompt_of_validation_is_one_of_the_test_split(task):
+    chosen_on = {e.prompt for e in examples(task, "validation", 1000)}
+    assert not chosen_on & {e.prompt for e in examples(task, "test", 1000)}
+
+
+def test_story_prompts_and_pairs_of_the_splits_are_different_ones():
+    for draw in (
+        lambda **of: village.story_prompts(1000, **of),
+        lambda **of: [pair.prompt for pair in village.story_pairs(300, **of)],
+        lambda **of: [
+            e.prompt for e in village.instructions(500, task="summarise", **of)
+        ],
+    ):
+        drawn = [set(draw(seed=0, split=split)) for split in corpus.SPLITS]
+        assert len(set.union(*drawn)) == sum(map(len, drawn))
+
+
+# ---- a scorer as a reward
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        ".",
+        "\n\t",
+        "<eos>",
+        "é" * 500,
+        '"',
+        "The the the. " * 90,
+        "\udcff",
+        "\0",
+    ],
+)
+def test_any_text_gets_a_score(task, text):
+    for example in examples(task, "test", 3):
+        score = village.score_answer(example, text)
+        assert score["right"] == 0
+        assert all(math.isfinite(value) for value in score.values())
+        assert village.score_answer(example, text) == score
+
+
+def test_a_story_that_contradicts_itself_has_the_form_and_is_not_consistent():
+    """The friend is in the hero's place: "Agnes heard how Agnes sighed"."""
+    changed = 0
+    for example in examples("story", "test", 60):
+        who, friend = example.facts["who"], example.facts["friend"]
+        assert village.judge_story(example.prompt, example.answer).consistent
+        sentences = example.answer.split(". ")
+        at = next((n for n, s in enumerate(sentences[1:-1], 1) if who in s), None)
+        if at is None:
+            continue
+        sentences[at] = sentences[at].replace(who, friend)
+        verdict = village.judge_story(example.prompt, ". ".join(sentences))
+        changed += verdict.form and not verdict.consistent and not verdict.clean
+    assert changed > 20
+
+
+def test_a_clean_story_has_the_form_and_is_consistent():
+    verdicts = [
+        village.judge_story(example.prompt, example.answer)
+        for example in examples("story", "test", 100)
+    ]
+    assert all(verdict.form and verdict.consistent for verdict in verdicts)
+    assert sum(verdict.clean for verdict in verdicts) >= 90

@@ -8,6 +8,14 @@ model can reach is known.
 
 from llmlab.village.chooser import Chooser, every_derivation
 from llmlab.village.corpus import Document, Entropy, documents, entropy
+from llmlab.village.examples import (
+    TASKS,
+    Instruction,
+    instructions,
+    story_additions,
+    story_pairs,
+    story_prompts,
+)
 from llmlab.village.facts import BACKWARD, FORWARD, Fact, count_readings, every_fact
 from llmlab.village.gold import gold_score
 from llmlab.village.probing import (
@@ -17,16 +25,8 @@ from llmlab.village.probing import (
     probes,
     questions_about_facts,
 )
+from llmlab.village.scoring import StoryVerdict, judge_story, score_answer
 from llmlab.village.stories import ADDITIONS, Addition, StoryPair
-from llmlab.village.tasks import (
-    TASKS,
-    Instruction,
-    instructions,
-    score_answer,
-    story_additions,
-    story_pairs,
-    story_prompts,
-)
 
 __all__ = [
     "ADDITIONS",
@@ -43,6 +43,7 @@ __all__ = [
     "MinimalPair",
     "Probes",
     "StoryPair",
+    "StoryVerdict",
     "count_readings",
     "documents",
     "entropy",
@@ -50,6 +51,7 @@ __all__ = [
     "every_fact",
     "gold_score",
     "instructions",
+    "judge_story",
     "probes",
     "questions_about_facts",
     "score_answer",

@@ -247,7 +247,7 @@ def gold_score(prompt: str, story: str) -> float:
     """How good a story is, from -6 (nothing of a story) through about 3 (dry, honest)
     and 7 (imaginative) to at most 9."""
     found = read(prompt, story)
-    score = 3.0 * found.wholeness + _imagination(found) - _faults(found)
+    score = 3.0 * found.wholeness + _imagination(found) - faults(found)
     return min(HIGHEST, max(LOWEST, score))
 
 
@@ -260,7 +260,7 @@ def _imagination(found: Reading) -> float:
     return carried * added
 
 
-def _faults(found: Reading) -> float:
+def faults(found: Reading) -> float:
     """What is taken off: a little for every fault, so that fewer are always better."""
     return (
         1.5 * found.missing

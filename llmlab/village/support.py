@@ -21,6 +21,7 @@ class Intent:
     facts: tuple[str, ...]
     questions: tuple[str, ...]
     held_out_questions: tuple[str, ...]  # wordings that only tests use
+    own_questions: tuple[str, ...]  # of both, those that no other intent shares
     answers: tuple[str, ...]
 
 
@@ -75,6 +76,7 @@ def _read_intent(entry: dict, wordings: dict, slots: dict[str, str]) -> Intent:
         facts=tuple(_filled(fact, slots, name) for fact in facts),
         questions=tuple(text for texts in lists for text in texts[:-1]),
         held_out_questions=tuple(texts[-1] for texts in lists),
+        own_questions=own,
         answers=_texts(answers, slots, FILE, f"{where}, answers"),
     )
 
@@ -135,11 +137,11 @@ def every_fact() -> frozenset[str]:
     return frozenset(fact for intent in load() for fact in intent.facts)
 
 
-def draw_question(chooser: Chooser, held_out: bool) -> tuple[Intent, str, str]:
-    """An intent, a question and an answer."""
+def draw_question(chooser: Chooser, held_out: bool) -> tuple[Intent, str, str, str]:
+    """An intent, a wording of its question, the same as a visitor says it, and an
+    answer."""
     intent = chooser.pick(load())
-    questions = intent.held_out_questions if held_out else intent.questions
-    question = (
-        chooser.pick(_GREETINGS) + chooser.pick(questions) + chooser.pick(_THANKS)
-    )
-    return intent, question, chooser.pick(intent.answers)
+    greeting = chooser.pick(_GREETINGS)
+    wording = chooser.pick(intent.held_out_questions if held_out else intent.questions)
+    question = greeting + wording + chooser.pick(_THANKS)
+    return intent, wording, question, chooser.pick(intent.answers)

@@ -1,0 +1,163 @@
+"""Instructions with answers, and what each of them tests."""
+
+from dataclasses import dataclass, field
+
+from llmlab.village import french, news, questions, stories, support
+from llmlab.village.chooser import Chooser
+from llmlab.village.corpus import check_split
+
+TASKS = ("translate", "summarise", "support", "story", "question")
+# How often each is asked for. Of the answers' tokens, which are what is learned, stories
+# are 79 %, support 9 %, translations 6 %, summaries 4 % and questions 2 %.
+_SHARES = {
+    "translate": 0.34,
+    "summarise": 0.08,
+    "support": 0.23,
+    "story": 0.28,
+    "question": 0.07,
+}
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """`facts` holds what a scorer needs to know to judge an answer; `phenomenon` is
+    what a right answer shows, in a task whose examples do not all show the same:
+
+        translate   "known pattern", "new combination", "new pattern"
+        support     "template wording", "own wording", "unanswerable"
+        question    "known wording", "new wording", "backwards"
+    """
+
+    task: str
+    prompt: str
+    answer: str
+    facts: dict = field(default_factory=dict)
+    phenomenon: str = ""
+
+    @property
+    def population(self) -> str:
+        """What a share of right answers may be taken over: "question, backwards"."""
+        return f"{self.task}, {self.phenomenon}" if self.phenomenon else self.task
+
+
+def instructions(
+    count: int, *, seed: int, split: str, task: str | None = None, start: int = 0
+) -> list[Instruction]:
+    """Instructions `start` to `start + count` of a split, of one task or of all.
+
+    The test split asks what training never did: held-out noun-adjective pairs and
+    sentence patterns in translations, held-out wordings of questions, held-out
+    combinations in stories, facts whose reversal was never asked.
+    """
+    check_split(split)
+    if task is not None and task not in TASKS:
+        raise ValueError(f"expected task to be one of {TASKS} or None, got {task!r}")
+    if count < 0:
+        raise ValueError(f"expected a count of 0 or more, got {count}")
+    drawn = []
+    for number in range(start, start + count):
+        chooser = Chooser("instructions", task or "all", split, seed, number)
+        drawn.append(_WRITERS[task or chooser.weighted(_SHARES)](chooser, split))
+    return drawn
+
+
+HELD_OUT_PATTERNS = 0.25  # of the translations of the test split
+REFUSAL = "sorry"  # the fact of an intent to which the village has no answer
+
+
+def _translate(chooser: Chooser, split: str) -> Instruction:
+    new_pattern = split == "test" and chooser.coin(HELD_OUT_PATTERNS)
+    phrase = french.sentence(
+        chooser,
+        held_out=split == "test" and not new_pattern,
+        held_out_pattern=new_pattern,
+    )
+    known = "new combination" if split == "test" else "known pattern"
+    return Instruction(
+        "translate",
+        f"Translate into French: {phrase.english}",
+        phrase.french,
+        {"french": phrase.french, "pattern": phrase.pattern},
+        "new pattern" if new_pattern else known,
+    )
+
+
+def _summarise(chooser: Chooser, split: str) -> Instruction:
+    event = news.draw_news(chooser)
+    return Instruction(
+        "summarise",
+        f"Summarise: {news.article(event, chooser)}",
+        news.summary(event, chooser),
+        event.facts(),
+    )
+
+
+def _support(chooser: Chooser, split: str) -> Instruction:
+    intent, wording, question, answer = support.draw_question(chooser, split == "test")
+    facts = {"intent": intent.name, "facts": intent.facts}
+    if REFUSAL in intent.facts:
+        phenomenon = "unanswerable"
+    else:
+        own = wording in intent.own_questions
+        phenomenon = "own wording" if own else "template wording"
+    return Instruction("support", question, answer, facts, phenomenon)
+
+
+def _story(chooser: Chooser, split: str) -> Instruction:
+    prompt, event = stories.draw_request(chooser, split)
+    return Instruction(
+        "story", prompt, stories.tell(event, stories.DRY, chooser), event.labels()
+    )
+
+
+def _question(chooser: Chooser, split: str) -> Instruction:
+    question = questions.draw_question(chooser, split == "test")
+    facts = {"fact": question.fact, "direction": question.direction}
+    wording = "new wording" if split == "test" else "known wording"
+    phenomenon = wording if question.direction == "forward" else "backwards"
+    return Instruction("question", question.text, question.answer, facts, phenomenon)
+
+
+_WRITERS = {
+    "translate": _translate,
+    "summarise": _summarise,
+    "support": _support,
+    "story": _story,
+    "question": _question,
+}
+
+
+def story_prompts(count: int, *, seed: int, split: str) -> list[str]:
+    """What stories are asked to be about; see `stories.draw_request`."""
+    check_split(split)
+    return [
+        stories.draw_request(Chooser("story_prompts", split, seed, number), split)[0]
+        for number in range(count)
+    ]
+
+
+def story_pairs(count: int, *, seed: int, split: str) -> list[stories.StoryPair]:
+    """Pairs of tellings; see `stories.draw_pair`."""
+    check_split(split)
+    return [
+        stories.draw_pair(Chooser("story_pairs", split, seed, number), split)
+        for number in range(count)
+    ]
+
+
+def story_additions(
+    count: int, *, kind: str, seed: int, split: str
+) -> list[stories.Addition]:
+    """Dry tellings with and without one more sentence; see `stories.draw_addition`.
+
+    Raises ValueError for a kind that is none of `ADDITIONS`.
+    """
+    check_split(split)
+    if kind not in stories.ADDITIONS:
+        raise ValueError(
+            f"expected kind to be one of {stories.ADDITIONS}, got {kind!r}"
+        )
+    return [
+        stories.draw_addition(kind, Chooser("additions", kind, split, seed, n), split)
+        for n in range(count)
+    ]
