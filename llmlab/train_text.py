@@ -30,7 +30,7 @@ from llmlab.ngrams import NgramModel, bits_per_character
 from llmlab.paths import RUNS
 from llmlab.pretraining import encode_documents, pretraining_step
 from llmlab.real_text import (
-    Document,
+    Passage,
     paragraph_windows,
     python_documentation,
     read_text,
@@ -184,7 +184,7 @@ class Corpus:
     validation: Windows
 
 
-def make_corpus(documents: Sequence[Document], vocab_size: int) -> Corpus:
+def make_corpus(documents: Sequence[Passage], vocab_size: int) -> Corpus:
     """Hold documents out, learn the tokenizer on the others, cut all into windows."""
     # Chance may hold out the larger part where there are few documents.
     validation, training = sorted(split_validation(documents), key=_characters)
@@ -197,11 +197,11 @@ def make_corpus(documents: Sequence[Document], vocab_size: int) -> Corpus:
     )
 
 
-def _characters(documents: Sequence[Document]) -> int:
+def _characters(documents: Sequence[Passage]) -> int:
     return sum(len(document.text) for document in documents)
 
 
-def _windows(documents: Sequence[Document], tokenizer: Tokenizer) -> Windows:
+def _windows(documents: Sequence[Passage], tokenizer: Tokenizer) -> Windows:
     texts = [
         window
         for document in documents
@@ -214,7 +214,7 @@ def _windows(documents: Sequence[Document], tokenizer: Tokenizer) -> Windows:
     return Windows(texts, encode_documents(tokenizer, texts))
 
 
-def _fingerprint(documents: Sequence[Document]) -> str:
+def _fingerprint(documents: Sequence[Passage]) -> str:
     digest = hashlib.sha256()
     for document in documents:
         digest.update(document.text.encode() + b"\0")

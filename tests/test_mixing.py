@@ -134,7 +134,7 @@ def test_datasheet_answers_every_question_and_adds_what_was_measured():
         assert f"## {key.capitalize()}\n\n*{question}*\n\n{ANSWERS[key]}" in sheet
     assert "| web | 30 | 75% | 3.00 |" in sheet
     assert "Of a heap, 0% of 12 characters were kept" in sheet
-    assert "- not English: 2 documents, 0 passages" in sheet
+    assert "- not English: 2 passages, 0 parts" in sheet
     assert "near copies" not in sheet, "a rule that found nothing is not listed"
 
 
@@ -147,7 +147,7 @@ def test_datasheet_says_so_where_nothing_was_dropped():
 def test_datasheet_counts_in_good_english():
     _, report = refine("a shelf", [Source("a", "Short.")], THOROUGH)
     sheet = datasheet("Ours", ANSWERS, mixture=MIXTURE, reports=[report])
-    assert "- not English: 1 document, 0 passages" in sheet
+    assert "- not English: 1 passage, 0 parts" in sheet
 
 
 def test_datasheet_with_a_question_open_is_refused():

@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from llmlab.real_text import Document, contamination, drop_contaminated
+from llmlab.real_text import Passage, contamination, drop_contaminated
 from llmlab.real_text.near_duplicates import (
     BANDS,
     ROWS,
@@ -132,18 +132,18 @@ def test_signature_of_another_length_is_refused():
 
 
 def library(random_, books=60):
-    return [Document(f"{i}.txt", text_of(prose(random_))) for i in range(books)]
+    return [Passage(f"{i}.txt", text_of(prose(random_))) for i in range(books)]
 
 
 def test_near_copy_is_dropped_with_its_original_named_and_the_first_is_kept():
     documents = library(random.Random(2))
     words = documents[7].text.split()
-    copy = Document("copy.txt", " ".join([*words[:-5], "with", "another", "end"]))
+    copy = Passage("copy.txt", " ".join([*words[:-5], "with", "another", "end"]))
     sifting = drop_near_copies([*documents, copy])
     assert sifting.kept == documents
-    (loss,) = sifting.losses
-    assert loss.source == "copy.txt" and loss.whole
-    assert loss.reason.endswith("% like 7.txt")
+    (dropped,) = sifting.dropped
+    assert dropped.source == "copy.txt" and dropped.whole
+    assert dropped.reason.endswith("% like 7.txt")
 
 
 def test_dropped_are_exactly_those_that_a_comparison_with_all_finds():
@@ -153,7 +153,7 @@ def test_dropped_are_exactly_those_that_a_comparison_with_all_finds():
         words = original.text.split()
         cut = random_.randint(10, 110)
         changed = words[:cut] + prose(random_, 120 - cut)
-        documents.append(Document(f"copy {number}", " ".join(changed)))
+        documents.append(Passage(f"copy {number}", " ".join(changed)))
     kept = []
     for document in documents:
         phrases = phrases_of(document.text)
@@ -165,8 +165,8 @@ def test_dropped_are_exactly_those_that_a_comparison_with_all_finds():
 def test_threshold_decides_what_is_a_copy():
     words = prose(random.Random(4))
     documents = [
-        Document("a", " ".join(words)),
-        Document("b", " ".join([*words[:-20], *prose(random.Random(5), 20)])),
+        Passage("a", " ".join(words)),
+        Passage("b", " ".join([*words[:-20], *prose(random.Random(5), 20)])),
     ]
     alike = likeness(*(phrases_of(document.text) for document in documents))
     assert len(drop_near_copies(documents, alike - 0.01).kept) == 1
@@ -175,7 +175,7 @@ def test_threshold_decides_what_is_a_copy():
 
 def test_document_as_alike_as_the_threshold_is_a_copy():
     text = text_of(prose(random.Random(10)))
-    copies = [Document("a", text), Document("b", text)]
+    copies = [Passage("a", text), Passage("b", text)]
     assert drop_near_copies(copies, 1.0).kept == copies[:1]
 
 
@@ -191,8 +191,8 @@ def test_impossible_threshold_is_refused(alike):
 def test_contamination_is_the_share_of_phrases_found_in_training():
     random_ = random.Random(6)
     known, fresh = prose(random_, 40), prose(random_, 60)
-    training = [Document("read", text_of(prose(random_) + known + prose(random_)))]
-    (overlap,) = contamination([Document("test", text_of(known + fresh))], training)
+    training = [Passage("read", text_of(prose(random_) + known + prose(random_)))]
+    (overlap,) = contamination([Passage("test", text_of(known + fresh))], training)
     assert overlap.share == pytest.approx((40 - 7) / (100 - 7))
     assert overlap.example == " ".join(known)
 
@@ -200,14 +200,14 @@ def test_contamination_is_the_share_of_phrases_found_in_training():
 def test_example_of_contamination_is_the_longest_stretch():
     words = prose(random.Random(11), 60)
     parts = {"short": words[:10], "long": words[20:45], "middling": words[46:60]}
-    training = [Document(name, text_of(part)) for name, part in parts.items()]
-    (overlap,) = contamination([Document("test", text_of(words))], training)
+    training = [Passage(name, text_of(part)) for name, part in parts.items()]
+    (overlap,) = contamination([Passage("test", text_of(words))], training)
     assert overlap.example == " ".join(parts["long"])
 
 
 def test_clean_test_document_has_no_overlap():
-    training = [Document("read", text_of(prose(random.Random(7))))]
-    test = [Document("test", text_of(prose(random.Random(8)))), Document("short", "Hm")]
+    training = [Passage("read", text_of(prose(random.Random(7))))]
+    test = [Passage("test", text_of(prose(random.Random(8)))), Passage("short", "Hm")]
     assert [(o.share, o.example) for o in contamination(test, training)] == [
         (0, "")
     ] * 2
@@ -215,13 +215,13 @@ def test_clean_test_document_has_no_overlap():
 
 def test_training_documents_that_quote_the_test_are_dropped_with_the_quotation():
     random_ = random.Random(9)
-    test = Document("test", text_of(prose(random_, 30)))
-    clean = Document("clean", text_of(prose(random_)))
-    quoting = Document("quoting", f"{clean.text} Look: {test.text}")
+    test = Passage("test", text_of(prose(random_, 30)))
+    clean = Passage("clean", text_of(prose(random_)))
+    quoting = Passage("quoting", f"{clean.text} Look: {test.text}")
     sifting = drop_contaminated([clean, quoting], [test])
     assert sifting.kept == [clean]
-    (loss,) = sifting.losses
-    assert loss.source == "quoting" and test.text[:-1].lower() in loss.reason
+    (dropped,) = sifting.dropped
+    assert dropped.source == "quoting" and test.text[:-1].lower() in dropped.reason
 
 
 def test_phrase_of_no_words_is_refused():

@@ -7,8 +7,8 @@ import pytest
 
 from llmlab.real_text import (
     LONG_PARAGRAPH,
-    LONGEST_DOCUMENT,
-    Document,
+    LONGEST_PASSAGE,
+    Passage,
     drop_repetitions,
     normalise,
     paragraph_windows,
@@ -55,7 +55,7 @@ def test_folder_is_read_in_the_order_of_names_and_hidden_files_are_left_alone(fo
     documents, report = read_text(folder)
     names = ["a/notes.md", "a/old.HTM", "a/page.html", "b.txt", "z.rst"]
     assert [document.source for document in documents] == names
-    assert report.sources == report.documents == 5
+    assert report.sources == report.passages == 5
     assert report.characters == sum(len(document.text) for document in documents)
     assert documents[0].text == f"Notes\n\nRead this book.\n\n{paragraph(2)}"
     assert documents[2].text == f"A page\n\n{paragraph(1)}"
@@ -67,7 +67,7 @@ def test_reading_twice_gives_the_same(folder):
 
 def test_one_file_is_read_as_a_folder_of_one(folder):
     documents, _ = read_text(folder / "b.txt")
-    assert documents == [Document("b.txt", book(3, start=10))]
+    assert documents == [Passage("b.txt", book(3, start=10))]
 
 
 def test_long_file_is_cut_into_documents_between_paragraphs(tmp_path):
@@ -75,7 +75,7 @@ def test_long_file_is_cut_into_documents_between_paragraphs(tmp_path):
     documents, _ = read_text(tmp_path)
     assert len(documents) > 3
     assert "\n\n".join(document.text for document in documents) == book(200)
-    assert max(len(document.text) for document in documents) <= LONGEST_DOCUMENT
+    assert max(len(document.text) for document in documents) <= LONGEST_PASSAGE
 
 
 UNUSABLE = {
@@ -278,7 +278,7 @@ def test_window_too_small_for_a_character_is_refused():
 
 
 def documents_of(*texts):
-    return [Document(f"{number}.txt", text) for number, text in enumerate(texts)]
+    return [Passage(f"{number}.txt", text) for number, text in enumerate(texts)]
 
 
 def test_copy_of_a_document_is_dropped_whole():
@@ -286,24 +286,28 @@ def test_copy_of_a_document_is_dropped_whole():
     documents = documents_of(poem, book(2), poem)
     sifting = drop_repetitions(documents)
     assert sifting.kept == documents[:2]
-    (loss,) = sifting.losses
-    assert (loss.source, loss.text, loss.whole) == ("2.txt", poem, True)
-    assert loss.reason == "came before, in 0.txt"
+    (dropped,) = sifting.dropped
+    assert (dropped.source, dropped.text, dropped.whole) == ("2.txt", poem, True)
+    assert dropped.reason == "came before, in 0.txt"
 
 
 def test_long_paragraph_is_kept_only_where_it_first_comes():
     documents = documents_of(book(2), f"{book(4, start=5)}\n\n{paragraph(1)}\n\nEnd.")
     sifting = drop_repetitions(documents)
     assert sifting.kept[1].text == book(4, start=5) + "\n\nEnd."
-    (loss,) = sifting.losses
-    assert (loss.source, loss.text, loss.whole) == ("1.txt", paragraph(1), False)
+    (dropped,) = sifting.dropped
+    assert (dropped.source, dropped.text, dropped.whole) == (
+        "1.txt",
+        paragraph(1),
+        False,
+    )
 
 
 def test_short_paragraphs_may_repeat():
     first, second = f"Note:\n\n{paragraph(1)}", f"Note:\n\n{paragraph(2)}"
     sifting = drop_repetitions(documents_of(first, second))
     assert [document.text for document in sifting.kept] == [first, second]
-    assert sifting.losses == []
+    assert sifting.dropped == []
 
 
 def test_no_long_paragraph_of_the_python_documentation_comes_twice(documentation):
@@ -316,7 +320,7 @@ def test_no_long_paragraph_of_the_python_documentation_comes_twice(documentation
     ]
     assert len(long_paragraphs) == len(set(long_paragraphs)) > 500
     repetitions = report.outcome("repetitions")
-    assert repetitions.documents and repetitions.passages
+    assert repetitions.passages and repetitions.parts
 
 
 # Holding out --------------------------------------------------------------------------
@@ -353,13 +357,13 @@ def test_neither_side_is_empty(share):
 
 @pytest.mark.parametrize("share", [0.001, 0.5, 0.999])
 def test_neither_side_is_empty_where_all_documents_are_equal(share):
-    documents = [Document("copy", paragraph(0))] * 5
+    documents = [Passage("copy", paragraph(0))] * 5
     training, validation = split_validation(documents, share)
     assert training and validation and training + validation == documents
 
 
 def test_too_little_text_to_hold_any_out_is_refused():
-    with pytest.raises(ValueError, match="1 document to split; at least two"):
+    with pytest.raises(ValueError, match="1 passage to split; at least two"):
         split_validation(many_documents(1))
 
 

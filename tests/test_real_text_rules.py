@@ -9,7 +9,7 @@ from llmlab.real_text import (
     GENTLE,
     QUALITY_RULES,
     THOROUGH,
-    Document,
+    Passage,
     Source,
     drop_by_quality,
     guess_language,
@@ -25,7 +25,7 @@ from llmlab.real_text.cleaning import garbled, mend
 from llmlab.real_text.extraction import strip_book_frame
 from llmlab.real_text.language import function_words, load_function_words
 from llmlab.real_text.quality import Measured, QualityRule, drop_notices
-from llmlab.real_text.report import Rule
+from llmlab.real_text.sifting import Rule
 
 PROSE = (
     "The keeper of the lighthouse counted the boats that came home before the storm. "
@@ -278,11 +278,11 @@ def test_commonest_phrase_is_counted_by_letters():
 
 
 def test_first_rule_that_complains_gives_the_reason():
-    sifting = drop_by_quality([Document("a", PROSE), Document("b", "A few words.")])
-    assert sifting.kept == [Document("a", PROSE)]
-    (loss,) = sifting.losses
-    assert loss.rule == "too short"
-    assert loss.reason == "3, where at least 40 may stay"
+    sifting = drop_by_quality([Passage("a", PROSE), Passage("b", "A few words.")])
+    assert sifting.kept == [Passage("a", PROSE)]
+    (dropped,) = sifting.dropped
+    assert dropped.rule == "too short"
+    assert dropped.reason == "3, where at least 40 may stay"
 
 
 def test_rule_can_be_changed_and_an_impossible_one_is_refused():
@@ -298,12 +298,12 @@ def test_notices_go_and_paragraphs_about_cookies_stay():
     notice = "We use cookies. Read our Privacy Policy."
     about = f"Kitchens that use cookies for bait catch mice. {PROSE} {PROSE}"
     documents = [
-        Document("a", f"{PROSE}\n\n{notice}\n\n{about}"),
-        Document("b", notice),
+        Passage("a", f"{PROSE}\n\n{notice}\n\n{about}"),
+        Passage("b", notice),
     ]
     sifting = drop_notices(documents)
     assert [document.text for document in sifting.kept] == [f"{PROSE}\n\n{about}"]
-    assert [(loss.source, loss.whole) for loss in sifting.losses] == [
+    assert [(dropped.source, dropped.whole) for dropped in sifting.dropped] == [
         ("a", False),
         ("b", True),
     ]
@@ -342,12 +342,14 @@ def test_what_was_read_is_what_was_kept_plus_what_each_rule_dropped(stations):
 
 @pytest.mark.parametrize("station", THOROUGH, ids=lambda s: s.rules[0].name)
 def test_each_station_alone_accounts_for_every_character(station):
-    documents = [Document(source.name, source.text) for source in messy_sources()]
+    documents = [Passage(source.name, source.text) for source in messy_sources()]
     sifting = station.sift(documents)
     before = sum(len(document.text) for document in documents)
     after = sum(len(document.text) for document in sifting.kept)
-    assert before - after == sum(loss.characters for loss in sifting.losses)
-    assert {loss.rule for loss in sifting.losses} <= {r.name for r in station.rules}
+    assert before - after == sum(dropped.characters for dropped in sifting.dropped)
+    assert {dropped.rule for dropped in sifting.dropped} <= {
+        r.name for r in station.rules
+    }
 
 
 def test_refining_twice_gives_the_same_and_a_third_time_changes_nothing():
@@ -362,10 +364,10 @@ def test_report_shows_every_rule_and_an_example_of_each_that_dropped_something()
     for outcome in report.outcomes:
         assert f"  {outcome.rule.name} " in str(report)
         shown = f"{outcome.rule.name}: {outcome.rule.why}" in report.examples()
-        assert shown == bool(outcome.losses)
+        assert shown == bool(outcome.dropped)
     assert report.outcome("not English").example.source == "french"
     assert report.outcome("garbled letters").example.reason == "stands for é"
-    assert report.outcome("beside the text").passages == 2
+    assert report.outcome("beside the text").parts == 2
 
 
 def test_report_writes_out_what_cannot_be_seen():

@@ -14,7 +14,7 @@ import torch
 from llmlab import train_text
 from llmlab.checkpoints import load_checkpoint, weights_hash
 from llmlab.gpt import GPT
-from llmlab.real_text import Document, read_text, split_validation
+from llmlab.real_text import Passage, read_text, split_validation
 from llmlab.tokenizer import Tokenizer
 from llmlab.training import Interrupted
 
@@ -66,8 +66,8 @@ def small_model(corpus):
 
 @pytest.mark.parametrize("number", range(8))
 def test_of_two_texts_the_larger_one_is_trained_on(number):
-    short = Document("a", f"{number} boats came home. " * 20)
-    long = Document("b", f"The keeper saw {number} boats. " * 60)
+    short = Passage("a", f"{number} boats came home. " * 20)
+    long = Passage("b", f"The keeper saw {number} boats. " * 60)
     corpus = train_text.make_corpus([short, long], 300)
     assert corpus.training.characters > corpus.validation.characters
 

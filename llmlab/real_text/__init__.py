@@ -1,19 +1,19 @@
 """Real text, as a guest: read, cleaned, and honest about both.
 
 The village is written for this course. This is the other kind of text: what lies on the
-learner's machine already, any folder of text, and a few books that can be downloaded.
-It goes through the same stations as that of a large model, in small.
+learner's machine already, and any folder of text. It goes through the same stations as
+that of a large model, in small.
 
 | module | what it does |
 |---|---|
-| `sources`, `downloads` | where text comes from |
+| `sources` | where text comes from |
 | `extraction` | HTML, Markdown and books into text |
 | `cleaning` | one way of writing what looks the same |
-| `documents` | long texts into documents; some of them held out |
+| `passages` | long texts into passages; some of them held out |
 | `language`, `quality` | what is not English, or not worth reading |
 | `duplicates`, `near_duplicates` | what came before, exactly or almost |
 | `contamination` | what is in the test and in the training text |
-| `refining`, `report` | one after the other, and what each of them dropped |
+| `refining`, `sifting` | one after the other, and what each of them dropped |
 | `mixing`, `datasheet` | sources by weight, and what their reader should know |
 | `messy_web` | pages whose every fault is known, to check all this |
 """
@@ -21,21 +21,21 @@ It goes through the same stations as that of a large model, in small.
 from llmlab.real_text.cleaning import normalise
 from llmlab.real_text.contamination import contamination, drop_contaminated
 from llmlab.real_text.datasheet import datasheet
-from llmlab.real_text.documents import (
-    LONGEST_DOCUMENT,
-    Document,
-    paragraph_windows,
-    split_validation,
-)
 from llmlab.real_text.duplicates import LONG_PARAGRAPH, drop_repetitions
 from llmlab.real_text.extraction import main_text, strip_html, strip_markdown
 from llmlab.real_text.language import guess_language
 from llmlab.real_text.messy_web import FAULTS, WebPage, messy_web
 from llmlab.real_text.mixing import Mixture, mix
 from llmlab.real_text.near_duplicates import drop_near_copies
+from llmlab.real_text.passages import (
+    LONGEST_PASSAGE,
+    Passage,
+    paragraph_windows,
+    split_validation,
+)
 from llmlab.real_text.quality import QUALITY_RULES, drop_by_quality
 from llmlab.real_text.refining import GENTLE, THOROUGH, Source, Station, refine
-from llmlab.real_text.report import Loss, Outcome, Report, Rule, Sifting
+from llmlab.real_text.sifting import Dropped, Outcome, Report, Rule, Sifting
 from llmlab.real_text.sources import (
     folder_of_text,
     library_docstrings,
@@ -45,45 +45,3 @@ from llmlab.real_text.sources import (
     read_text,
     standard_library_docstrings,
 )
-
-__all__ = [
-    "FAULTS",
-    "GENTLE",
-    "LONGEST_DOCUMENT",
-    "LONG_PARAGRAPH",
-    "QUALITY_RULES",
-    "THOROUGH",
-    "Document",
-    "Loss",
-    "Mixture",
-    "Outcome",
-    "Report",
-    "Rule",
-    "Sifting",
-    "Source",
-    "Station",
-    "WebPage",
-    "contamination",
-    "datasheet",
-    "drop_by_quality",
-    "drop_contaminated",
-    "drop_near_copies",
-    "drop_repetitions",
-    "folder_of_text",
-    "guess_language",
-    "library_docstrings",
-    "main_text",
-    "messy_web",
-    "mix",
-    "normalise",
-    "package_readmes",
-    "paragraph_windows",
-    "python_documentation",
-    "python_topics",
-    "read_text",
-    "refine",
-    "split_validation",
-    "standard_library_docstrings",
-    "strip_html",
-    "strip_markdown",
-]

@@ -1,8 +1,8 @@
 """Is the test in the training text? Then a good score means a good memory.
 
-Copying a whole document is rare. A question of the test with its answer, quoted on a
+Copying a whole passage is rare. A question of the test with its answer, quoted on a
 page of the training text, is enough to spoil a result. So what is compared are phrases:
-a test document is contaminated by as much as the share of its phrases of eight words
+a test passage is contaminated by as much as the share of its phrases of eight words
 that were read in training (Brown et al., "Language models are few-shot learners", 2020,
 did the same with thirteen words).
 """
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llmlab.real_text.documents import Document
-from llmlab.real_text.report import Loss, Rule, Sifting
+from llmlab.real_text.passages import Passage
+from llmlab.real_text.sifting import Dropped, Rule, Sifting, sift
 from llmlab.real_text.words import phrase_numbers, word_numbers, words_of
 
 PHRASE = 8
@@ -26,7 +26,7 @@ CONTAMINATION = Rule(
 
 @dataclass(frozen=True)
 class Overlap:
-    """How much of a document is known from other ones.
+    """How much of a passage is known from other ones.
 
     Parameters
     ----------
@@ -34,51 +34,44 @@ class Overlap:
     example : the longest stretch of words that is known; empty if none is.
     """
 
-    document: Document
+    passage: Passage
     share: float
     example: str
 
 
 def contamination(
-    test: Sequence[Document], training: Sequence[Document], words: int = PHRASE
+    test: Sequence[Passage], training: Sequence[Passage], words: int = PHRASE
 ) -> list[Overlap]:
-    """For every test document, what a model knows of it from its training text.
+    """For every test passage, what a model knows of it from its training text.
 
     Raises
     ------
     ValueError : `words` is below 1.
     """
     known = _phrases(training, words)
-    return [_overlap(document, known, words) for document in test]
+    return [_overlap(passage, known, words) for passage in test]
 
 
 def drop_contaminated(
-    training: Sequence[Document], test: Sequence[Document], words: int = PHRASE
+    training: Sequence[Passage], test: Sequence[Passage], words: int = PHRASE
 ) -> Sifting:
-    """Drop every training document that shares a phrase with a test document.
+    """Drop every training passage that shares a phrase with a test passage.
 
     It is the training text that is cleaned: a test that shrinks whenever somebody reads
     more is no longer the same test.
     """
     in_test = _phrases(test, words)
-    kept, losses = [], []
-    for document in training:
-        overlap = _overlap(document, in_test, words)
-        if overlap.share:
-            losses.append(_loss(overlap))
-        else:
-            kept.append(document)
-    return Sifting(kept, losses)
+    return sift(training, lambda passage: _complaint(_overlap(passage, in_test, words)))
 
 
-def _phrases(documents: Sequence[Document], length: int) -> np.ndarray:
-    """All phrases of some documents, sorted, each once.
+def _phrases(passages: Sequence[Passage], length: int) -> np.ndarray:
+    """All phrases of some passages, sorted, each once.
 
-    A document with fewer words has none: a title alone contaminates nothing.
+    A passage with fewer words has none: a title alone contaminates nothing.
     """
     if length < 1:
         raise ValueError(f"words is {length}; a phrase has at least one word")
-    found = [_phrases_of(words_of(document.text), length) for document in documents]
+    found = [_phrases_of(words_of(passage.text), length) for passage in passages]
     return np.unique(np.concatenate([np.zeros(0, dtype=np.uint64), *found]))
 
 
@@ -88,14 +81,14 @@ def _phrases_of(words: list[str], length: int) -> np.ndarray:
     return phrase_numbers(word_numbers(words), length)
 
 
-def _overlap(document: Document, known: np.ndarray, length: int) -> Overlap:
-    words = words_of(document.text)
+def _overlap(passage: Passage, known: np.ndarray, length: int) -> Overlap:
+    words = words_of(passage.text)
     phrases = _phrases_of(words, length)
     is_known = np.isin(phrases, known)
     share = float(is_known.mean()) if len(phrases) else 0.0
     start, run = _longest_run(is_known)
     example = words[start : start + run + length - 1] if run else []
-    return Overlap(document, share, " ".join(example))
+    return Overlap(passage, share, " ".join(example))
 
 
 def _longest_run(flags: np.ndarray) -> tuple[int, int]:
@@ -108,12 +101,8 @@ def _longest_run(flags: np.ndarray) -> tuple[int, int]:
     return int(starts[longest]), int(ends[longest] - starts[longest])
 
 
-def _loss(overlap: Overlap) -> Loss:
-    return Loss(
-        rule=CONTAMINATION.name,
-        source=overlap.document.source,
-        text=overlap.document.text,
-        characters=len(overlap.document.text),
-        whole=True,
-        reason=f"{overlap.share:.0%} of its phrases, such as: {overlap.example}",
-    )
+def _complaint(overlap: Overlap) -> Dropped | None:
+    if not overlap.share:
+        return None
+    reason = f"{overlap.share:.0%} of its phrases, such as: {overlap.example}"
+    return CONTAMINATION.drops(overlap.passage, reason)

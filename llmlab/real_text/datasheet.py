@@ -9,7 +9,7 @@ refining and from the `Mixture`.
 from collections.abc import Mapping, Sequence
 
 from llmlab.real_text.mixing import Mixture
-from llmlab.real_text.report import Report
+from llmlab.real_text.sifting import Report
 
 QUESTIONS = {
     "motivation": "What was it put together for, and by whom?",
@@ -79,10 +79,10 @@ def _cleaning(report: Report) -> list[str]:
         f"{report.characters_read:,} characters were kept."
     )
     dropped = [
-        f"- {outcome.rule.name}: {_counted(outcome.documents, 'document')}, "
-        f"{_counted(outcome.passages, 'passage')}"
+        f"- {outcome.rule.name}: {_counted(outcome.passages, 'passage')}, "
+        f"{_counted(outcome.parts, 'part')}"
         for outcome in report.outcomes
-        if outcome.losses
+        if outcome.dropped
     ]
     if not dropped:
         return ["", f"{kept} Nothing was dropped."]

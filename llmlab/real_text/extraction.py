@@ -15,7 +15,7 @@ from html.parser import HTMLParser
 
 @dataclass(frozen=True)
 class Extraction:
-    """The text of a file, and the passages beside it that were left out."""
+    """The text of a file, and the parts beside it that were left out."""
 
     text: str
     left_out: tuple[str, ...] = ()

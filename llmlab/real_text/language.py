@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmlab.paths import DATA
-from llmlab.real_text.report import Rule
+from llmlab.real_text.sifting import Rule
 from llmlab.real_text.words import words_of
 
 UNKNOWN = "unknown"

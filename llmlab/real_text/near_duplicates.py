@@ -24,8 +24,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from llmlab.real_text.documents import Document
-from llmlab.real_text.report import Loss, Rule, Sifting
+from llmlab.real_text.passages import Passage
+from llmlab.real_text.sifting import Rule, Sifting
 from llmlab.real_text.words import phrase_numbers, word_numbers, words_of
 
 PHRASE = 5
@@ -116,8 +116,8 @@ class Shelves:
         return [band.tobytes() for band in signature.reshape(self.bands, self.rows)]
 
 
-def drop_near_copies(documents: Sequence[Document], alike: float = ALIKE) -> Sifting:
-    """Keep the first of all documents that are at least `alike`.
+def drop_near_copies(passages: Sequence[Passage], alike: float = ALIKE) -> Sifting:
+    """Keep the first of all passages that are at least `alike`.
 
     Candidates are compared exactly, so nothing is dropped by an unlucky estimate; of
     the copies at the threshold, 1 in 80 is overlooked.
@@ -129,28 +129,18 @@ def drop_near_copies(documents: Sequence[Document], alike: float = ALIKE) -> Sif
     if not 0 < alike <= 1:
         raise ValueError(f"alike is {alike}; it must lie above 0 and be at most 1")
     shelves, phrases_of_kept = Shelves(), []
-    kept, losses = [], []
-    for document in documents:
-        phrases = phrases_of(document.text)
+    kept, dropped = [], []
+    for passage in passages:
+        phrases = phrases_of(passage.text)
         notes = signature(phrases)
         candidates = shelves.candidates(notes)
         found = [likeness(phrases, phrases_of_kept[place]) for place in candidates]
         if found and max(found) >= alike:
             original = kept[candidates[found.index(max(found))]]
-            losses.append(_loss(document, max(found), original))
+            reason = f"{max(found):.0%} like {original.source}"
+            dropped.append(NEAR_COPIES.drops(passage, reason))
         else:
             shelves.put(len(kept), notes)
             phrases_of_kept.append(phrases)
-            kept.append(document)
-    return Sifting(kept, losses)
-
-
-def _loss(document: Document, alike: float, original: Document) -> Loss:
-    return Loss(
-        rule=NEAR_COPIES.name,
-        source=document.source,
-        text=document.text,
-        characters=len(document.text),
-        whole=True,
-        reason=f"{alike:.0%} like {original.source}",
-    )
+            kept.append(passage)
+    return Sifting(kept, dropped)

@@ -2,9 +2,9 @@
 
 They go back to C4 (Raffel et al., "Exploring the limits of transfer learning", 2020)
 and Gopher (Rae et al., "Scaling language models", 2021), where numbers that any text
-has, such as the mean length of its words, decide whether a document stays. Each rule is
+has, such as the mean length of its words, decide whether a passage stays. Each rule is
 a line of `QUALITY_RULES`: a measure, the lowest and the highest value that may stay,
-and why. A rule says nothing about a single document with certainty. It is right about
+and why. A rule says nothing about a single passage with certainty. It is right about
 many, and what it dropped is worth reading before it is believed.
 """
 
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llmlab.real_text.documents import Document
-from llmlab.real_text.report import Loss, Rule, Sifting
+from llmlab.real_text.passages import Passage
+from llmlab.real_text.sifting import Dropped, Rule, Sifting, sift
 from llmlab.real_text.words import phrase_numbers, word_numbers, words_of
 
 _LETTER = re.compile(r"[^\W\d_]")
@@ -131,7 +131,7 @@ def share_of_repeated_phrases(text: Measured, length: int) -> float:
 
 @dataclass(frozen=True)
 class QualityRule:
-    """A document stays if `lowest` <= measure <= `highest`.
+    """A passage stays if `lowest` <= measure <= `highest`.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ QUALITY_RULES = (
         shown=".0f",
     ),
     QualityRule(
-        Rule("bullets", "a document of nothing but bullets is a list"),
+        Rule("bullets", "a passage of nothing but bullets is a list"),
         share_of_bulleted_lines,
         highest=0.9,
     ),
@@ -242,32 +242,18 @@ endings" is a gentler form of a rule of C4."""
 
 
 def drop_by_quality(
-    documents: Sequence[Document], rules: Sequence[QualityRule] = QUALITY_RULES
+    passages: Sequence[Passage], rules: Sequence[QualityRule] = QUALITY_RULES
 ) -> Sifting:
-    """Drop every document that a rule speaks against; the first such rule counts."""
-    kept, losses = [], []
-    for document in documents:
-        loss = _first_complaint(document, rules)
-        if loss is None:
-            kept.append(document)
-        else:
-            losses.append(loss)
-    return Sifting(kept, losses)
+    """Drop every passage that a rule speaks against; the first such rule counts."""
+    return sift(passages, lambda passage: _first_complaint(passage, rules))
 
 
-def _first_complaint(document: Document, rules: Sequence[QualityRule]) -> Loss | None:
-    text = Measured(document.text)
+def _first_complaint(passage: Passage, rules: Sequence[QualityRule]) -> Dropped | None:
+    text = Measured(passage.text)
     for rule in rules:
         complaint = rule.complaint(text)
         if complaint is not None:
-            return Loss(
-                rule=rule.rule.name,
-                source=document.source,
-                text=document.text,
-                characters=len(document.text),
-                whole=True,
-                reason=complaint,
-            )
+            return rule.rule.drops(passage, complaint)
     return None
 
 
@@ -296,22 +282,25 @@ LONGEST_NOTICE = 300
 """Characters. A longer paragraph that names cookies is probably about them."""
 
 
-def drop_notices(documents: Sequence[Document]) -> Sifting:
+def drop_notices(passages: Sequence[Passage]) -> Sifting:
     """Drop short paragraphs that are found on pages of any topic."""
-    kept, losses = [], []
-    for document in documents:
-        paragraphs = document.text.split("\n\n")
+    kept, dropped = [], []
+    for passage in passages:
+        paragraphs = passage.text.split("\n\n")
         phrases = [_notice_phrase(paragraph) for paragraph in paragraphs]
         pairs = list(zip(paragraphs, phrases, strict=True))
         fresh = "\n\n".join(text for text, phrase in pairs if phrase is None)
         if fresh:
-            notices = [pair for pair in pairs if pair[1] is not None]
-            losses += [_notice(document, *pair, whole=False) for pair in notices]
-            kept.append(Document(document.source, fresh))
+            dropped += [
+                NOTICES.drops_paragraph(passage, text, f"it says {phrase!r}")
+                for text, phrase in pairs
+                if phrase is not None
+            ]
+            kept.append(Passage(passage.source, fresh))
         else:
             first = next(filter(None, phrases), "nothing at all")
-            losses.append(_notice(document, document.text, first, whole=True))
-    return Sifting(kept, losses)
+            dropped.append(NOTICES.drops(passage, f"it says {first!r}"))
+    return Sifting(kept, dropped)
 
 
 def _notice_phrase(paragraph: str) -> str | None:
@@ -320,14 +309,3 @@ def _notice_phrase(paragraph: str) -> str | None:
         return None
     lowered = paragraph.lower()
     return next((phrase for phrase in NOTICE_PHRASES if phrase in lowered), None)
-
-
-def _notice(document: Document, text: str, phrase: str, whole: bool) -> Loss:
-    return Loss(
-        rule=NOTICES.name,
-        source=document.source,
-        text=text,
-        characters=len(text) if whole else len(text) + len("\n\n"),
-        whole=whole,
-        reason=f"it says {phrase!r}",
-    )

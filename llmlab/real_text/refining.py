@@ -1,6 +1,6 @@
-"""From sources to documents: one station after the other, and a report of all.
+"""From sources to passages: one station after the other, and a report of all.
 
-    text -> mend -> tidy -> cut into documents -> drop notices -> drop other languages
+    text -> mend -> tidy -> cut into passages -> drop notices -> drop other languages
          -> drop by quality -> drop repetitions -> drop near copies
 
 `GENTLE` only does what every text needs; `THOROUGH` does all of it.
@@ -10,17 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from llmlab.real_text.cleaning import garbled, mend, normalise
-from llmlab.real_text.documents import LONGEST_DOCUMENT, Document, paragraph_windows
 from llmlab.real_text.duplicates import REPETITIONS, drop_repetitions
 from llmlab.real_text.language import ENGLISH_ONLY, why_not_english
 from llmlab.real_text.near_duplicates import NEAR_COPIES, drop_near_copies
+from llmlab.real_text.passages import LONGEST_PASSAGE, Passage, paragraph_windows
 from llmlab.real_text.quality import (
     NOTICES,
     QUALITY_RULES,
     drop_by_quality,
     drop_notices,
 )
-from llmlab.real_text.report import Loss, Report, Rule, Sifting, outcomes_of
+from llmlab.real_text.sifting import Dropped, Report, Rule, Sifting, outcomes_of, sift
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Source:
     ----------
     name : a file, relative to its folder, or whatever else it is called.
     text : without mark-up.
-    left_out : passages beside the text: menus, the licence before a book.
+    left_out : what stands beside the text: menus, the licence before a book.
     """
 
     name: str
@@ -41,10 +41,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Station:
-    """One step: a function of documents, and the rules by which it drops some."""
+    """One step: a function of passages, and the rules by which it drops some."""
 
     rules: tuple[Rule, ...]
-    sift: Callable[[Sequence[Document]], Sifting]
+    sift: Callable[[Sequence[Passage]], Sifting]
 
 
 BESIDE = Rule("beside the text", "menus, notices and licences are not what one reads")
@@ -52,7 +52,7 @@ GARBLED = Rule(
     "garbled letters", "they were written as UTF-8 and read as something else"
 )
 UNTIDY = Rule("untidiness", "spaces at line ends, empty lines, invisible characters")
-EDGES = Rule("edges", "line ends where a long text was cut into documents")
+EDGES = Rule("edges", "line ends where a long text was cut into passages")
 
 
 def refine(
@@ -60,7 +60,7 @@ def refine(
     sources: Sequence[Source],
     stations: Sequence[Station],
     skipped: Sequence[str] = (),
-) -> tuple[list[Document], Report]:
+) -> tuple[list[Passage], Report]:
     """Lead sources through stations.
 
     Parameters
@@ -71,77 +71,79 @@ def refine(
 
     Returns
     -------
-    documents : what is left, in the order of `sources`.
+    passages : what is left, in the order of `sources`.
     report : what is left, and what every rule dropped.
     """
-    documents = [Document(source.name, source.text) for source in sources]
-    losses = [
-        Loss(BESIDE.name, source.name, text, len(text), False, "not part of the text")
+    passages = [Passage(source.name, source.text) for source in sources]
+    dropped = [
+        Dropped(
+            BESIDE.name, source.name, text, len(text), False, "not part of the text"
+        )
         for source in sources
         for text in source.left_out
     ]
-    characters_read = _characters(documents) + sum(loss.characters for loss in losses)
+    characters_read = _characters(passages) + sum(one.characters for one in dropped)
     for station in stations:
-        sifting = station.sift(documents)
-        documents = sifting.kept
-        losses += sifting.losses
+        sifting = station.sift(passages)
+        passages = sifting.kept
+        dropped += sifting.dropped
     rules = [BESIDE, *(rule for station in stations for rule in station.rules)]
     report = Report(
         origin=origin,
         sources=len(sources),
         characters_read=characters_read,
-        documents=len(documents),
-        characters=_characters(documents),
+        passages=len(passages),
+        characters=_characters(passages),
         skipped=tuple(skipped),
-        outcomes=outcomes_of(rules, losses),
+        outcomes=outcomes_of(rules, dropped),
     )
-    return documents, report
+    return passages, report
 
 
-def _characters(documents: Sequence[Document]) -> int:
-    return sum(len(document.text) for document in documents)
+def _characters(passages: Sequence[Passage]) -> int:
+    return sum(len(passage.text) for passage in passages)
 
 
 # Stations -----------------------------------------------------------------------------
 
 
-def mend_letters(documents: Sequence[Document]) -> Sifting:
+def mend_letters(passages: Sequence[Passage]) -> Sifting:
     """Put letters right that were read wrongly."""
-    losses = [
-        Loss(
+    dropped = [
+        Dropped(
             rule=GARBLED.name,
-            source=document.source,
+            source=passage.source,
             text=wrong,
             characters=len(wrong) - len(right),
             whole=False,
             reason=f"stands for {right}",
         )
-        for document in documents
-        for wrong, right in garbled(document.text)
+        for passage in passages
+        for wrong, right in garbled(passage.text)
     ]
-    mended = [Document(document.source, mend(document.text)) for document in documents]
-    return Sifting(mended, losses)
+    mended = [Passage(passage.source, mend(passage.text)) for passage in passages]
+    return Sifting(mended, dropped)
 
 
-def tidy(documents: Sequence[Document]) -> Sifting:
-    """Normalise; a document in which nothing is left goes."""
-    kept, losses = [], []
-    for document in documents:
-        text = normalise(document.text)
-        if text != document.text:
-            losses.append(_untidiness(document, text))
+def tidy(passages: Sequence[Passage]) -> Sifting:
+    """Normalise; a passage in which nothing is left goes."""
+    kept, dropped = [], []
+    for passage in passages:
+        text = normalise(passage.text)
+        if text != passage.text:
+            dropped.append(_untidiness(passage, text))
         if text:
-            kept.append(Document(document.source, text))
-    return Sifting(kept, losses)
+            kept.append(Passage(passage.source, text))
+    return Sifting(kept, dropped)
 
 
-def _untidiness(document: Document, text: str) -> Loss:
-    before, after = document.text.split("\n"), text.split("\n")
+def _untidiness(passage: Passage, text: str) -> Dropped:
+    before, after = passage.text.split("\n"), text.split("\n")
     changed = (old for old, new in zip(before, after, strict=False) if old != new)
-    saved = len(document.text) - len(text)
-    return Loss(
+    saved = len(passage.text) - len(text)
+    return Dropped(
         rule=UNTIDY.name,
-        source=document.source,
+        source=passage.source,
         text=next(changed, ""),
         characters=saved,
         whole=not text,
@@ -149,43 +151,38 @@ def _untidiness(document: Document, text: str) -> Loss:
     )
 
 
-def cut(documents: Sequence[Document]) -> Sifting:
-    """Cut what is longer than `LONGEST_DOCUMENT`, between paragraphs if possible."""
-    kept, losses = [], []
-    for document in documents:
-        windows = paragraph_windows(document.text, LONGEST_DOCUMENT)
-        kept += [Document(document.source, window) for window in windows]
-        if windows != [document.text]:
-            losses.append(_edges(document, windows))
-    return Sifting(kept, losses)
+def cut(passages: Sequence[Passage]) -> Sifting:
+    """Cut what is longer than `LONGEST_PASSAGE`, between paragraphs if possible."""
+    kept, dropped = [], []
+    for passage in passages:
+        windows = paragraph_windows(passage.text, LONGEST_PASSAGE)
+        kept += [Passage(passage.source, window) for window in windows]
+        if windows != [passage.text]:
+            dropped.append(_edges(passage, windows))
+    return Sifting(kept, dropped)
 
 
-def _edges(document: Document, windows: Sequence[str]) -> Loss:
+def _edges(passage: Passage, windows: Sequence[str]) -> Dropped:
     last_and_first = zip(windows[:2], (-1, 0), strict=False)
     lines = [window.split("\n")[place] for window, place in last_and_first]
-    return Loss(
+    return Dropped(
         rule=EDGES.name,
-        source=document.source,
-        text="\n(one document ends, the next begins)\n".join(lines),
-        characters=len(document.text) - sum(map(len, windows)),
+        source=passage.source,
+        text="\n(one passage ends, the next begins)\n".join(lines),
+        characters=len(passage.text) - sum(map(len, windows)),
         whole=not windows,
         reason=f"cut into {len(windows)}",
     )
 
 
-def drop_other_languages(documents: Sequence[Document]) -> Sifting:
+def drop_other_languages(passages: Sequence[Passage]) -> Sifting:
     """Keep what is English."""
-    kept, losses = [], []
-    for document in documents:
-        reason = why_not_english(document.text)
-        if reason is None:
-            kept.append(document)
-        else:
-            text = document.text
-            losses.append(
-                Loss(ENGLISH_ONLY.name, document.source, text, len(text), True, reason)
-            )
-    return Sifting(kept, losses)
+
+    def judge(passage: Passage) -> Dropped | None:
+        reason = why_not_english(passage.text)
+        return reason and ENGLISH_ONLY.drops(passage, reason)
+
+    return sift(passages, judge)
 
 
 MEND = Station((GARBLED,), mend_letters)
@@ -202,4 +199,4 @@ GENTLE = (MEND, TIDY, CUT, NO_REPETITIONS)
 
 THOROUGH = (MEND, TIDY, CUT, NO_NOTICES, ENGLISH, QUALITY)
 THOROUGH += (NO_REPETITIONS, NO_NEAR_COPIES)
-"""For text that nobody has looked at: English prose, each passage once."""
+"""For text that nobody has looked at: English prose, each paragraph once."""

@@ -11,22 +11,22 @@ import sysconfig
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from llmlab.real_text.documents import Document
 from llmlab.real_text.extraction import EXTRACTORS, Extraction, strip_markdown
+from llmlab.real_text.passages import Passage
 from llmlab.real_text.refining import GENTLE, Source, Station, refine
-from llmlab.real_text.report import Report
+from llmlab.real_text.sifting import Report
 
 # Python and its libraries -------------------------------------------------------------
 
 
 def python_documentation(
     stations: Sequence[Station] = GENTLE,
-) -> tuple[list[Document], Report]:
+) -> tuple[list[Passage], Report]:
     """What Python says about itself: its reference, and its library's docstrings.
 
     Returns
     -------
-    documents, report : as `read_text`. Almost two million characters of careful
+    passages, report : as `read_text`. Almost two million characters of careful
         English; the exact text depends on the version of Python.
 
     Raises
@@ -146,7 +146,7 @@ def read_text(
     *,
     skip_unreadable: bool = False,
     stations: Sequence[Station] = GENTLE,
-) -> tuple[list[Document], Report]:
+) -> tuple[list[Passage], Report]:
     """Read a folder of text, or a single file, and refine it.
 
     Parameters

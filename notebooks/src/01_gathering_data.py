@@ -273,7 +273,7 @@ claim(
 print(report)
 
 # %% [markdown]
-# The largest loss, "beside the text", is what extraction left out in section 3:
+# What costs most, "beside the text", is what extraction left out in section 3:
 # menus. Then come the notices. ("Untidiness" is spaces and line ends; "edges" are
 # half sentences where a long text was cut.) A rule that drops half of a corpus in
 # silence is an easy bug to write, so the ledger must balance to the character. But
@@ -281,7 +281,7 @@ print(report)
 
 # %%
 for outcome in report.outcomes:
-    if outcome.documents:
+    if outcome.passages:
         example = outcome.example
         excerpt = " ".join(example.text.split())
         print(f"{outcome.rule.name}: {example.reason}")
@@ -292,10 +292,10 @@ for outcome in report.outcomes:
 
 # %%
 fate = {
-    loss.source: loss.rule
+    one.source: one.rule
     for outcome in report.outcomes
-    for loss in outcome.losses
-    if loss.whole
+    for one in outcome.dropped
+    if one.whole
 }
 for fault in ("", *rt.FAULTS):
     ends = Counter(
@@ -334,9 +334,9 @@ for kind, counts in ends.items():
 # %%
 claim("No lesson that is all French was kept", not ends["all French"]["kept"])
 lesson = next(page for page in victims if fate[page.address] == "not English")
-for loss in report.outcome("not English").losses:
-    if loss.source == lesson.address:
-        print(loss.reason)
+for one in report.outcome("not English").dropped:
+    if one.source == lesson.address:
+        print(one.reason)
 read(lesson.text)
 
 print("-" * 80)
@@ -623,7 +623,7 @@ claim(
 
 # %%
 uncleaned = [
-    rt.Document(source.name, rt.normalise(source.text)) for source in sources
+    rt.Passage(source.name, rt.normalise(source.text)) for source in sources
 ]
 for name, collection in (("before", uncleaned), ("after", web)):
     train_part, test_part = rt.split_validation(collection, 0.1)
@@ -695,7 +695,7 @@ def windows(texts):
 
 def of_genre(name):
     return [
-        rt.Document(name, document.text)
+        rt.Passage(name, document.text)
         for document in documents
         if document.genre == name
     ]

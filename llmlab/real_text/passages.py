@@ -1,17 +1,17 @@
-"""A document, how a long text is cut into some, and how some are held out."""
+"""A passage, how a long text is cut into some, and how some are held out."""
 
 import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-LONGEST_DOCUMENT = 8_000
+LONGEST_PASSAGE = 8_000
 """Characters. Longer files are cut, so that a folder with one book can be split too."""
 
 
 @dataclass(frozen=True)
-class Document:
-    """A stretch of at most `LONGEST_DOCUMENT` characters of one source.
+class Passage:
+    """A stretch of at most `LONGEST_PASSAGE` characters of one source.
 
     Parameters
     ----------
@@ -24,40 +24,40 @@ class Document:
 
 
 def split_validation(
-    documents: Sequence[Document], share: float = 0.1
-) -> tuple[list[Document], list[Document]]:
-    """Hold about `share` of the documents out of training.
+    passages: Sequence[Passage], share: float = 0.1
+) -> tuple[list[Passage], list[Passage]]:
+    """Hold about `share` of the passages out of training.
 
-    A document's own hash decides, so it stays on its side when others come or go. Only
+    A passage's own hash decides, so it stays on its side when others come or go. Only
     if all would fall on one side, the one nearest to the other side moves there.
 
     Returns
     -------
-    training, validation : in the order of `documents`, each with at least one.
+    training, validation : in the order of `passages`, each with at least one.
 
     Raises
     ------
-    ValueError : fewer than two documents, or `share` not in (0, 1).
+    ValueError : fewer than two passages, or `share` not in (0, 1).
     """
     if not 0 < share < 1:
         raise ValueError(f"share is {share}; it must lie between 0 and 1")
-    if len(documents) < 2:
+    if len(passages) < 2:
         raise ValueError(
-            f"{len(documents)} document{'' if len(documents) == 1 else 's'} to split; "
+            f"{len(passages)} passage{'' if len(passages) == 1 else 's'} to split; "
             "at least two are needed, one to train on and one to hold out. Give more "
-            f"than {LONGEST_DOCUMENT:,} characters of text, or several files"
+            f"than {LONGEST_PASSAGE:,} characters of text, or several files"
         )
-    places = [_place_between_zero_and_one(document) for document in documents]
-    ranked = sorted(range(len(documents)), key=places.__getitem__)
+    places = [_place_between_zero_and_one(passage) for passage in passages]
+    ranked = sorted(range(len(passages)), key=places.__getitem__)
     below = sum(place < share for place in places)
     held_out = set(ranked[: min(max(below, 1), len(ranked) - 1)])
-    training = [d for number, d in enumerate(documents) if number not in held_out]
-    validation = [documents[number] for number in sorted(held_out)]
+    training = [d for number, d in enumerate(passages) if number not in held_out]
+    validation = [passages[number] for number in sorted(held_out)]
     return training, validation
 
 
-def _place_between_zero_and_one(document: Document) -> float:
-    digest = hashlib.sha256(document.text.encode()).digest()
+def _place_between_zero_and_one(passage: Passage) -> float:
+    digest = hashlib.sha256(passage.text.encode()).digest()
     return int.from_bytes(digest[:7]) / 2**56
 
 

@@ -1,4 +1,4 @@
-"""What every rule threw away: counted to the character, with the passages themselves.
+"""What every rule threw away: counted to the character, with the words themselves.
 
 A rule that silently drops half of a corpus is the commonest bug of data work. So no
 rule drops anything by itself: it hands back what it keeps and what it would lose, and
@@ -6,10 +6,10 @@ the `Report` adds up. What was read is what was kept plus what each rule dropped
 """
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from llmlab.real_text.documents import Document
+from llmlab.real_text.passages import Passage
 
 SHOWN = 160
 """Characters of an example that a report prints."""
@@ -22,19 +22,29 @@ class Rule:
     name: str
     why: str
 
+    def drops(self, passage: Passage, reason: str) -> "Dropped":
+        """A whole passage."""
+        text = passage.text
+        return Dropped(self.name, passage.source, text, len(text), True, reason)
+
+    def drops_paragraph(self, passage: Passage, text: str, reason: str) -> "Dropped":
+        """A paragraph, with the empty line that parted it from its neighbour."""
+        characters = len(text) + len("\n\n")
+        return Dropped(self.name, passage.source, text, characters, False, reason)
+
 
 @dataclass(frozen=True)
-class Loss:
+class Dropped:
     """Something that a rule dropped.
 
     Parameters
     ----------
     rule : the name of the rule.
     source : where it stood.
-    text : the passage; of a whole document, the document.
+    text : what was dropped.
     characters : by how many characters the text became shorter. A repair may make it
         longer: then the number is negative.
-    whole : a whole document was dropped, and not a passage of one that was kept.
+    whole : a whole passage was dropped, and not a part of one that was kept.
     reason : what the rule saw.
     """
 
@@ -48,10 +58,21 @@ class Loss:
 
 @dataclass(frozen=True)
 class Sifting:
-    """What a rule makes of some documents: what it keeps, and what it drops."""
+    """What a rule makes of some passages: what it keeps, and what it drops."""
 
-    kept: list[Document]
-    losses: list[Loss]
+    kept: list[Passage]
+    dropped: list[Dropped]
+
+
+def sift(
+    passages: Iterable[Passage], judge: Callable[[Passage], Dropped | None]
+) -> Sifting:
+    """Drop every passage that `judge` has something against."""
+    verdicts = [(passage, judge(passage)) for passage in passages]
+    return Sifting(
+        kept=[passage for passage, dropped in verdicts if dropped is None],
+        dropped=[dropped for _, dropped in verdicts if dropped is not None],
+    )
 
 
 @dataclass(frozen=True)
@@ -59,26 +80,26 @@ class Outcome:
     """A rule and all that it dropped."""
 
     rule: Rule
-    losses: tuple[Loss, ...]
-
-    @property
-    def documents(self) -> int:
-        """Documents that were dropped whole."""
-        return sum(loss.whole for loss in self.losses)
+    dropped: tuple[Dropped, ...]
 
     @property
     def passages(self) -> int:
-        """Passages that were dropped from documents that were kept."""
-        return len(self.losses) - self.documents
+        """Documents that were dropped whole."""
+        return sum(one.whole for one in self.dropped)
+
+    @property
+    def parts(self) -> int:
+        """Parts that were dropped from passages that were kept."""
+        return len(self.dropped) - self.passages
 
     @property
     def characters(self) -> int:
-        return sum(loss.characters for loss in self.losses)
+        return sum(one.characters for one in self.dropped)
 
     @property
-    def example(self) -> Loss | None:
-        """The loss of middling size: neither a shred nor the worst of all."""
-        ranked = sorted(self.losses, key=lambda loss: loss.characters)
+    def example(self) -> Dropped | None:
+        """What it dropped of middling size: neither a shred nor the worst."""
+        ranked = sorted(self.dropped, key=lambda one: one.characters)
         return ranked[len(ranked) // 2] if ranked else None
 
 
@@ -90,7 +111,7 @@ class Report:
     ----------
     origin : the folder, or a name for the collection.
     sources, characters_read : what was read, mark-up not counted.
-    documents, characters : what is left.
+    passages, characters : what is left.
     skipped : files that could not be read, each with the reason.
     outcomes : of every rule, in the order in which they were applied.
     """
@@ -98,7 +119,7 @@ class Report:
     origin: str
     sources: int
     characters_read: int
-    documents: int
+    passages: int
     characters: int
     skipped: tuple[str, ...]
     outcomes: tuple[Outcome, ...]
@@ -120,12 +141,12 @@ class Report:
         lines = [
             f"{self.origin}: {self.sources:,} sources, "
             f"{self.characters_read:,} characters read",
-            f"kept {self.documents:,} documents, {self.characters:,} characters",
-            f"{'dropped':24} {'documents':>9} {'passages':>9} {'characters':>11}",
+            f"kept {self.passages:,} passages, {self.characters:,} characters",
+            f"{'dropped':24} {'passages':>9} {'parts':>9} {'characters':>11}",
         ]
         lines += [
-            f"  {outcome.rule.name:22} {outcome.documents:9,} "
-            f"{outcome.passages:9,} {outcome.characters:11,}"
+            f"  {outcome.rule.name:22} {outcome.passages:9,} "
+            f"{outcome.parts:9,} {outcome.characters:11,}"
             for outcome in self.outcomes
         ]
         lines += [f"skipped {fault}" for fault in self.skipped]
@@ -138,7 +159,7 @@ class Report:
             f"  {outcome.example.source}: {outcome.example.reason}\n"
             f"{textwrap.indent(_excerpt(outcome.example.text), '  | ')}"
             for outcome in self.outcomes
-            if outcome.losses
+            if outcome.dropped
         ]
         return "\n\n".join(shown)
 
@@ -154,9 +175,11 @@ def _excerpt(text: str) -> str:
     return shown + ("..." if len(text) > SHOWN else "")
 
 
-def outcomes_of(rules: Sequence[Rule], losses: Iterable[Loss]) -> tuple[Outcome, ...]:
-    """Sort losses by rule; a rule that dropped nothing is there too."""
-    by_rule: dict[str, list[Loss]] = {rule.name: [] for rule in rules}
-    for loss in losses:
-        by_rule[loss.rule].append(loss)
+def outcomes_of(
+    rules: Sequence[Rule], dropped: Iterable[Dropped]
+) -> tuple[Outcome, ...]:
+    """Sorted by rule; a rule that dropped nothing is there too."""
+    by_rule: dict[str, list[Dropped]] = {rule.name: [] for rule in rules}
+    for one in dropped:
+        by_rule[one.rule].append(one)
     return tuple(Outcome(rule, tuple(by_rule[rule.name])) for rule in rules)
