@@ -238,7 +238,7 @@ def test_every_telling_of_every_plot_is_found_without_a_fault():
         found = gold.read(prompt, story)
         assert found.plot == event.schema.name
         assert found.wholeness == 1.0 and found.finished
-        faults = gold._faults(found)
+        faults = gold.faults(found)
         assert faults == 0, (faults, found)
 
 
