@@ -10,6 +10,7 @@ machine is everybody's. What is finished is kept in a file, and not done again: 
 `runs/bench` after a change of the recipe or the model, of which the file knows nothing.
 """
 
+import hashlib
 import json
 import math
 import time
@@ -25,16 +26,10 @@ from llmlab.evaluation import language_loss
 from llmlab.files import write_atomically
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.life import SCALES, Life
+from llmlab.optimisers import adamw, muon_and_adamw
 from llmlab.paths import CHECKPOINTS, RUNS
 from llmlab.pretraining import encode_documents, pretraining_step
-from llmlab.training import (
-    Metrics,
-    adamw,
-    identity_hash,
-    keep_freed_memory,
-    muon_and_adamw,
-    step_generator,
-)
+from llmlab.training import Metrics, keep_freed_memory, step_generator
 
 RATES = (0.001, 0.002, 0.004, 0.008)
 SEEDS = (0, 1, 2)
@@ -69,7 +64,8 @@ def recipe(
     """
     steps = steps or SCALES["full"].base_steps
     budget = {"steps": steps, "scale": repr(SCALES["full"]), "shares": list(shares)}
-    path = folder / f"recipe-{identity_hash(budget)}.json"
+    told = json.dumps(budget, sort_keys=True, default=str).encode()
+    path = folder / f"recipe-{hashlib.sha256(told).hexdigest()[:12]}.json"
     done = json.loads(path.read_text("utf-8")) if path.exists() else {}
     text = read_text(steps)
 

@@ -17,16 +17,15 @@ from llmlab.accounting import training_flops
 from llmlab.batching import IGNORE, next_token_batch
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.life import SCALES, Life
+from llmlab.optimisers import adamw, muon_and_adamw
 from llmlab.paths import CHECKPOINTS
 from llmlab.pretraining import encode_documents, epochs, pretraining_step
 from llmlab.sampling import generate
 from llmlab.tokenizer import PIECE_PATTERN, Tokenizer
 from llmlab.training import (
-    adamw,
     apply_gradients,
     keep_freed_memory,
     multiplies_bfloat16,
-    muon_and_adamw,
     step_generator,
 )
 

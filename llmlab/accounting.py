@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from llmlab.gpt import Cache, GPTConfig
+from llmlab.cache import Cache
+from llmlab.gpt import GPTConfig
 
 BYTES = 4  # of a 32-bit number
 ID_BYTES = 8  # of a token id
@@ -110,7 +111,7 @@ def activation_bytes(config: GPTConfig, *, batch: int = 1, time: int) -> dict[st
 
 
 def training_bytes(config: GPTConfig, *, batch: int = 1, time: int) -> dict[str, int]:
-    """Memory of one training step with `training.muon_and_adamw`.
+    """Memory of one training step with `optimisers.muon_and_adamw`.
 
     AdamW keeps two numbers for each parameter, Muon one for each weight of a matrix
     inside the blocks.

@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from llmlab import gpt
-from llmlab.gpt import GPT, Cache, GPTConfig
+from llmlab.cache import Cache
+from llmlab.gpt import GPT, GPTConfig
 
 # What a decoder knows by heart. A model with other parts is read by its own `forward`.
 PARTS = (

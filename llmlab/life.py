@@ -34,6 +34,7 @@ from llmlab.evaluation import (
 )
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.instruction import instruction_step, render_example, render_prompt
+from llmlab.optimisers import adamw, muon_and_adamw
 from llmlab.paths import CHECKPOINTS, RUNS
 from llmlab.ppo import KLController, ValueModel, make_ppo_step
 from llmlab.preferences import (
@@ -59,7 +60,7 @@ from llmlab.reward import (
     normalise,
 )
 from llmlab.tokenizer import Tokenizer
-from llmlab.training import Metrics, adamw, muon_and_adamw, train
+from llmlab.training import Metrics, train
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ class Life:
     Parameters
     ----------
     folder : where tokenizer and checkpoints lie.
-    progress : shows how training goes; see `training.TerminalProgress`.
+    progress : shows how training goes; see `progress.TerminalProgress`.
     """
 
     folder: Path

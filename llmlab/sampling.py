@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from llmlab.batching import pad_sequences
+from llmlab.cache import Cache
 from llmlab.decoding import Decoder, can_decode
-from llmlab.gpt import GPT, Cache
+from llmlab.gpt import GPT
 from llmlab.tokenizer import Tokenizer
 
 

@@ -30,9 +30,9 @@ from llmlab.gpt import GPT
 from llmlab.instruction import answer
 from llmlab.life import SCALES, STAGES, Life, Stage, settings
 from llmlab.paths import CHECKPOINTS, RUNS
+from llmlab.progress import TerminalProgress
 from llmlab.report import VERSION, bars, write_report
 from llmlab.sampling import complete
-from llmlab.training import TerminalProgress
 
 WRITERS = ("base", "instruct", "reinforce", "ppo")
 """The stages that can be asked to write something."""

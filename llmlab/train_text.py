@@ -27,8 +27,10 @@ from llmlab.evaluation import sequence_log_probs
 from llmlab.files import write_atomically
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.ngrams import NgramModel, bits_per_character
+from llmlab.optimisers import muon_and_adamw
 from llmlab.paths import RUNS
 from llmlab.pretraining import encode_documents, pretraining_step
+from llmlab.progress import TerminalProgress
 from llmlab.real_text import (
     Passage,
     paragraph_windows,
@@ -41,9 +43,7 @@ from llmlab.tokenizer import Tokenizer
 from llmlab.training import (
     PRECISIONS,
     Metrics,
-    TerminalProgress,
     multiplies_bfloat16,
-    muon_and_adamw,
     step_generator,
     train,
 )

@@ -1,4 +1,4 @@
-"""The one training loop, its optimisers and its schedule.
+"""The one training loop, with its schedule, its precision and its one update.
 
 Every phase of the course hands `train` a function that makes one update. The loop does
 the rest: progress, a clean stop on interrupt, and checkpoints from which a run that was
@@ -11,11 +11,8 @@ lives in modules or optimisers, so there is one place to save it from.
 
 import ctypes
 import hashlib
-import json
 import math
-import shutil
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -27,8 +24,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from llmlab.checkpoints import load_run_state, save_run_state
-
-Metrics = dict[str, float]
+from llmlab.progress import Metrics, SilentProgress
 
 
 def step_generator(seed: int, step: int) -> torch.Generator:
@@ -64,7 +60,7 @@ def train(
     state_path : where the run's state is kept. A run that finds a state there goes on
         from it. None: nothing is kept.
     save_every : seconds between two saved states.
-    progress : shows how the run goes; see `TerminalProgress`. None: in silence.
+    progress : shows how the run goes, as a `TerminalProgress` does. None: in silence.
     identity : settings that make this run what it is. A state of other settings is
         refused, since going on from it would be neither run.
 
@@ -234,221 +230,3 @@ def multiplies_bfloat16() -> bool:
     """Whether this processor has instructions for products of bfloat16 numbers."""
     here = torch.cpu.get_capabilities()
     return bool(here.get("avx512_bf16") or here.get("amx_bf16"))
-
-
-# Optimisers -------------------------------------------------------------------------
-
-
-class Muon(Optimizer):
-    """Momentum, made orthogonal: for matrices inside the network.
-
-    The momentum of a weight matrix is dominated by a few directions. Muon replaces it
-    by the nearest matrix whose singular values are all one, so that rare directions
-    learn as fast as common ones (Jordan et al. 2024).
-
-    Parameters
-    ----------
-    parameters : matrices of shape (out, in), or several stacked, (blocks * out, in).
-    lr : size of an update; its root mean square is lr * 0.2, as an AdamW update's is
-        (Liu et al. 2025, "Muon is scalable").
-    momentum : share of the past kept; Nesterov's form.
-    weight_decay : pull towards zero, in units of lr.
-    """
-
-    def __init__(self, parameters, lr, momentum=0.95, weight_decay=0.0):
-        super().__init__(
-            parameters, dict(lr=lr, momentum=momentum, weight_decay=weight_decay)
-        )
-        for group in self.param_groups:
-            group["initial_lr"] = group["lr"]
-
-    @torch.no_grad()
-    def step(self, closure=None):
-        for group in self.param_groups:
-            # Matrices of one shape are orthogonalised together: one product of a
-            # stack is faster than many small products.
-            by_shape: dict[torch.Size, list[Tensor]] = {}
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    by_shape.setdefault(parameter.shape, []).append(parameter)
-            for parameters in by_shape.values():
-                self._update(parameters, group)
-
-    def _update(self, parameters: list[Tensor], group: dict) -> None:
-        ahead = torch.stack([self._nesterov(p, group["momentum"]) for p in parameters])
-        size = group["lr"] * 0.2 * math.sqrt(max(ahead.shape[1:]))
-        for parameter, update in zip(parameters, orthogonalise(ahead), strict=True):
-            parameter.mul_(1 - group["lr"] * group["weight_decay"])
-            parameter.sub_(update, alpha=size)
-
-    def _nesterov(self, parameter: Tensor, share: float) -> Tensor:
-        """The momentum as it will be after one more gradient like this one."""
-        state = self.state[parameter]
-        if "momentum" not in state:
-            state["momentum"] = torch.zeros_like(parameter)
-        momentum = state["momentum"].lerp_(parameter.grad, 1 - share)
-        return parameter.grad.lerp(momentum, share)
-
-
-def orthogonalise(matrices: Tensor, iterations: int = 5) -> Tensor:
-    """Matrices with their singular values pushed to about one: (…, out, in).
-
-    For matrix = U S Vᵀ, roughly U Vᵀ. A quintic Newton-Schulz iteration,
-    X <- (a + b G + c G²) X with G = X Xᵀ, which needs nothing but matrix products; its
-    coefficients (Jordan et al. 2024) trade exactness (values end between 0.7 and 1.2)
-    for speed. Since every factor is a polynomial in the first G, the factors are
-    multiplied with each other, all small squares, and only their product with X.
-    """
-    tall = matrices.shape[-2] > matrices.shape[-1]
-    x = matrices.mT if tall else matrices  # the squares are then smaller
-    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
-    gram = x @ x.mT
-    product = factor = _quintic_factor(gram)
-    for _ in range(iterations - 1):
-        gram = factor @ gram @ factor
-        factor = _quintic_factor(gram)
-        product = factor @ product
-    x = product @ x
-    return x.mT if tall else x
-
-
-def _quintic_factor(gram: Tensor) -> Tensor:
-    """a + b G + c G², in as few passes over memory as possible."""
-    factor = (gram @ gram).mul_(2.0315).sub_(gram, alpha=4.7750)
-    factor.diagonal(dim1=-2, dim2=-1).add_(3.4445)
-    return factor
-
-
-def adamw(
-    module: nn.Module,
-    learning_rate: float,
-    *,
-    betas: tuple[float, float] = (0.9, 0.95),
-    eps: float = 1e-8,
-    weight_decay: float = 0.0,
-) -> dict[str, Optimizer]:
-    """AdamW (Loshchilov and Hutter 2019) for every parameter."""
-    return {
-        "adamw": _adamw(
-            list(module.parameters()), learning_rate, betas, eps, weight_decay
-        )
-    }
-
-
-def muon_and_adamw(
-    module: nn.Module,
-    *,
-    matrix_rate: float = 0.0035,
-    other_rate: float = 0.01,
-    weight_decay: float = 0.0,
-) -> dict[str, Optimizer]:
-    """Muon for the matrices of the blocks; AdamW for the tables of tokens and the rest.
-
-    A rare token's row has a gradient once in many steps only. So the mean of squared
-    gradients is taken over a hundred steps (0.99): over twenty (0.95, as for GPT-3) it
-    would be nearly forgotten by the next time, and the row would jump.
-    """
-    matrices, others = [], []
-    for name, parameter in module.named_parameters():
-        is_matrix = "blocks." in name and parameter.ndim == 2
-        (matrices if is_matrix else others).append(parameter)
-    return {
-        "muon": Muon(matrices, matrix_rate, weight_decay=weight_decay),
-        "adamw": _adamw(others, other_rate, (0.9, 0.99), 1e-8, 0.0),
-    }
-
-
-def _adamw(parameters, learning_rate, betas, eps, weight_decay) -> Optimizer:
-    optimizer = torch.optim.AdamW(
-        parameters, learning_rate, betas, eps, weight_decay, fused=True
-    )
-    for group in optimizer.param_groups:
-        group["initial_lr"] = learning_rate
-    return optimizer
-
-
-# Progress ---------------------------------------------------------------------------
-
-
-def clock(seconds: float) -> str:
-    """Minutes and seconds, as a clock shows them: "1:05"."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"
-
-
-class SilentProgress:
-    """Shows nothing."""
-
-    def start(self, label: str, steps: int, first_step: int) -> None: ...
-
-    def update(self, step: int, metrics: Metrics, seconds: float) -> None: ...
-
-    def stop(self, message: str) -> None: ...
-
-
-class TerminalProgress:
-    """One line that rewrites itself: a bar, the loss, tokens a second, time left.
-
-    Where the output is not a terminal (a log file, CI), it prints a line now and then
-    instead.
-    """
-
-    def __init__(self, stream=None):
-        self.stream = stream or sys.stderr
-        self.live = self.stream.isatty()
-
-    def start(self, label: str, steps: int, first_step: int) -> None:
-        self.label, self.steps, self.first_step = label, steps, first_step
-        self.tokens, self.loss, self.shown = 0.0, None, -math.inf
-        self.started = time.perf_counter()
-        self.line = ""
-        if first_step:
-            self._write(f"{label}: going on from step {first_step}\n")
-
-    def update(self, step: int, metrics: Metrics, seconds: float) -> None:
-        self.tokens += metrics.get("tokens", 0)
-        if "loss" in metrics:  # smoothed: one batch's loss jumps about
-            previous = metrics["loss"] if self.loss is None else self.loss
-            self.loss = 0.9 * previous + 0.1 * metrics["loss"]
-        now = time.perf_counter()
-        if now - self.shown < (0.1 if self.live else 20.0) and step + 1 < self.steps:
-            return
-        self.shown = now
-        elapsed = max(now - self.started, 1e-9)
-        left = elapsed / (step + 1 - self.first_step) * (self.steps - step - 1)
-        self.line = self._describe(step + 1, metrics, elapsed, left)
-        if self.live:
-            # A line that wraps cannot be rewritten: each update would leave one behind.
-            self.line = self.line[: shutil.get_terminal_size().columns - 1]
-        self._write(f"\r{self.line}\033[K" if self.live else f"{self.line}\n")
-
-    def _describe(self, done, metrics, elapsed, left) -> str:
-        filled = round(12 * done / self.steps)
-        parts = [
-            f"{self.label:<12} {'█' * filled}{'░' * (12 - filled)} "
-            f"{done:>5}/{self.steps}"
-        ]
-        if self.loss is not None:
-            parts.append(f"loss {self.loss:.3f}")
-        for name in ("score", "kl", "accuracy"):
-            if name in metrics:
-                parts.append(f"{name} {metrics[name]:.2f}")
-        parts.append(f"{self.tokens / elapsed:,.0f} tokens/s")
-        parts.append(f"{clock(left)} left")
-        return "  ".join(parts)
-
-    def stop(self, message: str) -> None:
-        if self.live and self.line:
-            self._write("\n")
-        if message != "done":
-            self._write(f"{self.label}: {message}\n")
-
-    def _write(self, text: str) -> None:
-        self.stream.write(text)
-        self.stream.flush()
-
-
-def identity_hash(settings: dict) -> str:
-    """A short fingerprint of settings, for file names and cards."""
-    text = json.dumps(settings, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -4,8 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from llmlab.cache import Cache
 from llmlab.exact import World
-from llmlab.gpt import Cache, GPTConfig
+from llmlab.gpt import GPTConfig
 
 
 def state_values(world: World, logits: Tensor, token_rewards: Tensor) -> Tensor:

@@ -18,9 +18,11 @@ from llmlab.accounting import (
     training_bytes,
     training_flops,
 )
-from llmlab.gpt import GPT, Cache, GPTConfig
+from llmlab.cache import Cache
+from llmlab.gpt import GPT, GPTConfig
+from llmlab.optimisers import muon_and_adamw
 from llmlab.pretraining import cross_entropy
-from llmlab.training import apply_gradients, muon_and_adamw
+from llmlab.training import apply_gradients
 
 SIZES = dict(vocab_size=50, context=32, layers=3, heads=2, width=24)
 BATCH, TIME = 3, 10

@@ -6,9 +6,10 @@ from tabular import TabularPolicy
 
 from llmlab import gpt
 from llmlab.batching import pad_sequences
+from llmlab.cache import Cache
 from llmlab.decoding import Decoder, can_decode
 from llmlab.exact import World
-from llmlab.gpt import GPT, Cache, GPTConfig
+from llmlab.gpt import GPT, GPTConfig
 
 SMALL = dict(vocab_size=50, context=24, layers=2, heads=2, width=16)
 

@@ -18,9 +18,10 @@ from llmlab.evaluation import (
     win_rate,
 )
 from llmlab.gpt import GPT, GPTConfig
+from llmlab.optimisers import muon_and_adamw
 from llmlab.pretraining import pretraining_step
 from llmlab.tokenizer import Tokenizer
-from llmlab.training import muon_and_adamw, train
+from llmlab.training import train
 
 CONFIG = GPTConfig(vocab_size=264, context=48, layers=2, heads=2, width=16)
 

@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 
 from llmlab.batching import next_token_batch, pack, packed_batch, pad_sequences
+from llmlab.cache import Cache
 from llmlab.gpt import (
     GPT,
-    Cache,
     GPTConfig,
     SelfAttention,
     attention,

@@ -10,9 +10,10 @@ from llmlab.instruction import (
     render_example,
     render_prompt,
 )
+from llmlab.optimisers import muon_and_adamw
 from llmlab.pretraining import cross_entropy
 from llmlab.tokenizer import Tokenizer
-from llmlab.training import muon_and_adamw, train
+from llmlab.training import train
 
 CONFIG = GPTConfig(vocab_size=264, context=64, layers=2, heads=2, width=32)
 

@@ -15,6 +15,7 @@ from llmlab import reinforce
 from llmlab.batching import IGNORE, Batch
 from llmlab.exact import World, kl_divergence, optimum, total_variation
 from llmlab.gpt import GPT, GPTConfig
+from llmlab.optimisers import adamw
 from llmlab.ppo import (
     Experience,
     KLController,
@@ -29,7 +30,7 @@ from llmlab.ppo import (
 )
 from llmlab.reinforce import frozen_copy, policy_gradient_loss
 from llmlab.reward import RewardModel
-from llmlab.training import adamw, step_generator, train
+from llmlab.training import step_generator, train
 
 WORLD = World()
 MASK = WORLD.mask

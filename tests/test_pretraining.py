@@ -4,6 +4,7 @@ import torch
 from llmlab import pretraining
 from llmlab.batching import IGNORE, length_batches, next_token_batch
 from llmlab.gpt import GPT, GPTConfig
+from llmlab.optimisers import muon_and_adamw
 from llmlab.pretraining import (
     cross_entropy,
     encode_documents,
@@ -13,7 +14,7 @@ from llmlab.pretraining import (
     pretraining_step,
 )
 from llmlab.tokenizer import Tokenizer
-from llmlab.training import muon_and_adamw, step_generator
+from llmlab.training import step_generator
 
 CONFIG = GPTConfig(vocab_size=264, context=64, layers=2, heads=2, width=16)
 

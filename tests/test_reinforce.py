@@ -14,6 +14,7 @@ from llmlab.batching import IGNORE, Batch, next_token_batch
 from llmlab.evaluation import sequence_kl
 from llmlab.exact import World, kl_divergence, optimum
 from llmlab.gpt import GPT, GPTConfig
+from llmlab.optimisers import adamw
 from llmlab.reinforce import (
     Rollout,
     batch_mean,
@@ -36,7 +37,7 @@ from llmlab.reinforce import (
     token_rewards,
 )
 from llmlab.sampling import generate
-from llmlab.training import adamw, step_generator, train
+from llmlab.training import step_generator, train
 
 WORLD = World()
 MASK = WORLD.mask

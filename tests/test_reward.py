@@ -7,6 +7,7 @@ import torch
 
 from llmlab.batching import pad_sequences
 from llmlab.gpt import GPT, GPTConfig
+from llmlab.optimisers import adamw
 from llmlab.preferences import Comparison
 from llmlab.reward import (
     EncodedComparison,
@@ -21,7 +22,7 @@ from llmlab.reward import (
     score_pairs,
 )
 from llmlab.tokenizer import Tokenizer
-from llmlab.training import adamw, train
+from llmlab.training import train
 
 EOS = Tokenizer.eos_id
 

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from llmlab.gpt import GPT, Cache, GPTConfig
+from llmlab.cache import Cache
+from llmlab.gpt import GPT, GPTConfig
 from llmlab.sampling import draw, generate, shape_logits
 
 EOS = 2

@@ -15,8 +15,9 @@ import llmlab.life as life_module
 from llmlab.checkpoints import read_card, weights_hash
 from llmlab.life import SCALES, STAGES, Life, settings
 from llmlab.paths import CHECKPOINTS
+from llmlab.progress import SilentProgress
 from llmlab.tour import peak_memory, run_stage, ship
-from llmlab.training import Interrupted, SilentProgress
+from llmlab.training import Interrupted
 
 COMMAND = [sys.executable, "-m", "llmlab", "tour", "--scale", "tiny", "--out"]
 

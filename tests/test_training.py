@@ -1,4 +1,3 @@
-import io
 import math
 import os
 import platform
@@ -16,18 +15,13 @@ from llmlab import training
 from llmlab.batching import next_token_batch
 from llmlab.checkpoints import weights_hash
 from llmlab.gpt import GPT, GPTConfig, attention
+from llmlab.optimisers import adamw, muon_and_adamw
 from llmlab.pretraining import prediction_loss, pretraining_step
 from llmlab.tokenizer import Tokenizer
 from llmlab.training import (
     Interrupted,
-    Muon,
-    TerminalProgress,
-    adamw,
     apply_gradients,
-    clock,
     mixed_precision,
-    muon_and_adamw,
-    orthogonalise,
     set_learning_rate,
     step_generator,
     train,
@@ -291,114 +285,3 @@ def test_attention_is_computed_in_many_bits_whatever_the_precision():
 def test_an_unknown_precision_is_named():
     with pytest.raises(ValueError, match="precision is 'float16'; choose one of"):
         mixed_precision("float16")
-
-
-@pytest.mark.parametrize("shape", [(8, 8), (32, 8), (8, 32)])
-def test_orthogonalising_keeps_directions_and_levels_their_sizes(shape):
-    torch.manual_seed(0)
-    matrix = torch.randn(shape, dtype=torch.float64)
-    left, sizes, right = torch.linalg.svd(matrix, full_matrices=False)
-    result = orthogonalise(matrix)
-    core = left.T @ result @ right.T  # diagonal exactly if the directions are kept
-    assert (core - core.diag().diag()).abs().max() < 1e-6
-    assert 0.6 < core.diag().min() and core.diag().max() < 1.3
-
-
-@pytest.mark.parametrize("shape", [(32, 8), (8, 32)])
-def test_an_update_of_muon_is_as_large_as_one_of_adamw(shape):
-    parameter = nn.Parameter(torch.zeros(shape))
-    parameter.grad = torch.randn(shape)
-    Muon([parameter], lr=0.1).step()
-    size = parameter.detach().square().mean().sqrt().item()
-    assert size == pytest.approx(0.1 * 0.2, rel=0.3)
-
-
-def test_muon_looks_ahead_as_nesterov_does():
-    parameter = nn.Parameter(torch.zeros(4, 6))
-    optimizer = Muon([parameter], lr=0.1, momentum=0.9)
-    expected, momentum = torch.zeros(2, 4, 6)
-    for gradient in torch.randn(2, 4, 6):
-        parameter.grad = gradient.clone()
-        optimizer.step()
-        momentum = 0.9 * momentum + 0.1 * gradient
-        ahead = 0.9 * momentum + 0.1 * gradient
-        expected -= 0.1 * 0.2 * math.sqrt(6) * orthogonalise(ahead)
-    torch.testing.assert_close(parameter.data, expected)
-
-
-def test_muon_treats_equal_shapes_together_as_it_treats_them_alone():
-    torch.manual_seed(0)
-    start, gradients = torch.randn(3, 6, 4), torch.randn(3, 6, 4)
-
-    def updated(groups):
-        parameters = [nn.Parameter(matrix.clone()) for matrix in start]
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient.clone()
-        for group in groups:
-            Muon([parameters[i] for i in group], lr=0.1).step()
-        return torch.stack([parameter.data for parameter in parameters])
-
-    torch.testing.assert_close(updated([[0, 1, 2]]), updated([[0], [1], [2]]))
-
-
-def test_muon_gets_the_matrices_and_adamw_the_rest():
-    model = GPT(GPTConfig.gpt2(vocab_size=50, context=8, layers=1, heads=2, width=8))
-    optimizers = muon_and_adamw(model)
-    muon = {id(p) for p in optimizers["muon"].param_groups[0]["params"]}
-    names = {name for name, p in model.named_parameters() if id(p) in muon}
-    assert names == {
-        "blocks.0.attention.query_key_value.weight",
-        "blocks.0.attention.output.weight",
-        "blocks.0.feed_forward.expand.weight",
-        "blocks.0.feed_forward.output.weight",
-    }
-    total = sum(len(o.param_groups[0]["params"]) for o in optimizers.values())
-    assert total == len(list(model.parameters()))
-
-
-def test_adamw_remembers_the_squares_of_a_hundred_steps_where_tokens_are_rare():
-    adamw_of_tables = muon_and_adamw(GPT(CONFIG))["adamw"]
-    assert [g["betas"] for g in adamw_of_tables.param_groups] == [(0.9, 0.99)]
-
-
-def test_adamw_makes_the_published_first_step():
-    module = nn.Linear(2, 1, bias=False)
-    module.weight.data.zero_()
-    module.weight.grad = torch.tensor([[0.5, -3.0]])
-    adamw(module, 0.1)["adamw"].step()
-    torch.testing.assert_close(module.weight.data, torch.tensor([[-0.1, 0.1]]))
-
-
-def test_progress_shows_loss_speed_and_time_left():
-    stream = io.StringIO()
-    progress = TerminalProgress(stream)
-    progress.start("base", 2, 0)
-    progress.update(0, {"loss": 3.0, "tokens": 1000}, 1.0)
-    progress.update(1, {"loss": 2.0, "tokens": 1000}, 2.0)
-    progress.stop("done")
-    assert "base" in stream.getvalue() and "2/2" in stream.getvalue()
-    assert "loss 2.900" in stream.getvalue() and "tokens/s" in stream.getvalue()
-    assert "0:00 left" in stream.getvalue()
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-@pytest.mark.parametrize("columns", [20, 60])
-def test_a_line_that_rewrites_itself_never_wraps(monkeypatch, columns):
-    monkeypatch.setenv("COLUMNS", str(columns))
-    terminal = Terminal()
-    progress = TerminalProgress(terminal)
-    progress.start("reinforce", 2, 0)
-    for step in range(2):
-        metrics = {"loss": 3.0, "tokens": 1000, "score": 0.5, "kl": 1.0}
-        progress.update(step, metrics, 1.0)
-    progress.stop("done")
-    _, *lines = terminal.getvalue().replace("\033[K", "").rstrip("\n").split("\r")
-    assert [len(line) for line in lines] == [columns - 1] * 2
-
-
-def test_a_clock_never_shows_sixty_seconds():
-    assert [clock(s) for s in (0, 59.4, 59.7, 65)] == ["0:00", "0:59", "1:00", "1:05"]

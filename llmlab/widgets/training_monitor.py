@@ -10,7 +10,7 @@ import traitlets
 from IPython import get_ipython
 from IPython.display import display
 
-from llmlab.training import clock
+from llmlab.progress import Figures
 from llmlab.widgets.page import CSS, HELPERS
 from llmlab.widgets.static_twin import StaticTwin
 
@@ -27,49 +27,32 @@ class TrainingMonitor:
         self.seconds_between = seconds_between
 
     def start(self, label: str, steps: int, first_step: int) -> None:
-        self._steps, self._first_step = steps, first_step
+        self._figures = Figures(steps, first_step)
         self._started = time.monotonic()
         self._shown = -math.inf
-        self._tokens = 0.0
-        self._curve: list[float] = []
-        self._latest: dict = {}
         self.view = MonitorView(label=label, steps=steps, done=first_step)
         if get_ipython() is not None:
             display(self.view)
 
     def update(self, step: int, metrics: Mapping[str, float], seconds: float) -> None:
-        self._tokens += metrics.get("tokens", 0)
-        if "loss" in metrics:
-            previous = self._curve[-1] if self._curve else metrics["loss"]
-            self._curve.append(0.9 * previous + 0.1 * metrics["loss"])
-        self._latest = {"done": step + 1, "metrics": metrics}
+        self._figures.update(step, metrics)
         now = time.monotonic()
         if now - self._shown >= self.seconds_between:
             self._shown = now
             self._send()
 
     def stop(self, message: str) -> None:
-        if self._latest:
+        if self._figures.done > self._figures.first_step:
             self._send()
         self.view.message = message
 
     def _send(self) -> None:
-        done, metrics = self._latest["done"], self._latest["metrics"]
-        elapsed = max(time.monotonic() - self._started, 1e-9)
-        left = elapsed / (done - self._first_step) * (self._steps - done)
-        figures = [["time left", clock(left)]]
-        if self._curve:
-            figures.append(["loss", f"{self._curve[-1]:.3f}"])
-        for name in ("score", "kl", "accuracy"):
-            if name in metrics:
-                figures.append([name, f"{metrics[name]:.2f}"])
-        if self._tokens:
-            figures.append(["tokens/s", f"{self._tokens / elapsed:,.0f}"])
-        stride = 1 + len(self._curve) // 200
+        told = self._figures.told(time.monotonic() - self._started)
+        curve = self._figures.losses
         with self.view.hold_sync():
-            self.view.done = done
-            self.view.figures = figures
-            self.view.curve = self._curve[::stride]
+            self.view.done = self._figures.done
+            self.view.figures = [list(figure) for figure in told.items()]
+            self.view.curve = curve[:: 1 + len(curve) // 200]
 
 
 class MonitorView(StaticTwin, anywidget.AnyWidget):

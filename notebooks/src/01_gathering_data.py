@@ -26,7 +26,7 @@ from inspect import getsource
 import numpy as np
 from IPython.display import Markdown
 
-from llmlab import life, plots, pretraining, training, village
+from llmlab import life, optimisers, plots, pretraining, training, village
 from llmlab import real_text as rt
 from llmlab.claims import claim
 from llmlab.evaluation import language_loss
@@ -759,7 +759,7 @@ def train_tiny(sequences, seed=0):
         vocab_size=tokenizer.vocab_size, layers=2, heads=2, width=64
     )
     model = GPT(config, seed=seed)
-    optimizers = training.muon_and_adamw(model)
+    optimizers = optimisers.muon_and_adamw(model)
     step = pretraining.pretraining_step(
         model,
         sequences,

@@ -24,7 +24,17 @@ from einops import rearrange
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from llmlab import accounting, gpt, life, plots, pretraining, training, village
+from llmlab import (
+    accounting,
+    gpt,
+    life,
+    optimisers,
+    plots,
+    pretraining,
+    training,
+    village,
+)
+from llmlab.cache import Cache
 from llmlab.claims import claim
 from llmlab.evaluation import language_loss
 from llmlab.gpt import GPT, GPTConfig
@@ -918,7 +928,7 @@ total = bill(predicted, "bytes")
 
 # %%
 some = rows[:batch, :time].clone()
-optimizers = training.muon_and_adamw(student)
+optimizers = optimisers.muon_and_adamw(student)
 training.apply_gradients(loss(some), student, optimizers.values())
 
 kept = accounting.measured_activation_bytes(student, lambda: loss(some))
@@ -985,7 +995,7 @@ claim(
 bytes_a_token = accounting.cache_bytes(config, time=1)
 print(f"{bytes_a_token:,} bytes a token, as much as", end=" ")
 print(f"{bytes_a_token // 4:,} weights")
-cache = gpt.Cache(config, batch=3, max_time=100)
+cache = Cache(config, batch=3, max_time=100)
 claim(
     "The library's cache for 3 rows of 100 tokens: to the byte",
     accounting.measured_cache_bytes(cache) == 300 * bytes_a_token,

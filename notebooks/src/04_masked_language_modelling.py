@@ -24,7 +24,7 @@ from inspect import getsource
 
 import torch
 
-from llmlab import life, plots, pretraining, training, village
+from llmlab import life, optimisers, plots, pretraining, training, village
 from llmlab.batching import IGNORE, Batch, pad_sequences
 from llmlab.claims import claim
 from llmlab.evaluation import (
@@ -230,7 +230,7 @@ def short_life(make_step, *, steps, label, **settings):
     shape = {"layers": course.scale.layers, "width": course.scale.width}
     config = GPTConfig(vocab_size=tokenizer.vocab_size, causal=False, **shape)
     model = GPT(config, seed=0)
-    optimizers = training.muon_and_adamw(model)
+    optimizers = optimisers.muon_and_adamw(model)
     history = training.train(
         make_step(model, optimizers, steps, **settings),
         steps=steps,

@@ -27,7 +27,7 @@ from inspect import getsource
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from llmlab import life, plots, pretraining, training, village
+from llmlab import life, optimisers, plots, pretraining, training, village
 from llmlab.batching import IGNORE, Batch, next_token_batch
 from llmlab.checks import your_attention
 from llmlab.claims import claim
@@ -259,7 +259,7 @@ print(complete(newborn, tokenizer, "Agnes", max_new_tokens=15, generator=dice))
 # way. **Predict:** is one update enough to notice?
 
 # %%
-optimizers = training.muon_and_adamw(newborn)
+optimizers = optimisers.muon_and_adamw(newborn)
 training.apply_gradients(first_loss, newborn, optimizers.values())
 second_loss = pretraining.prediction_loss(newborn, batch)
 claim("After one update the batch surprises less", second_loss < first_loss)
@@ -320,7 +320,7 @@ for move in last_update(torch.optim.AdamW, by_hand, **adamw_settings).tolist():
 
 # %%
 lopsided = torch.tensor([[3.0, 0.0], [0.0, 0.01]])
-evened = torch.linalg.svdvals(training.orthogonalise(lopsided))
+evened = torch.linalg.svdvals(optimisers.orthogonalise(lopsided))
 claim(
     "3 and 0.01 both become a number between 0.6 and 1.25",
     ((evened > 0.6) & (evened < 1.25)).all(),
@@ -331,7 +331,7 @@ claim(
 # five times, pushes all of them towards one, and it needs nothing but products:
 
 # %%
-print(getsource(training.orthogonalise))
+print(getsource(optimisers.orthogonalise))
 
 # %% [markdown]
 # Now a real matrix. We train the newborn for some more updates, write down each
@@ -358,7 +358,7 @@ updates = {
     "gradient": gradients[-1],
     "momentum": momentum,
     "AdamW": last_update(torch.optim.AdamW, gradients, **adamw_settings),
-    "Muon": last_update(training.Muon, gradients),
+    "Muon": last_update(optimisers.Muon, gradients),
 }
 strengths = {}
 for name, update in updates.items():
@@ -448,7 +448,7 @@ claim("No document is read twice", len(set(rows)) == len(rows))
 def short_life(make_step, *, steps, label, config=base.config, **rates):
     """Train a new model for `steps` updates; return it and its history."""
     model = GPT(config, seed=0)
-    optimizers = training.muon_and_adamw(model, **rates)
+    optimizers = optimisers.muon_and_adamw(model, **rates)
     history = training.train(
         make_step(model, optimizers),
         steps=steps,

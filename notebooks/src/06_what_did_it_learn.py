@@ -22,7 +22,15 @@ from inspect import getsource
 
 import torch
 
-from llmlab import interpretation, life, plots, pretraining, training, village
+from llmlab import (
+    interpretation,
+    life,
+    optimisers,
+    plots,
+    pretraining,
+    training,
+    village,
+)
 from llmlab.batching import next_token_batch, pad_sequences
 from llmlab.claims import claim
 from llmlab.evaluation import (
@@ -435,7 +443,7 @@ print(lessons[0], lessons[-1], sep="\n")
 
 # %%
 pupil = course.load("base")
-optimizers = training.adamw(pupil, 1e-3)
+optimizers = optimisers.adamw(pupil, 1e-3)
 batch = next_token_batch(pretraining.encode_documents(tokenizer, lessons))
 for step in range(80):
     training.set_learning_rate(
@@ -582,7 +590,7 @@ def pattern_finder(layers, token_shift, steps=250):
         token_shift=token_shift,
     )
     model = GPT(config, seed=0)
-    optimizers = training.muon_and_adamw(model)
+    optimizers = optimisers.muon_and_adamw(model)
     generator = torch.Generator().manual_seed(0)
     for step in range(steps):
         texts, asked = repeats(

@@ -30,9 +30,10 @@ from llmlab.instruction import (
     render_example,
     render_prompt,
 )
+from llmlab.optimisers import muon_and_adamw
 from llmlab.pretraining import cross_entropy
 from llmlab.sampling import complete, generate
-from llmlab.training import muon_and_adamw, train
+from llmlab.training import train
 from llmlab.widgets import Chat, TrainingMonitor
 
 course = life.course()

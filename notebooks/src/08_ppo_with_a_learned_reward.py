@@ -32,6 +32,7 @@ from llmlab.claims import claim
 from llmlab.evaluation import sequence_kl, win_rate
 from llmlab.exact import World, kl_divergence, optimum, total_variation
 from llmlab.instruction import answer, render_example, render_prompt
+from llmlab.optimisers import adamw
 from llmlab.paths import RUNS
 from llmlab.ppo import (
     KLController,
@@ -53,7 +54,7 @@ from llmlab.reward import (
     make_reward_step,
     reward_loss,
 )
-from llmlab.training import adamw, train
+from llmlab.training import train
 from llmlab.village.gold import read
 from llmlab.widgets import Chat, PairLabeller, TrainingMonitor
 
