@@ -9,7 +9,7 @@
 #
 # **You need** [0 · Start here](00_start_here.ipynb), and to know what a set is.
 #
-# **Time** {{minutes}} minutes to run on two processor cores; an hour to work
+# **Time** 2 minutes to run on two processor cores; an hour to work
 # through.
 #
 # **Where we are in the model's life:** before its birth. `text → random → base`.

@@ -9,7 +9,7 @@
 # **You need** [5 · Next-token pre-training](05_next_token_pretraining.ipynb) and
 # what an attention head does.
 #
-# **Time** {{minutes}} minutes to run on two processor cores; an hour and a half
+# **Time** 2 minutes to run on two processor cores; an hour and a half
 # to work through.
 #
 # **Where we are in the model's life:** after pre-training. `random → base`. The
