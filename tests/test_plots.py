@@ -13,6 +13,7 @@ from PIL import Image
 
 from llmlab import plots
 from llmlab.plots import curves, family
+from llmlab.plots.style import styled
 
 TOKENS = ["The", " gull", " sat", "."]
 CAUSAL = np.tril(np.ones((4, 4))) / np.arange(1, 5)[:, None]
@@ -176,6 +177,21 @@ def test_the_same_data_gives_the_same_bytes_whatever_the_readers_style(name):
     assert plots.png(first) == once
     with matplotlib.rc_context({"font.size": 20, "lines.linewidth": 9}):
         assert plots.png(PICTURES[name]()) == once
+
+
+def test_a_palette_makes_a_picture_small_and_takes_nothing_from_the_eye():
+    figure = PICTURES["loss_matrix"]()
+    stored = plots.png(figure)
+    every_colour = io.BytesIO()
+    styled(figure.savefig)(every_colour, format="png")
+    assert len(stored) < 0.4 * len(every_colour.getvalue())
+    seen, drawn = (
+        np.asarray(Image.open(file).convert("RGB")).astype(int)
+        for file in (io.BytesIO(stored), every_colour)
+    )
+    difference = abs(seen - drawn).max(axis=-1)
+    assert difference[(drawn == 255).all(axis=-1)].max() == 0, "white stays white"
+    assert np.quantile(difference, 0.99) <= 12 and difference.mean() < 1
 
 
 @pytest.mark.parametrize("name", PICTURES)
