@@ -91,7 +91,7 @@ def load_checkpoint(
     FileNotFoundError, ValueError : there is no such file, or it is damaged, a pickle,
         or of another shape than it says; the message tells which.
     """
-    tensors, metadata = _read(path)
+    tensors, metadata = read_safetensors(path)
     if not {"config", "card"} <= metadata.keys():
         raise ValueError(
             f"{path} holds tensors but no model card; it was not made by "
@@ -120,7 +120,7 @@ def load_checkpoint(
 
 def read_card(path: Path | str) -> Card:
     """Only the card of a checkpoint."""
-    _, metadata = _read(path, tensors=False)
+    _, metadata = read_safetensors(path, tensors=False)
     if "card" not in metadata:
         raise ValueError(f"{path} has no model card; it was not made by this course")
     return _card(path, metadata)
@@ -152,7 +152,15 @@ def _stored(model: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def _read(path: Path | str, tensors: bool = True):
+def read_safetensors(
+    path: Path | str, tensors: bool = True
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of a file (none unless wanted) and its metadata.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError : as `load_checkpoint`.
+    """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(
@@ -219,7 +227,7 @@ def run_history(path: Path | str) -> list[dict]:
     """What a run under way has done so far; nothing where none was saved."""
     if not Path(path).exists():
         return []
-    _, metadata = _read(path, tensors=False)
+    _, metadata = read_safetensors(path, tensors=False)
     return json.loads(metadata["history"])
 
 
@@ -236,7 +244,7 @@ def load_run_state(
     ValueError : the file is damaged or belongs to a run with other settings; nothing
         was changed.
     """
-    tensors, metadata = _read(path)
+    tensors, metadata = read_safetensors(path)
     stored = json.loads(metadata.get("identity", "{}"))
     wanted = json.loads(json.dumps(identity))
     if stored != wanted:

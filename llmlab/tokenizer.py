@@ -23,10 +23,12 @@ import heapq
 import json
 import os
 import re
+import sys
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import chain, pairwise
 from operator import index as as_integer
 from pathlib import Path
@@ -62,6 +64,34 @@ def split_pieces(text: str) -> list[str]:
     ['It', "'", 's', ' ', '198', '4', ',', ' again', '.']
     """
     return _PIECES.findall(text)
+
+
+def split_as_gpt2(text: str) -> list[str]:
+    """As GPT-2 cuts (Radford et al. 2019), but no piece is longer than 257 characters.
+
+    Its numbers are all that Unicode calls so ("½", "Ⅷ"), and four control characters
+    are no white space.
+    """
+    return _pieces_of_gpt2().findall(text)
+
+
+@cache
+def _pieces_of_gpt2() -> re.Pattern:
+    every = map(chr, range(sys.maxunicode + 1))
+    others = "".join(c for c in every if unicodedata.category(c) in ("Nl", "No"))
+    white = r"[^\S\x1c-\x1f]"
+    return re.compile(
+        r"'(?:[stmd]|re|ve|ll)"
+        rf"| ?[^\W\d_{others}]{{1,256}}"  # letters
+        rf"| ?[\d{others}]{{1,256}}"  # numbers
+        r"| ?(?:[^\w\s]|[_\x1c-\x1f]){1,256}"
+        rf"|{white}{{1,256}}(?![\S\x1c-\x1f])"
+        rf"|{white}{{1,256}}"
+    )
+
+
+SPLITTERS = {PIECE_PATTERN: split_pieces, "gpt2": split_as_gpt2}
+"""How a tokenizer cuts text, by the name that its file has for it."""
 
 
 def piece_bytes(piece: str) -> bytes:
@@ -158,16 +188,28 @@ class Tokenizer:
     ----------
     merges : pairs of token ids; merge number n makes the token 262 + n. Without any,
         every byte is a token.
+    pattern : how text is cut before, of `SPLITTERS`. "gpt2" also has one sign for a
+        document's two ends.
 
     Raises
     ------
-    ValueError : a merge that is not a pair of earlier ids, or that comes twice.
+    ValueError : a merge that is not a pair of earlier ids, or that comes twice; or
+        an unknown pattern.
     """
 
     SPECIAL_TOKENS = SPECIAL_TOKENS
     pad_id, bos_id, eos_id, mask_id, user_id, assistant_id = range(FIRST_BYTE_ID)
 
-    def __init__(self, merges: Iterable[Sequence[int]] = ()) -> None:
+    def __init__(
+        self, merges: Iterable[Sequence[int]] = (), pattern: str = PIECE_PATTERN
+    ) -> None:
+        if pattern not in SPLITTERS:
+            raise ValueError(
+                f"its piece_pattern is {pattern!r}; expected one of {list(SPLITTERS)}"
+            )
+        self.pattern, self._split = pattern, SPLITTERS[pattern]
+        if pattern == "gpt2":
+            self.bos_id = self.eos_id
         self.merges: list[tuple[int, int]] = []
         self._merged_id: dict[tuple[int, int], int] = {}
         self._token_bytes = [b""] * FIRST_BYTE_ID
@@ -242,7 +284,7 @@ class Tokenizer:
 
     def encode(self, text: str) -> list[int]:
         """The ids of `text`, all of them bytes or merges; no bos or eos is added."""
-        return list(chain.from_iterable(map(self._piece_ids, split_pieces(text))))
+        return list(chain.from_iterable(map(self._piece_ids, self._split(text))))
 
     def _encode_piece(self, piece: str) -> tuple[int, ...]:
         """Merge, again and again, the pair whose merge was learnt first."""
@@ -319,8 +361,10 @@ class Tokenizer:
         return token_id
 
     def fingerprint(self) -> str:
-        """SHA-256 of the merges: equal for tokenizers that encode every text alike."""
-        return hashlib.sha256(json.dumps(self.merges).encode()).hexdigest()
+        """SHA-256: equal for tokenizers that encode every text alike."""
+        ours = self.pattern == PIECE_PATTERN
+        told = self.merges if ours else [self.pattern, self.merges]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the tokenizer as JSON made to be read, one merge a line.
@@ -337,7 +381,7 @@ class Tokenizer:
             "version": _VERSION,
             "special_tokens": SPECIAL_TOKENS,
             "first_byte_id": FIRST_BYTE_ID,
-            "piece_pattern": PIECE_PATTERN,
+            "piece_pattern": self.pattern,
             "vocab_size": self.vocab_size,
             "fingerprint": self.fingerprint(),
         }
@@ -386,12 +430,12 @@ class Tokenizer:
             "format": _FORMAT,
             "version": _VERSION,
             "special_tokens": list(SPECIAL_TOKENS),
-            "piece_pattern": PIECE_PATTERN,
         }
         for name, value in expected.items():
             if stored[name] != value:
                 raise ValueError(f"its {name} is {stored[name]!r}, not {value!r}")
-        tokenizer = cls(merge["pair"] for merge in stored["merges"])
+        merges = (merge["pair"] for merge in stored["merges"])
+        tokenizer = cls(merges, stored["piece_pattern"])
         if tokenizer.fingerprint() != stored["fingerprint"]:
             raise ValueError(
                 "its merges do not have the fingerprint that was stored with them: "

@@ -11,7 +11,6 @@ from llmlab.gpt import (
     GPTConfig,
     SelfAttention,
     attention,
-    load_gpt2_weights,
     only_right_padded,
     positions_in_segments,
 )
@@ -205,74 +204,12 @@ def test_the_default_model_has_one_to_three_million_parameters():
     assert 1e6 <= GPT(GPTConfig()).number_of_parameters() <= 3e6
 
 
-# GPT-2, held against transformers --------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def reference():
-    transformers = pytest.importorskip("transformers")
-    torch.manual_seed(0)
-    config = transformers.GPT2Config(
-        vocab_size=50,
-        n_positions=24,
-        n_embd=16,
-        n_layer=2,
-        n_head=2,
-        resid_pdrop=0,
-        embd_pdrop=0,
-        attn_pdrop=0,
-    )
-    reference = transformers.GPT2LMHeadModel(config).double()
-    with torch.no_grad():  # published gains and biases are not ones and zeros
-        for parameter in reference.parameters():
-            parameter.add_(0.1 * torch.randn_like(parameter))
-    return reference
-
-
-def test_the_gpt2_preset_has_the_logits_of_gpt2(reference):
-    model = GPT(GPTConfig.gpt2(**SMALL)).double()
-    load_gpt2_weights(model, reference.state_dict())
-    tokens = random_tokens(3, 24)
-    torch.testing.assert_close(
-        model(tokens), reference(tokens).logits, atol=1e-12, rtol=1e-10
-    )
-
-
-def test_the_gpt2_preset_has_the_loss_and_gradients_of_gpt2(reference):
-    model = GPT(GPTConfig.gpt2(**SMALL)).double()
-    load_gpt2_weights(model, reference.state_dict())
-    batch = next_token_batch(random_tokens(3, 24).tolist())
-
-    loss = F.cross_entropy(model(batch.tokens).flatten(0, 1), batch.targets.flatten())
-    loss.backward()
-    # transformers computes its own loss in float32: compare with its logits in float64
-    logits = reference(batch.tokens).logits
-    expected = F.cross_entropy(logits.flatten(0, 1), batch.targets.flatten())
-    reference.zero_grad()
-    expected.backward()
-    torch.testing.assert_close(loss, expected, atol=1e-12, rtol=1e-10)
-
-    theirs = GPT(GPTConfig.gpt2(**SMALL)).double()
-    load_gpt2_weights(theirs, {n: p.grad for n, p in reference.named_parameters()})
-    for name, gradient in theirs.named_parameters():
-        ours = model.get_parameter(name).grad
-        torch.testing.assert_close(ours, gradient.detach(), atol=1e-11, rtol=1e-9)
-
-
 def test_layers_of_gpt2_that_write_start_smaller_the_deeper_the_model():
     model = GPT(GPTConfig.gpt2(**(SMALL | {"layers": 8, "width": 64})))
     writing = [p for n, p in model.named_parameters() if n.endswith("output.weight")]
     assert len(writing) == 2 * 8
     for weights in writing:
         assert weights.std().item() == pytest.approx(0.02 / (2 * 8) ** 0.5, rel=0.1)
-
-
-def test_foreign_gpt2_weights_are_refused_whole(reference):
-    model = GPT(GPTConfig.gpt2(**(SMALL | {"width": 32})))
-    before = model.embedding.weight.clone()
-    with pytest.raises(ValueError, match="wte.weight has shape"):
-        load_gpt2_weights(model, reference.state_dict())
-    assert torch.equal(model.embedding.weight, before)
 
 
 # Bad input ----------------------------------------------------------------------------

@@ -1108,9 +1108,9 @@ claim("All logits agree to a billionth", gap < 1e-9, measured=gap)
 
 # %% [markdown]
 # That is a check against ourselves. The check against the world is a test:
-# `tests/test_gpt.py` loads one set of weights into this class and into the GPT-2 of
+# `tests/test_gpt2.py` loads one set of weights into this class and into the GPT-2 of
 # Hugging Face's *transformers*, and finds the same logits, loss and gradients. The
-# published weights fit too (`gpt.load_gpt2_weights`).
+# published weights fit too (`gpt2.load_gpt2`).
 
 # %% [markdown]
 # ## What did not work at this size
