@@ -3,11 +3,14 @@
 import multiprocessing
 import os
 import signal
+import time
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from widget_examples import PAIRS, from_browser
 
-from llmlab.preferences import Comparison, LabelStore
+from llmlab.preferences import EQUAL, Comparison, LabelStore
 from llmlab.widgets import PairLabeller
 
 
@@ -25,7 +28,20 @@ def test_a_click_is_in_the_store_before_the_pair_changes(store):
     assert store.all() == [
         Comparison("prompt 0", "first 0", "second 0", 1, "ada", "person")
     ]
-    assert labeller.comparisons() == store.all(source="person")
+    assert labeller.comparisons("person") == store.all()
+    assert abs(store.all()[0].time - time.time()) < 60
+
+
+def test_what_a_program_chooses_is_never_a_persons(store):
+    labeller = PairLabeller(PAIRS, store)
+    labeller.choose(np.argmax([1.0, 2.0]))
+    from_browser(labeller, type="choose", choice=0.5, position=1)
+    labels = PairLabeller(PAIRS, store).comparisons()
+    assert [(label.source, label.preferred) for label in labels] == [
+        ("simulated", 1),
+        ("person", EQUAL),
+    ]
+    assert labeller.comparisons("person") == labels[1:]
 
 
 def click_and_die(path) -> None:
@@ -73,12 +89,43 @@ def test_undo_takes_back_labels_and_skips_one_by_one_even_from_before(store):
 
 
 def test_undo_never_takes_back_what_was_labelled_elsewhere(store):
-    labeller = PairLabeller(PAIRS, store)
+    labeller, window = (PairLabeller(PAIRS, store) for _ in range(2))
     labeller.choose(0)
-    store.add(Comparison("other", "a", "b", 1, "me", "person"))
-    with pytest.raises(ValueError, match="not of this pair"):
-        labeller.undo()
-    assert len(store) == 2 and labeller.position == 1
+    window.skip()
+    window.choose(1)
+    labeller.undo()
+    assert [label.prompt for label in store.all()] == ["prompt 1"]
+    assert labeller.position == 0
+    window.undo()
+    again = PairLabeller(PAIRS, store)
+    assert again.position == 0 and len(store) == 0
+
+
+def test_a_pair_that_was_labelled_meanwhile_is_noticed(store):
+    labeller, window = (PairLabeller(PAIRS, store) for _ in range(2))
+    window.choose(0)
+    window.choose(0)
+    from_browser(labeller, type="choose", choice=1, position=0)
+    assert "labelled meanwhile in another window" in labeller.status
+    assert labeller.position == 2 and labeller.view["labelled"] == 2
+    assert [label.preferred for label in store.all()] == [0, 0]
+    labeller.undo()
+    window.undo()
+    assert "in another window already" in window.status
+    assert window.position == 1 and len(store) == 1
+
+
+def test_a_pair_that_is_asked_about_twice_is_labelled_twice(store):
+    turned = SimpleNamespace(prompt="prompt 0", first="second 0", second="first 0")
+    pairs = [*PAIRS[:2], turned]
+    labeller = PairLabeller(pairs, store)
+    for choice in (0, 1, 1):
+        labeller.choose(choice)
+    assert PairLabeller(pairs, store).position == 3
+    labels = store.all()
+    assert labels[0].pair == labels[2].pair and labels[0].winner == labels[2].winner
+    labeller.undo()
+    assert PairLabeller(pairs, store).position == 2
 
 
 def test_the_second_half_of_a_double_click_is_not_a_label(store):

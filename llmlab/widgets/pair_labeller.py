@@ -1,11 +1,13 @@
 """A person says which of two texts is better."""
 
+import time
+from collections import defaultdict
 from collections.abc import Iterable
 
 import anywidget
 import traitlets
 
-from llmlab.preferences import Comparison, LabelStore
+from llmlab.preferences import EQUAL, Comparison, LabelStore, pair_name
 from llmlab.widgets.page import CSS, HELPERS
 from llmlab.widgets.static_twin import StaticTwin, table
 
@@ -16,7 +18,8 @@ class PairLabeller(StaticTwin, anywidget.AnyWidget):
     pairs : objects with `prompt`, `first` and `second`, such as `village.StoryPair`.
     store : where labels go. The next pair appears only when the label is on the disk.
     annotator : who is labelling. A labeller made again over the same store goes on
-        after the last pair that this annotator labelled.
+        after the last pair that this annotator labelled. A pair may be asked about
+        twice, to see whether somebody agrees with themselves.
     """
 
     view = traitlets.Dict().tag(sync=True)
@@ -48,18 +51,20 @@ function render({ model, el }) {
     node.addEventListener("click", () => send("choose", index));
     return node;
   });
+  const equal = button("Equally good", "e", () => send("choose", 0.5));
   const skip = button("Skip", "s", () => send("skip"));
   const undo = button("Undo", "u", () => send("undo"));
   const status = h("p", {className: "lab-status", "role": "status"});
   const pair = h("div", {}, prompt, h("div", {className: "lab-columns"}, ...cards));
   const box = h("section", {className: "lab-box lab-labeller", tabIndex: 0,
                             "aria-label": "which text is better?"},
-                progress, bar, pair, h("div", {className: "lab-row"}, skip, undo),
-                status);
+                progress, bar, pair,
+                h("div", {className: "lab-row"}, equal, skip, undo), status);
   box.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const act = {1: () => send("choose", 0), 2: () => send("choose", 1),
-                 s: () => send("skip"), u: () => send("undo")}[event.key];
+                 e: () => send("choose", 0.5), s: () => send("skip"),
+                 u: () => send("undo")}[event.key];
     if (!act || event.repeat) return;
     event.preventDefault();
     act();
@@ -78,10 +83,9 @@ function render({ model, el }) {
     texts[1].textContent = v.second;
     // Focus inside what is about to be hidden would fall back to the notebook, where
     // the next key is a command.
-    if (done && (pair.contains(document.activeElement)
-                 || document.activeElement === skip)) box.focus();
-    pair.hidden = done;
-    skip.hidden = done;
+    const gone = [pair, equal, skip];
+    if (done && gone.some((node) => node.contains(document.activeElement))) box.focus();
+    for (const node of gone) node.hidden = done;
     undo.setAttribute("aria-disabled", v.position === 0);
   };
   const drawStatus = () => { status.textContent = model.get("status"); };
@@ -105,67 +109,91 @@ export default { render };
             raise ValueError("no pairs to label; expected one or more")
         self.store = store
         self.annotator = annotator
-        kept = {_texts(comparison) for comparison in self._own_labels()}
-        self._labelled = [_texts(pair) in kept for pair in self.pairs]
-        labelled = [index for index, is_kept in enumerate(self._labelled) if is_kept]
-        self.position = labelled[-1] + 1 if labelled else 0
+        self._numbers: list[int | None] = self._numbers_in_store()
+        self.position = self._next_position()
         super().__init__(view=self._current_view(), status=self._greeting())
         self.on_msg(self._receive)
 
-    def choose(self, preferred: int) -> None:
-        """Label the pair shown: 0 says the first text is better, 1 the second."""
+    def choose(self, preferred: float) -> None:
+        """Label the pair shown: 0 says the first text is better, 1 the second.
+
+        `EQUAL` says that neither is. What a program chooses is stored as simulated:
+        a person's label can only come from a click in the browser.
+        """
+        self._choose(preferred, "simulated")
+
+    def _choose(self, preferred: float, source: str) -> None:
         if self.position >= len(self.pairs):
             raise ValueError("all pairs are labelled; undo one to change it")
-        pair = self.pairs[self.position]
-        self.store.add(
-            Comparison(
-                pair.prompt,
-                pair.first,
-                pair.second,
-                preferred,
-                self.annotator,
-                "person",
-            )
+        label = Comparison(
+            *_texts(self.pairs[self.position]),
+            preferred,
+            self.annotator,
+            source,
+            time=time.time(),
         )
-        self._labelled[self.position] = True
-        self._move(1, f"Saved: text {preferred + 1} is better.")
+        there = self._numbers_in_store()
+        if there[self.position] is not None:
+            self._numbers = there
+            self._move_to(self._next_position(), "")
+            raise ValueError(
+                "this pair was labelled meanwhile in another window, and that label "
+                "stays; here is the next one"
+            )
+        self._numbers[self.position] = self.store.add(label)
+        said = {0: "text 1 is better", 1: "text 2 is better", EQUAL: "equally good"}
+        self._move_to(self.position + 1, f"Saved: {said[label.preferred]}.")
 
     def skip(self) -> None:
         """Go on without a label."""
         if self.position < len(self.pairs):
-            self._move(1, "Skipped.")
+            self._move_to(self.position + 1, "Skipped.")
 
     def undo(self) -> None:
-        """Go back one pair and take its label, if it has one, out of the store."""
+        """Go back one pair and take its label, if it has one, out of the store.
+
+        It is that label and no other, whoever has labelled what in the meantime.
+        """
         if self.position == 0:
             return
-        if not self._labelled[self.position - 1]:
-            self._move(-1, "Back to the pair that was skipped.")
-            return
-        latest = self._own_labels()[-1:]
-        if not latest or _texts(latest[0]) != _texts(self.pairs[self.position - 1]):
-            raise ValueError(
-                f"the latest label of {self.annotator!r} in the store is not of this "
-                "pair, so nothing was taken back; make the labeller again"
-            )
-        self.store.undo(self.annotator)
-        self._labelled[self.position - 1] = False
-        self._move(-1, "Label taken back.")
+        number = self._numbers[self.position - 1]
+        if number is None:
+            happened = "Back to the pair that was skipped."
+        elif self.store.remove(number):
+            happened = "Label taken back."
+        else:
+            happened = "This label was taken back in another window already."
+        self._numbers[self.position - 1] = None
+        self._move_to(self.position - 1, happened)
 
-    def comparisons(self) -> list[Comparison]:
-        """This annotator's labels in the store, ready to train a reward model."""
-        return self._own_labels()
-
-    def _own_labels(self) -> list[Comparison]:
-        labels = self.store.all(source="person")
+    def comparisons(self, source: str | None = None) -> list[Comparison]:
+        """This annotator's labels in the store, of one source only if it is given."""
+        labels = self.store.all(source)
         return [label for label in labels if label.annotator == self.annotator]
+
+    def _numbers_in_store(self) -> list[int | None]:
+        """For each pair, the number of this annotator's label of it in the store.
+
+        A pair that is asked about twice wants two labels: the second is its second.
+        """
+        kept = defaultdict(list)
+        for number, label in self.store.numbered().items():
+            if label.annotator == self.annotator:
+                kept[label.pair].append(number)
+        names = [pair_name(*_texts(pair)) for pair in self.pairs]
+        return [kept[name].pop(0) if kept[name] else None for name in names]
+
+    def _next_position(self) -> int:
+        """Behind the last pair that is labelled."""
+        labelled = [n for n, number in enumerate(self._numbers) if number is not None]
+        return labelled[-1] + 1 if labelled else 0
 
     def _receive(self, _widget, content: dict, _buffers) -> None:
         if content["position"] != self.position:
             return  # the second half of a double click, meant for the pair before
         try:
             if content["type"] == "choose":
-                self.choose(content["choice"])
+                self._choose(content["choice"], "person")
             elif content["type"] == "skip":
                 self.skip()
             elif content["type"] == "undo":
@@ -173,16 +201,19 @@ export default { render };
         except (OSError, ValueError) as error:
             self.status = f"Nothing was saved: {error}."
 
-    def _move(self, by: int, what_happened: str) -> None:
-        self.position += by
+    def _move_to(self, position: int, what_happened: str) -> None:
+        self.position = position
         self.view = self._current_view()
-        self.status = f"{what_happened} {sum(self._labelled)} labelled so far."
+        self.status = f"{what_happened} {self._labelled()} labelled so far."
+
+    def _labelled(self) -> int:
+        return len(self._numbers) - self._numbers.count(None)
 
     def _current_view(self) -> dict:
         view = {
             "position": self.position,
             "total": len(self.pairs),
-            "labelled": sum(self._labelled),
+            "labelled": self._labelled(),
         }
         if self.position == len(self.pairs):
             return view | {"prompt": "", "first": "", "second": ""}
@@ -192,7 +223,7 @@ export default { render };
     def _greeting(self) -> str:
         if self.position == 0:
             return "Every choice is saved at once. Stop whenever you like."
-        return f"Welcome back: {sum(self._labelled)} labelled so far."
+        return f"Welcome back: {self._labelled()} labelled so far."
 
     def static_html(self) -> str:
         rows = [_texts(self.pairs[0])]
