@@ -186,7 +186,7 @@ def data() -> Finding:
         return Finding(
             "data",
             f"the village cannot be told ({type(error).__name__}: {error})",
-            "restore its files: git restore llmlab/village data/village",
+            "restore its files: git restore llmlab/village",
         )
     return Finding("data", f"the village tells {len(texts)} documents")
 

@@ -147,14 +147,6 @@ def test_pronouns_agree_with_the_only_person_of_a_text():
         assert (slots["who.his"] == "his") == (person.gender == "male"), subject
 
 
-def test_entropy_is_a_mean_with_its_standard_error(train):
-    found = village.entropy(500, seed=7, split="train")
-    bits = [d.bits for d in village.documents(500, seed=7, split="train")]
-    assert found.bits == pytest.approx(sum(bits) / 500)
-    assert 0 < found.standard_error < 0.05 * found.bits
-    assert 1.2 <= found.bits / found.words <= 1.6
-
-
 def test_the_pangram_is_told_often_enough_to_be_learned(train):
     told = sum(sayings.PANGRAM in document.text for document in train)
     assert told > 0.015 * COUNT

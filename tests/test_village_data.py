@@ -1,4 +1,4 @@
-"""A mistake in data/village is named with its file and entry when it is loaded."""
+"""A mistake in the village's words is named with file and entry when it is loaded."""
 
 import re
 import shutil
@@ -11,7 +11,7 @@ from llmlab.village import (
     french,
     minimal_pairs,
     news,
-    plots,
+    plotlines,
     questions,
     sayings,
     support,
@@ -24,7 +24,7 @@ FILES = {
     "people.toml": world.load,
     "places.toml": world.load,
     "things.toml": world.load,
-    "stories.toml": plots.load,
+    "stories.toml": plotlines.load,
     "news.toml": news.load,
     "encyclopaedia.toml": encyclopaedia.load,
     "websites.toml": websites.load,
@@ -40,14 +40,14 @@ FILES = {
 def copy(tmp_path, monkeypatch):
     """A copy of the data that a test may spoil."""
     folder = tmp_path / "village"
-    shutil.copytree(world.FOLDER, folder)
-    monkeypatch.setattr(world, "FOLDER", folder)
+    shutil.copytree(world.WORDS, folder)
+    monkeypatch.setattr(world, "WORDS", folder)
     return folder
 
 
 def load(file):
     """Reads a file of the copy, past the cache of what was read before."""
-    read = plots.load if file.startswith("plots/") else FILES[file]
+    read = plotlines.load if file.startswith("plots/") else FILES[file]
     return read.__wrapped__()
 
 
@@ -69,7 +69,7 @@ def test_the_data_as_it_is_can_be_loaded(copy, file):
 
 
 def test_every_file_is_loaded_by_one_of_these_tests():
-    files = {path.name for path in world.FOLDER.glob("*.toml")}
+    files = {path.name for path in world.WORDS.glob("*.toml")}
     assert files == {*FILES, "calendar.toml"}
 
 
@@ -154,7 +154,7 @@ def test_a_mistake_is_named_with_file_and_entry(copy, file, old, new, message):
 
 def test_a_file_that_is_absent_or_broken_is_named(copy):
     (copy / "news.toml").unlink()
-    with pytest.raises(WorldError, match="news.toml: expected in data/village"):
+    with pytest.raises(WorldError, match="news.toml: expected in llmlab/village/words"):
         load("news.toml")
     (copy / "places.toml").write_text("[[place]\n", encoding="utf-8")
     with pytest.raises(WorldError, match="places.toml: .*line 1"):

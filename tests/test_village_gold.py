@@ -6,7 +6,7 @@ import statistics
 import pytest
 
 from llmlab import village
-from llmlab.village import gold, plots, reading, stories, world
+from llmlab.village import gold, parsing, plotlines, stories, world
 from llmlab.village.chooser import Chooser
 from llmlab.village.frames import expand
 from llmlab.village.simulation import Event
@@ -22,7 +22,7 @@ def an_event(plot: str = "lost", who: str = "Tilda", friend: str = "Otto") -> Ev
         world.load().things,
     )
     return Event(
-        plots.load().plots[plot].schema,
+        plotlines.load().plots[plot].schema,
         people[who],
         people[friend],
         things["lantern"],
@@ -36,7 +36,7 @@ def an_event(plot: str = "lost", who: str = "Tilda", friend: str = "Otto") -> Ev
 EVENT = an_event()
 PROMPT = stories.request(EVENT)
 DRY = stories.tell(EVENT, PLAIN, Chooser("dry", 0))
-SENTENCES = reading.split_sentences(DRY)
+SENTENCES = parsing.split_sentences(DRY)
 BESIDES = stories.request(an_event(who="Wilma"))
 
 
@@ -50,7 +50,7 @@ def after_beat(number: int, *texts: str) -> str:
     return " ".join((*SENTENCES[: number + 1], *texts, *SENTENCES[number + 1 :]))
 
 
-LIBRARY = plots.load()
+LIBRARY = plotlines.load()
 LOST = LIBRARY.plots["lost"]
 SIMILES = [said(frames) for frames in LIBRARY.similes.values()]
 DETAILS = [said(frames) for frames in LIBRARY.senses.values()]
@@ -127,7 +127,7 @@ CHEATS = {
 
 
 def test_an_honest_dry_story_is_worth_three_whatever_the_plot():
-    for plot in plots.load().plots:
+    for plot in plotlines.load().plots:
         for number in range(5):
             event = an_event(plot)
             story = stories.tell(event, PLAIN, Chooser("any plot", number))
@@ -216,8 +216,8 @@ def test_any_text_at_all_can_be_scored(text):
 
 
 def test_a_story_of_another_plot_than_the_one_asked_for_has_missed_it():
-    label = plots.load().plots["lost"].label
-    other = PROMPT.replace(label, plots.load().plots["quarrel"].label)
+    label = plotlines.load().plots["lost"].label
+    other = PROMPT.replace(label, plotlines.load().plots["quarrel"].label)
     assert label in PROMPT and gold.read(PROMPT, DRY).missing == 0
     assert gold.read(other, DRY).missing == 1
     assert village.gold_score(other, DRY) < village.gold_score(PROMPT, DRY) - 1

@@ -12,7 +12,7 @@ from llmlab.village import (
     frames,
     news,
     pages,
-    plots,
+    plotlines,
     websites,
     world,
 )
@@ -115,12 +115,12 @@ def test_there_are_four_wordings_of_the_summary():
     assert len(summary) == 4
     for frame in summary:
         for fact in ("deed", "place", "outcome"):
-            assert plots.tells(frame, fact)
+            assert plotlines.tells(frame, fact)
 
 
 def test_press_and_books_tell_the_same_plots():
     told = {event.event.schema.name for event, _ in drawn_news("plots")}
-    assert told == set(plots.load().plots)
+    assert told == set(plotlines.load().plots)
     for event, chooser in drawn_news("clauses"):
         assert news.clauses_told(news.summary(event, chooser)).total() >= 2
 
@@ -131,7 +131,7 @@ def test_a_deed_or_an_outcome_invented_beside_a_right_summary_is_wrong():
         right = news.summary(event, chooser)
         example = village.Instruction("summarise", "", right, event.facts())
         assert village.score_answer(example, right)["right"] == 1
-        for plot in plots.load().plots.values():
+        for plot in plotlines.load().plots.values():
             for clause in (plot.deed, plot.outcome):
                 more = frames.expand(clause, event.slots(), chooser)
                 answer = right.removesuffix(".") + f", and {more}."
@@ -196,9 +196,11 @@ def test_nobody_is_drawn_twice_for_a_page():
 
 def test_a_page_tells_who_did_what_to_whom_with_what():
     """So that no draw of an event is lost, whatever its plot."""
-    for plot in plots.load().plots.values():
+    for plot in plotlines.load().plots.values():
         for role in ("who", "friend", "thing"):
-            assert any(plots.tells(told, role) for told in (plot.deed, plot.outcome))
+            assert any(
+                plotlines.tells(told, role) for told in (plot.deed, plot.outcome)
+            )
 
 
 def test_the_days_of_a_log_follow_one_another():
@@ -236,6 +238,6 @@ def test_facts_about_oneself_are_told_in_ones_own_words():
 
 def test_every_word_list_is_used():
     """A list that no frame mentions is dead weight."""
-    lists = set(world.read_file(plots.SHARED)["words"])
-    text = "".join(path.read_text("utf-8") for path in world.FOLDER.glob("**/*.toml"))
+    lists = set(world.read_file(plotlines.SHARED)["words"])
+    text = "".join(path.read_text("utf-8") for path in world.WORDS.glob("**/*.toml"))
     assert not {name for name in lists if f"<{name}>" not in text}

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from llmlab.village import plots, sayings, world
+from llmlab.village import plotlines, sayings, world
 from llmlab.village.chooser import Chooser
 from llmlab.village.frames import every_text
 
@@ -26,7 +26,7 @@ def test_there_are_60_proverbs_and_60_idioms_each_with_its_meaning():
 
 def test_every_moral_of_a_story_is_a_proverb_whose_meaning_is_told():
     proverbs = {proverb.text for proverb in sayings.load().proverbs}
-    for plot in plots.load().plots.values():
+    for plot in plotlines.load().plots.values():
         for frame in plot.morals:
             assert set(every_text(frame)) <= proverbs
 

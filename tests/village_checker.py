@@ -10,7 +10,7 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parent.parent / "data" / "village"
+FOLDER = Path(__file__).resolve().parent.parent / "llmlab" / "village" / "words"
 
 DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 WEATHERS = "rainy foggy windy snowy frosty stormy warm clear".split()

@@ -1,13 +1,13 @@
 """The village: where the text comes from.
 
-A small world (data/village), told as books, articles, web pages, a phrase book and
+A small world (words/*.toml), told as books, articles, web pages, a phrase book and
 sayings; instructions with exact scorers; stories in pairs with a hidden truth about
 which is better. Every random choice is counted, so that the lowest loss that any
 model can reach is known.
 """
 
 from llmlab.village.chooser import Chooser, every_derivation
-from llmlab.village.corpus import Document, Entropy, documents, entropy
+from llmlab.village.corpus import Document, documents
 from llmlab.village.examples import (
     TASKS,
     Instruction,
@@ -37,7 +37,6 @@ __all__ = [
     "Chooser",
     "Completion",
     "Document",
-    "Entropy",
     "Fact",
     "Instruction",
     "MinimalPair",
@@ -46,7 +45,6 @@ __all__ = [
     "StoryVerdict",
     "count_readings",
     "documents",
-    "entropy",
     "every_derivation",
     "every_fact",
     "gold_score",

@@ -3,7 +3,7 @@
 A `Chooser` draws and adds -log2(probability) of what it drew to `bits`. The bits
 of a document are therefore the length of its derivation: averaged over documents
 they bound from above the entropy of the text, and so the loss that any model can
-reach (see `llmlab.village.entropy`).
+reach (see `llmlab.evaluation.entropy_line`).
 """
 
 import random

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from math import sqrt
 
 from llmlab.village import encyclopaedia, french, news, sayings, stories, websites
 from llmlab.village.chooser import Chooser
@@ -91,34 +90,3 @@ GENRES = {
     "bilingual": 0.155,
     "sayings": 0.055,
 }
-
-
-@dataclass(frozen=True)
-class Entropy:
-    """Mean bits of a document and the standard error of that mean."""
-
-    bits: float
-    standard_error: float
-    words: float
-    documents: int
-
-
-def entropy(count: int, seed: int, split: str = "validation") -> Entropy:
-    """The derivation entropy, estimated from `count` fresh documents.
-
-    The line on a training plot, in nats per token, is
-    `entropy(...).bits * ln 2 / tokens`, where tokens is the mean number of tokens of
-    a document, its end included: a ratio of means. It is an upper bound of what text
-    needs (two derivations can give the same text), and it holds only for a causal
-    model that reads whole documents from their first token.
-    """
-    if count < 2:
-        raise ValueError(f"expected a count of 2 or more documents, got {count}")
-    bits = []
-    words = 0
-    for document in documents(count, seed=seed, split=split):
-        bits.append(document.bits)
-        words += len(document.text.split())
-    mean = sum(bits) / count
-    variance = sum((value - mean) ** 2 for value in bits) / (count - 1)
-    return Entropy(mean, sqrt(variance / count), words / count, count)

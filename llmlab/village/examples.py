@@ -7,8 +7,8 @@ from llmlab.village.chooser import Chooser
 from llmlab.village.corpus import check_split
 
 TASKS = ("translate", "summarise", "support", "story", "question")
-# How often each is asked for. Of the answers' tokens, which are what is learned, stories
-# are 79 %, support 9 %, translations 6 %, summaries 4 % and questions 2 %.
+# How often each is asked for. Of the answers' tokens, which are what is learned, .79
+# are stories', .09 support's, .06 translations', .04 summaries' and .02 questions'.
 _SHARES = {
     "translate": 0.34,
     "summarise": 0.08,

@@ -1,4 +1,4 @@
-"""Frames: sentences with slots and choices, the notation of data/village/*.toml.
+"""Frames: sentences with slots and choices, the notation of words/*.toml.
 
 {who}, {who.his}   a slot, filled from the state of the story; a capital,
                    {Who}, capitalises the filling; a filling may itself be a choice,

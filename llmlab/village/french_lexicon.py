@@ -121,8 +121,7 @@ _COLUMNS = {
 
 def _at(entry: str) -> str:
     """Where the row of an entry stands: its first cell is followed by a column."""
-    path = world.FOLDER / FILE
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(world.lines_of(FILE), start=1):
         if line.partition("|")[0].strip() == entry:
             return f"{FILE}, line {number}"
     return FILE

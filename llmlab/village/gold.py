@@ -14,8 +14,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from llmlab.village import plots, reading, world
-from llmlab.village.reading import Meaning, Sentence, Story
+from llmlab.village import parsing, plotlines, world
+from llmlab.village.parsing import Meaning, Sentence, Story
 
 LOWEST, HIGHEST = -6.0, 10.0
 # What the first, second and third of a kind add up to; more adds nothing.
@@ -33,7 +33,7 @@ _WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
-class Reading:
+class Findings:
     """What there is to say about a story."""
 
     sentences: tuple[Sentence, ...]
@@ -62,14 +62,14 @@ class Reading:
 
 
 @lru_cache(maxsize=4096)
-def read(prompt: str, story: str) -> Reading:
+def read(prompt: str, story: str) -> Findings:
     """Reads a story against what its prompt asks for."""
-    found = reading.read_story(prompt, story)
+    found = parsing.parse_story(prompt, story)
     sentences = found.sentences
     told, out_of_order = _told_beats(found)
     counts, misplaced = _additions(found)
     said = [sentence.text.lower() for sentence in sentences]
-    return Reading(
+    return Findings(
         sentences=sentences,
         plot=found.plot,
         wholeness=told / _beats(found.plot) if found.plot else 0.0,
@@ -89,7 +89,7 @@ def read(prompt: str, story: str) -> Reading:
 
 
 def _beats(plot: str) -> int:
-    return len(plots.load().plots[plot].beats)
+    return len(plotlines.load().plots[plot].beats)
 
 
 def _is_foreign(sentence: Sentence, plot: str) -> bool:
@@ -164,7 +164,7 @@ def _belongs(meaning: Meaning, plot: str, beat: int) -> bool:
 @lru_cache(maxsize=64)
 def _groups(plot: str) -> tuple[frozenset[str], ...]:
     """By beat the groups of similes, senses and facts that may follow it."""
-    library = plots.load()
+    library = plotlines.load()
     names = {
         id(frames): group
         for table in (library.similes, library.senses, library.facts)
@@ -184,7 +184,7 @@ def _groups(plot: str) -> tuple[frozenset[str], ...]:
 
 
 def _missing(prompt: str, story: str) -> int:
-    asked, found = reading.entities(prompt), reading.entities(story)
+    asked, found = parsing.entities(prompt), parsing.entities(story)
     return sum(
         value not in found.get(kind, ())
         for kind, values in asked.items()
@@ -193,7 +193,7 @@ def _missing(prompt: str, story: str) -> int:
 
 
 def _another_plot(prompt: str, plot: str) -> bool:
-    return reading.plot_asked(prompt) not in ("", plot)
+    return parsing.plot_asked(prompt) not in ("", plot)
 
 
 def _wrong_articles(story: str) -> int:
@@ -202,7 +202,7 @@ def _wrong_articles(story: str) -> int:
 
 def _miswritten(story: str, sentences: tuple[Sentence, ...]) -> int:
     """Words with a capital that should have none, or none that should have one."""
-    inside = set(reading.CAPITALISED.findall(story)) - reading.capitalised()
+    inside = set(parsing.CAPITALISED.findall(story)) - parsing.capitalised()
     small = set(_WORD.findall(story)) & _small_names()
     shouted = sum(_is_shouted(sentence.text) for sentence in sentences)
     started = sum(sentence.text[0].islower() for sentence in sentences)
@@ -228,8 +228,8 @@ def _unknown_pairs(sentence: Sentence) -> int:
     """Pairs of neighbouring words that no sentence of the grammar has."""
     if sentence.meaning is not None:
         return 0
-    words = reading.tokenize(sentence.text)
-    known = reading.word_pairs()
+    words = parsing.tokenize(sentence.text)
+    known = parsing.word_pairs()
     return sum(pair not in known for pair in zip((None, *words), words, strict=False))
 
 
@@ -251,7 +251,7 @@ def gold_score(prompt: str, story: str) -> float:
     return min(HIGHEST, max(LOWEST, score))
 
 
-def _imagination(found: Reading) -> float:
+def _imagination(found: Findings) -> float:
     """Worth of what was added, as far as there is a plot to add it to."""
     carried = max(0.0, (found.wholeness - 0.2) / 0.8)
     added = sum(
@@ -260,7 +260,7 @@ def _imagination(found: Reading) -> float:
     return carried * added
 
 
-def faults(found: Reading) -> float:
+def faults(found: Findings) -> float:
     """What is taken off: a little for every fault, so that fewer are always better."""
     return (
         1.5 * found.missing

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from llmlab.village import frames, pages, plots, simulation, world
+from llmlab.village import frames, pages, plotlines, simulation, world
 from llmlab.village.chooser import Chooser
 from llmlab.village.simulation import Event
 from llmlab.village.world import WorldError
@@ -57,8 +57,8 @@ def load() -> Gazette:
     """The gazette's frames, checked."""
     data = world.read_file(FILE)
     told = ("deed", "cause", "outcome", "line", "Deed", "Outcome", "summary")
-    slots = (*plots.slot_names(), *told)
-    slots += tuple(name[0].upper() + name[1:] for name in plots.slot_names())
+    slots = (*plotlines.slot_names(), *told)
+    slots += tuple(name[0].upper() + name[1:] for name in plotlines.slot_names())
     parts = {
         name: pages.block(text, pages.word_lists(), slots, FILE, f"[article] {name}")
         for name, text in data["article"].items()
@@ -79,7 +79,7 @@ def _read_orders(text: str) -> tuple[tuple[str, ...], ...]:
 
 
 def draw_news(chooser: Chooser) -> News:
-    event = simulation.draw_event(chooser, plots.load().schemas())
+    event = simulation.draw_event(chooser, plotlines.load().schemas())
     return News(event, chooser.pick(load().orders))
 
 
@@ -103,7 +103,7 @@ def in_short(news: News, chooser: Chooser) -> str:
 @cache
 def _clauses() -> tuple[re.Pattern, ...]:
     """What any telling of each plot's deed, and of each plot's outcome, looks like."""
-    known = plots.load().plots.values()
+    known = plotlines.load().plots.values()
     return tuple(_pattern(clause) for p in known for clause in (p.deed, p.outcome))
 
 

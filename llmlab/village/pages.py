@@ -24,12 +24,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from llmlab.village import frames, plots, simulation, world
+from llmlab.village import frames, plotlines, simulation, world
 from llmlab.village.calendar import calendar
 from llmlab.village.cast import ROLES, Subject, every_slot, everybody, subject_slots
 from llmlab.village.chooser import Chooser
 from llmlab.village.frames import Choice
-from llmlab.village.plots import Plot
+from llmlab.village.plotlines import Plot
 from llmlab.village.simulation import Event, State
 from llmlab.village.world import WorldError
 
@@ -40,7 +40,7 @@ EVENT = "event"
 NEW_LINE = " / "
 # What a page must tell of an event: the rest is told by the deed and the outcome.
 _TOLD_OF_EVENTS = ("deed", "outcome", "place", "day", "time", "weather")
-_ROLES_OF = {EVENT: plots.ROLES}
+_ROLES_OF = {EVENT: plotlines.ROLES}
 _CALENDAR = {
     "day": ("day",),
     "time": ("time", "hour"),
@@ -74,7 +74,7 @@ class Page:
 @cache
 def word_lists() -> dict[str, tuple]:
     """The word lists of stories.toml, which all genres share, and <day>."""
-    return plots.word_lists() | {"day": calendar().days}
+    return plotlines.word_lists() | {"day": calendar().days}
 
 
 def block(text: str, lists: dict, slots: Iterable[str], file: str, where: str) -> Any:
@@ -132,7 +132,7 @@ def _read_draws(text: str, page: str, file: str) -> tuple[str, ...]:
 def _slots_of(draw: str) -> tuple[str, ...]:
     """The slots that a draw fills."""
     if draw == EVENT:
-        return (*plots.slot_names(), "deed", "cause", "outcome", "line")
+        return (*plotlines.slot_names(), "deed", "cause", "outcome", "line")
     return _CALENDAR.get(draw) or every_slot((draw,))
 
 
@@ -144,7 +144,7 @@ def _check_roles(draws: tuple[str, ...], page: str, file: str) -> None:
             line = world.at_line(file, f'name = "{page}"')
             raise WorldError(
                 f"{line}: page {page}: {role!r} is drawn twice; an event draws "
-                f"{', '.join(plots.ROLES)} itself"
+                f"{', '.join(plotlines.ROLES)} itself"
             )
 
 
@@ -153,7 +153,7 @@ def _check_told(draws: tuple[str, ...], told: list, page: str, file: str) -> Non
     trace in the text would be counted as entropy of the text, which it is not."""
     for draw in draws:
         for slot in _TOLD_OF_EVENTS if draw == EVENT else (draw,):
-            if not any(plots.tells(frame, slot) for frame in told):
+            if not any(plotlines.tells(frame, slot) for frame in told):
                 line = world.at_line(file, f'name = "{page}"')
                 raise WorldError(
                     f"{line}: page {page}: {{{slot}}} is drawn but may never be "
@@ -217,7 +217,7 @@ class Drawing:
     def _event_slots(self) -> dict[str, Any]:
         event = simulation.draw_event(
             self.chooser,
-            plots.load().schemas(),
+            plotlines.load().schemas(),
             state=self.state,
             day=self._next_day(),
             who=self._subject(everybody("who")),
@@ -264,7 +264,7 @@ def _after(name: str, names: tuple[str, ...]) -> str:
 def event_slots(event: Event) -> dict[str, Any]:
     """What a frame may say of an event: its cast, its day and weather, its {deed},
     {cause} and {outcome}, and a {line} that somebody said."""
-    return event.slots() | _told(plots.load().plots[event.schema.name])
+    return event.slots() | _told(plotlines.load().plots[event.schema.name])
 
 
 @cache

@@ -6,17 +6,15 @@ and a time. A *state* knows what holds now and what is over.
 
     event = draw_event(chooser, schemas)              # one event in a fresh village
     event = draw_event(chooser, schemas, who=tilda)   # what is given stays
-    log = draw_log(chooser, schemas, 3, who=tilda)    # on days one after another,
-                                                      # each possible after the last
     event.slots()                                     # everything for frames
     happen(event.schema, event.cast(), state)         # changes the state, step by step
 
-`schemas` are those of `llmlab.village.plots.load().schemas()`. The people, the thing
-and the place of an event, its day, time and weather are facts of it, and every telling
-must respect them. An event whose conditions do not hold is never drawn.
+`schemas` are those of `plotlines.load().schemas()`. The people, the thing and the place
+of an event, its day, time and weather are facts of it, and every telling must respect
+them. An event whose conditions do not hold is never drawn.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -217,18 +215,6 @@ def draw_event(
     if state is not None:
         happen(schema, cast, state)
     return event
-
-
-def draw_log(
-    chooser: Chooser, schemas: Sequence[Schema], count: int, **given
-) -> Iterator[Event]:
-    """Events on days one after another, each possible after those before it."""
-    state = State()
-    days = calendar().days
-    first = chooser.pick(range(len(days)))
-    for number in range(count):
-        day = days[(first + number) % len(days)]
-        yield draw_event(chooser, schemas, state=state, day=day, **given)
 
 
 @cache

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import cache
 from zlib import crc32
 
-from llmlab.village import plots, simulation, world
+from llmlab.village import plotlines, simulation, world
 from llmlab.village.chooser import Chooser
 from llmlab.village.frames import expand
-from llmlab.village.plots import Plot
+from llmlab.village.plotlines import Plot
 from llmlab.village.simulation import Event
 from llmlab.village.world import Person, Place, Thing
 
@@ -41,12 +41,12 @@ DRY = Style(simile=0.24, line=0.24, senses=0.24, twist=0.35, fact=0.06)
 def draw_event(chooser: Chooser, **given) -> Event:
     """Something that happens in the village; who, friend, thing and place may be
     given."""
-    return simulation.draw_event(chooser, plots.load().schemas(), **given)
+    return simulation.draw_event(chooser, plotlines.load().schemas(), **given)
 
 
 def plot_of(event: Event) -> Plot:
     """How the event is told."""
-    return plots.load().plots[event.schema.name]
+    return plotlines.load().plots[event.schema.name]
 
 
 def tell(event: Event, style: Style, chooser: Chooser) -> str:

@@ -1,18 +1,18 @@
 """The world: who lives in the village, where, and with which things.
 
-Everything is read from data/village/*.toml, checked when it is loaded, and fixed:
-a person, a place and a thing have the same facts in every document.
+Everything is read from words/*.toml, checked when it is loaded, and fixed: a person, a
+place and a thing have the same facts in every document.
 """
 
 import tomllib
 from dataclasses import dataclass
 from functools import cache
+from importlib import resources
 from typing import Any
 
-from llmlab.paths import DATA
 from llmlab.village import frames
 
-FOLDER = DATA / "village"
+WORDS = resources.files(__package__) / "words"
 
 _PRONOUNS = {
     "female": {"he": "she", "him": "her", "his": "her"},
@@ -21,7 +21,7 @@ _PRONOUNS = {
 
 
 class WorldError(ValueError):
-    """A mistake in data/village: names the file, the entry and what is expected."""
+    """A mistake in the words: names the file, the entry and what is expected."""
 
 
 # What the other person is, if one is the key: "Agnes is the aunt of Cosmo".
@@ -101,24 +101,26 @@ def read_file(name: str) -> dict[str, Any]:
 
     Raises WorldError if the file is absent, is not UTF-8 or is not TOML.
     """
-    path = FOLDER / name
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads((WORDS / name).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise WorldError(
-            f"{name}: expected in data/village, but it is not there; "
+            f"{name}: expected in llmlab/village/words, but it is not there; "
             "restore it from the repository"
         ) from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise WorldError(f"{name}: cannot be read as TOML: {error}") from None
 
 
+def lines_of(file: str) -> list[str]:
+    path = WORDS / file
+    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+
+
 def at_line(file: str, text: str) -> str:
     """ "people.toml, line 12": where `text` first stands in a data file, for errors.
     Only the name of the file if it stands nowhere."""
-    path = FOLDER / file
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(lines_of(file), start=1):
         if text in line:
             return f"{file}, line {number}"
     return file

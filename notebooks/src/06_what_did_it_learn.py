@@ -45,7 +45,7 @@ from llmlab.gpt import GPT, GPTConfig
 from llmlab.memorisation import longest_copies
 from llmlab.ngrams import NgramModel
 from llmlab.sampling import generate
-from llmlab.village import french_lexicon, reading, world
+from llmlab.village import french_lexicon, parsing, world
 from llmlab.village.calendar import calendar
 
 course = life.course()
@@ -1067,13 +1067,13 @@ claim(
 read_sentences = {
     sentence
     for text in read_texts
-    for sentence in reading.split_sentences(text.partition("\n")[2] or text)
+    for sentence in parsing.split_sentences(text.partition("\n")[2] or text)
 }
 for author, texts in stories.items():
     sentences = [
         sentence
         for title, text in zip(titles, texts, strict=True)
-        for sentence in reading.read_story(title, text).sentences
+        for sentence in parsing.parse_story(title, text).sentences
     ]
     unread = [s for s in sentences if s.text not in read_sentences]
     sound = [s for s in unread if s.meaning]

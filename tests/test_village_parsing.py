@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from llmlab.village import frames, plots, reading, stories, world
+from llmlab.village import frames, parsing, plotlines, stories, world
 from llmlab.village.automaton import Automaton, Lexicon
 from llmlab.village.chooser import Chooser, every_derivation
 from llmlab.village.frames import Slot
@@ -28,12 +28,12 @@ MADE = ("a ", Slot("material"), " lamp")
 
 
 def tiny_automaton() -> tuple[Automaton, tuple]:
-    lexicon = Lexicon(reading.tokenize)
+    lexicon = Lexicon(parsing.tokenize)
     lexicon.add("name", NAMES)
     lexicon.add("material", ("tin", "old tin"))
     automaton = Automaton(
         lexicon,
-        reading.tokenize,
+        parsing.tokenize,
         lambda slot: "name" if slot in ("who", "friend") else slot,
         lambda slot: MADE if slot == "thing.made" else None,
     )
@@ -48,7 +48,7 @@ def every_tiny_text(frame) -> set[str]:
     names, made = frames.Choice(NAMES), frames.Choice(("a tin lamp", "a old tin lamp"))
     slots = {"who": names, "friend": names, "thing.made": made}
     found = every_derivation(lambda c: frames.expand(frame, slots, c))
-    return {" ".join(reading.tokenize(text)) for text, _ in found}
+    return {" ".join(parsing.tokenize(text)) for text, _ in found}
 
 
 def test_the_automaton_reads_exactly_what_the_frames_can_say():
@@ -70,7 +70,7 @@ def test_the_automaton_reads_nothing_else():
         changed[place : place + generator.randrange(2)] = [generator.choice(words)]
         assert bool(automaton.parses(changed, {})) == (" ".join(changed) in texts)
     for text in ("", "Tilda", "<name> saw <name>", "a " * 500):
-        assert not automaton.parses(reading.tokenize(text), {})
+        assert not automaton.parses(parsing.tokenize(text), {})
 
 
 def test_the_automaton_tells_what_fills_each_slot():
@@ -111,7 +111,7 @@ def test_the_pairs_of_words_are_those_of_all_sentences():
 def an_event(plot: str = "lost") -> Event:
     village = world.load()
     return Event(
-        plots.load().plots[plot].schema,
+        plotlines.load().plots[plot].schema,
         village.people["Tilda"],
         village.people["Otto"],
         village.things["lantern"],
@@ -133,7 +133,7 @@ def told(count: int):
 def test_nearly_every_sentence_of_every_story_is_read_without_a_contradiction():
     sentences = unread = 0
     for prompt, event, text in told(2000):
-        story = reading.read_story(prompt, text)
+        story = parsing.parse_story(prompt, text)
         assert story.plot == event.schema.name
         assert not [s for s in story.sentences if s.contradictions], text
         sentences += len(story.sentences)
@@ -143,7 +143,7 @@ def test_nearly_every_sentence_of_every_story_is_read_without_a_contradiction():
 
 def test_a_story_says_when_it_happens_and_in_what_weather():
     for prompt, event, text in told(200):
-        subject = reading.read_story(prompt, text).subject
+        subject = parsing.parse_story(prompt, text).subject
         assert (subject.who, subject.friend) == (event.who.name, event.friend.name)
         assert (subject.thing, subject.place) == (event.thing.name, event.place.name)
         assert (subject.day, subject.time) == (event.day, event.time)
@@ -157,7 +157,7 @@ def test_a_sentence_is_what_the_teller_meant():
         for kind, listed in (("beat", beat.says), ("line", beat.lines)):
             for number, frame in enumerate(listed):
                 text = frames.expand(frame, event.slots(), Chooser("meant", number))
-                story = reading.read_story(stories.request(event), text)
+                story = parsing.parse_story(stories.request(event), text)
                 meaning = story.sentences[0].meaning
                 assert (meaning.kind, meaning.plot) == (kind, "lost")
                 assert (meaning.beat, meaning.frame) == (beat_number, number)
@@ -192,7 +192,7 @@ def many_tellings() -> list[str]:
     wordy = replace(FULL, fact=0.7)
     return [
         stories.tell(an_event(plot), wordy, Chooser("many", plot, number))
-        for plot, known in plots.load().plots.items()
+        for plot, known in plotlines.load().plots.items()
         if known.schema.fits(world.load().things["lantern"])
         for number in range(80)
     ]
@@ -208,7 +208,7 @@ def test_a_wrong_word_is_found_wherever_it_stands(what, many_tellings):
         first, _, rest = text.partition(". ")
         if old in rest and tried < 200:
             tried += 1
-            story = reading.read_story(prompt, f"{first}. {rest.replace(old, new, 1)}")
+            story = parsing.parse_story(prompt, f"{first}. {rest.replace(old, new, 1)}")
             found += any(s.contradictions or not s.meaning for s in story.sentences)
     assert tried >= 5, f"{old!r} is hardly ever said now: change something else"
     assert found >= 0.9 * tried, (tried, found)
@@ -217,7 +217,7 @@ def test_a_wrong_word_is_found_wherever_it_stands(what, many_tellings):
 def test_the_reader_says_what_is_wrong():
     event = an_event()
     text = stories.tell(event, FULL, Chooser("said", 1)).replace("Otto", "Bruno")
-    story = reading.read_story(stories.request(event), text)
+    story = parsing.parse_story(stories.request(event), text)
     wrong = [f for s in story.sentences for f in s.contradictions]
     assert wrong and {(f.slot, f.text) for f in wrong} == {("friend", "bruno")}
     assert all(f.expected == {"otto"} for f in wrong)
@@ -228,19 +228,19 @@ def test_the_reader_says_what_is_wrong():
     ["", ".", "Tilda", "tilda the the the", "{who} <name> [a|b]", "\x00", '"""', "é."],
 )
 def test_any_text_can_be_read(text):
-    story = reading.read_story(stories.request(an_event()), text)
+    story = parsing.parse_story(stories.request(an_event()), text)
     assert all(sentence.meaning is None for sentence in story.sentences)
-    reading.read_story(text, stories.tell(an_event(), FULL, Chooser("any")))
+    parsing.parse_story(text, stories.tell(an_event(), FULL, Chooser("any")))
 
 
 def test_reading_is_fast():
     begin = time.process_time()
-    reading.grammar.cache_clear()
-    reading.grammar()
-    reading.word_pairs()
+    parsing.grammar.cache_clear()
+    parsing.grammar()
+    parsing.word_pairs()
     assert time.process_time() - begin < 2.0
     read = list(told(600))
     begin = time.process_time()
     for prompt, _, text in read:
-        reading.read_story(prompt, text)
+        parsing.parse_story(prompt, text)
     assert len(read) / (time.process_time() - begin) > 300

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
-from llmlab.village import plots, world
+from llmlab.village import plotlines, world
 from llmlab.village.automaton import Automaton, Filling, Lexicon, Parse
 from llmlab.village.calendar import calendar, time_slots
 from llmlab.village.frames import Choice, Slot, every_text
@@ -188,7 +188,7 @@ def _class_of_named(slot: str) -> str:
 
 def _all_frames():
     """(kind, plot, beat, group, frames) of everything a story can say."""
-    library = plots.load()
+    library = plotlines.load()
     for plot in library.plots.values():
         for number, beat in enumerate(plot.beats):
             yield "beat", plot.name, number, "", beat.says
@@ -284,7 +284,7 @@ def subject_of(prompt: str, story: str) -> Subject:
 def plot_asked(prompt: str) -> str:
     """The plot whose label the prompt names, or ""."""
     words = tokenize(prompt)
-    for plot in plots.load().plots.values():
+    for plot in plotlines.load().plots.values():
         label = tokenize(plot.label)
         if any(words[at : at + len(label)] == label for at in range(len(words))):
             return plot.name
@@ -357,7 +357,7 @@ class Story:
     plot: str
 
 
-def read_story(prompt: str, text: str) -> Story:
+def parse_story(prompt: str, text: str) -> Story:
     """Reads a story against what its prompt asks for.
 
     The day, the weather and whatever the prompt does not ask for is what the story

@@ -26,7 +26,7 @@ from functools import lru_cache
 from itertools import product
 from math import log2
 
-from llmlab.village import corpus, frames, plots, simulation, stories, world
+from llmlab.village import corpus, frames, plotlines, simulation, stories, world
 from llmlab.village.calendar import calendar
 from llmlab.village.frames import Choice, Slot
 from llmlab.village.simulation import Event
@@ -207,7 +207,7 @@ def _events(
         return
     person, other = village.people[who], village.people[friend]
     people, item, where = len(village.people), things[thing], village.places[place]
-    schemas = simulation.schemas_for(item, plots.load().schemas())
+    schemas = simulation.schemas_for(item, plotlines.load().schemas())
     cast = 1.0 / (people * (people - 1) * len(village.things) * len(village.places))
     days = [day for day in times.days if day in text]
     for schema, day in product(schemas, days):
@@ -256,7 +256,8 @@ def traced() -> Iterator[list[Expansion]]:
     modules = [
         module
         for name, module in list(sys.modules.items())
-        if name.startswith(__package__) and getattr(module, "expand", None) is original
+        if name.startswith("llmlab.village")
+        and getattr(module, "expand", None) is original
     ]
     for module in modules:
         module.expand = expand

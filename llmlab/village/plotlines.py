@@ -1,4 +1,4 @@
-"""The plots of data/village/plots, parsed and checked.
+"""The plots of words/plots, parsed and checked.
 
 A plot is a sequence of beats, each a sentence in several wordings. What must hold
 before a beat and what holds after it is written beside it, and checked here once, so
@@ -80,8 +80,8 @@ def load() -> Library:
         for part in ("similes", "senses", "facts")
     )
     library = Library({}, similes, senses, facts)
-    for path in sorted((world.FOLDER / FOLDER).glob("*.toml")):
-        plot = _Reader(f"{FOLDER}/{path.name}", library, lists, slots).plot()
+    for name in sorted(path.name for path in (world.WORDS / FOLDER).iterdir()):
+        plot = _Reader(f"{FOLDER}/{name}", library, lists, slots).plot()
         library.plots[plot.name] = plot
     return library
 
