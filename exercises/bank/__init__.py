@@ -1,0 +1,1 @@
+"""One file an exercise: card, task, solution, cases, mistakes, right answers, hints."""

@@ -1,0 +1,389 @@
+"""Say of observations whether they are right, and if not, what probably went wrong.
+
+Results are compared with those of a slow plain definition. An answer that does on all
+cases what a known mistake does gets the sentence of that mistake. Any other gets the
+smallest case on which it is wrong.
+"""
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from llmlab.checks.data import Case, Dice, Foreign, Observation, Table
+from llmlab.checks.exercise import Exercise
+from llmlab.checks.observing import NEVER_CAME_BACK, observe, observe_case
+
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an answer is worth.
+
+    Parameters
+    ----------
+    points : the sum over the properties that hold.
+    said : of the visible cases, fit for the learner; empty if they are right.
+    hidden : of the hidden cases, for instructors.
+    properties : (property, whether it holds, its points).
+    """
+
+    points: int
+    said: str
+    hidden: str
+    properties: tuple[tuple[str, bool, int], ...]
+
+    @property
+    def right(self) -> bool:
+        return not self.said and not self.hidden
+
+
+def judge(
+    exercise: Exercise, cases: Sequence[Case], seen: Sequence[Observation]
+) -> Verdict:
+    """Whatever the observations hold, this returns."""
+    stopped = Observation(error=NEVER_CAME_BACK)
+    seen = [*seen, *[stopped] * (len(cases) - len(seen))]
+    seen = [_readable(*pair) for pair in zip(cases, seen, strict=False)]
+    said, wrong = {}, set()
+    for hidden in (False, True):
+        some = [k for k, case in enumerate(cases) if case.hidden == hidden]
+        judged = ([cases[k] for k in some], [seen[k] for k in some])
+        by = _by_properties if exercise.properties else _by_definition
+        said[hidden], broken = by(exercise, *judged) if some else ("", set())
+        wrong |= broken
+    heart = next(iter(exercise.points))
+    held = {name: name not in wrong and heart not in wrong for name in exercise.points}
+    return Verdict(
+        sum(points for name, points in exercise.points.items() if held[name]),
+        said[False],
+        said[True],
+        tuple((name, held[name], points) for name, points in exercise.points.items()),
+    )
+
+
+def _readable(case: Case, seen: Observation) -> Observation:
+    """What was observed, if it can be an observation of this case."""
+    inputs = range(len(case.inputs))
+    is_whole = (
+        len(seen.results) == (0 if seen.error else case.calls)
+        and len(seen.gradients) == (0 if seen.error else len(case.gradients))
+        and {*seen.changed, *seen.handed_back} <= {*inputs}
+    )
+    return seen if is_whole else Observation(error="ValueError", message="no result")
+
+
+def _by_properties(exercise, cases, seen) -> tuple[str, set[str]]:
+    """A sentence, and the properties that do not hold."""
+    everything = set(exercise.points)
+    form = observe(exercise.definition or exercise.solution, cases)
+    for case, wanted, found in zip(cases, form, seen, strict=True):
+        fault = _general_fault(exercise, case, wanted, found)
+        if fault:
+            return fault, everything
+    sentences = {}
+    for name, proves in exercise.properties.items():
+        try:
+            sentence = proves(cases, [found.results for found in seen])
+        except Exception:  # On results of right types and shapes, but of no sense.
+            sentence = "The result makes no sense: compare it with the docstring."
+        if sentence:
+            sentences[name] = sentence
+            if name == next(iter(exercise.points)):
+                break  # The others may take the first for granted.
+    return next(iter(sentences.values()), ""), set(sentences)
+
+
+def _by_definition(exercise, cases, seen) -> tuple[str, set[str]]:
+    wanted = observe(exercise.definition or exercise.solution, cases)
+    tolerance = exercise.tolerance
+    wrong = [
+        k
+        for k, found in enumerate(seen)
+        if not _same_observation(wanted[k], found, tolerance)
+    ]
+    if not wrong:
+        return "", set()
+    broken = {cases[k].proves or next(iter(exercise.points)) for k in wrong}
+    first = wrong[0]
+    if seen[first].error != "NotImplementedError":
+        for mistake, sentence in exercise.mistakes.items():
+            if sentence and _does_the_same(mistake, cases, seen, wrong, tolerance):
+                return sentence, broken
+    case, right, found = cases[first], wanted[first], seen[first]
+    fault = _general_fault(exercise, case, right, found)
+    return fault or _difference(exercise, case, right, found), broken
+
+
+def _does_the_same(mistake, cases, seen, wrong, tolerance) -> bool:
+    """On all cases, those first on which the answer is wrong."""
+    order = [*wrong, *(k for k in range(len(cases)) if k not in wrong)]
+    return all(
+        _same_observation(
+            observe_case(_function_of(mistake, cases[k]), cases[k]), seen[k], tolerance
+        )
+        for k in order
+    )
+
+
+def _function_of(answer, case: Case):
+    return answer[case.of] if isinstance(answer, tuple) else answer
+
+
+# Comparing
+
+
+def _same_observation(wanted: Observation, found: Observation, tolerance) -> bool:
+    for name in ("error", "changed", "handed_back"):
+        if getattr(wanted, name) != getattr(found, name):
+            return False
+    return _same(wanted.results, found.results, tolerance) and all(
+        _same(_or_zero(a, b), _or_zero(b, a), tolerance)
+        for a, b in zip(wanted.gradients, found.gradients, strict=True)
+    )
+
+
+def _or_zero(gradient: Tensor | None, other: Tensor | None) -> Tensor | None:
+    """A constant, and what lies beyond a cut, have the gradient zero."""
+    is_zero = gradient is None and isinstance(other, Tensor)
+    return torch.zeros_like(other) if is_zero else gradient
+
+
+def _is_number(value) -> bool:
+    is_scalar = isinstance(value, Tensor) and value.shape == ()
+    return is_scalar or isinstance(value, bool | int | float)
+
+
+def _same(wanted, found, tolerance: float) -> bool:
+    if isinstance(wanted, Tensor):
+        return (
+            isinstance(found, Tensor)
+            and wanted.shape == found.shape
+            and wanted.dtype == found.dtype
+            and bool(_close(wanted, found, tolerance).all())
+        )
+    if _is_number(wanted):
+        return _is_number(found) and bool(
+            _close(torch.tensor(float(wanted)), torch.tensor(float(found)), tolerance)
+        )
+    if isinstance(wanted, list | tuple):
+        kinds = (list,) if isinstance(wanted, list) else (list, tuple)
+        return (
+            isinstance(found, kinds)
+            and len(wanted) == len(found)
+            and all(_same(*pair, tolerance) for pair in zip(wanted, found, strict=True))
+        )
+    return type(wanted) is type(found) and wanted == found
+
+
+def _close(wanted: Tensor, found: Tensor, tolerance: float) -> Tensor:
+    wanted, found = wanted.double(), found.double()
+    near = (wanted - found).abs() <= tolerance * wanted.abs().clamp(min=1)
+    return near | (wanted == found) | (wanted.isnan() & found.isnan())
+
+
+# What can be wrong with any answer
+
+
+def _general_fault(
+    exercise, case: Case, wanted: Observation, found: Observation
+) -> str:
+    if found.error and found.error != wanted.error:
+        return _why_it_stopped(exercise, case, found)
+    if set(found.changed) - set(wanted.changed):
+        ordinal = _ordinal(min(found.changed))
+        return (
+            f"Your function changes its {ordinal} input in place. Whoever called it "
+            "still needs that as it was: work on a copy."
+        )
+    for pair in zip(wanted.results, found.results, strict=True):
+        if fault := _form(*pair):
+            return fault
+    if set(found.handed_back) - set(wanted.handed_back):
+        ordinal = _ordinal(min(found.handed_back))
+        return (
+            f"Your function hands its {ordinal} input back, or a view of it. Return "
+            "something new, or who changes one changes both."
+        )
+    if _same(wanted.results, found.results, exercise.tolerance):
+        return _gradient_fault(exercise, case, wanted, found)
+    return ""
+
+
+def _why_it_stopped(exercise, case: Case, found: Observation) -> str:
+    if found.error == "NotImplementedError":
+        return f"There is nothing to check yet. {found.message}"
+    if found.error == NEVER_CAME_BACK:
+        return (
+            "Your function was still running when it was stopped. Does each of its "
+            "loops come to an end, whatever it is given?"
+        )
+    where = f", in the line `{found.line.strip()}`" if found.line else ""
+    return (
+        f"For {_situation(exercise, case)} your function stops with {found.error}"
+        f"{where}: {found.message.splitlines()[0] if found.message else 'no message'}"
+    )
+
+
+def _ordinal(number: int) -> str:
+    return ORDINALS[number] if number < len(ORDINALS) else "last"
+
+
+WHY = {
+    torch.int64: ", since these are whole numbers",
+    torch.bool: ", True or False for each",
+    torch.float32: ", as the inputs are: the next layer takes no other",
+}
+
+
+def _form(wanted, found) -> str:
+    """What is wrong with a result's type, shape or kind of numbers, if anything is."""
+    if found is None and wanted is not None:
+        return "Your function returns nothing: end it with a return."
+    kind = _kind(found)
+    if isinstance(wanted, Tensor):
+        if not isinstance(found, Tensor):
+            return f"Your function returns a {kind}; it should be a tensor."
+        if found.shape != wanted.shape:
+            return (
+                f"The result has shape {tuple(found.shape)}; it should have "
+                f"{tuple(wanted.shape) or '(), a single number'}."
+            )
+        if found.dtype != wanted.dtype:
+            right, wrong = (
+                str(x.dtype).removeprefix("torch.") for x in (wanted, found)
+            )
+            return (
+                f"The result is of type {wrong}; it should be {right}"
+                f"{WHY.get(wanted.dtype, '')}."
+            )
+    elif _is_number(wanted):
+        if not _is_number(found):
+            return f"Your function returns a {kind}; it should be a number."
+    elif isinstance(wanted, tuple):
+        if not isinstance(found, tuple | list) or len(found) != len(wanted):
+            count = f" of {len(found)}" if isinstance(found, tuple | list) else ""
+            return (
+                f"Your function should return {len(wanted)} results; it returns a "
+                f"{kind}{count}."
+            )
+        faults = (_form(a, b) for a, b in zip(wanted, found, strict=True))
+        return next(filter(None, faults), "")
+    elif type(found) is not type(wanted):
+        return f"Your function returns a {kind}; it should be a {_kind(wanted)}."
+    return ""
+
+
+def _kind(value) -> str:
+    if isinstance(value, Foreign):
+        return value.kind
+    return "tensor" if isinstance(value, Tensor) else type(value).__name__
+
+
+def _gradient_fault(exercise, case: Case, wanted, found) -> str:
+    names = _arguments(exercise, case)
+    for k, right, wrong in zip(
+        case.gradients, wanted.gradients, found.gradients, strict=True
+    ):
+        flows = [isinstance(x, Tensor) and bool(x.any()) for x in (right, wrong)]
+        if flows == [True, False]:
+            return (
+                f"The numbers are right, but no gradient reaches {names[k]}, so "
+                "nothing could be learned: something cuts the graph (detach, item, "
+                "no_grad, or a tensor made from numbers)."
+            )
+        if flows == [False, True]:
+            return (
+                f"The result sends a gradient into {names[k]}, a measurement that was "
+                "made before: treat it as a constant and detach it."
+            )
+    return ""
+
+
+# The smallest case
+
+
+def _difference(exercise, case: Case, wanted: Observation, found: Observation) -> str:
+    situation = _situation(exercise, case)
+    tolerance = exercise.tolerance
+    for right, wrong in zip(wanted.results, found.results, strict=True):
+        if not _same(right, wrong, tolerance):
+            place, right, wrong = _first_difference(right, wrong, tolerance)
+            return (
+                f"For {situation} the result{place} should be {right}; it is {wrong}."
+            )
+    for k, right, wrong in zip(
+        case.gradients, wanted.gradients, found.gradients, strict=True
+    ):
+        if not _same(right, wrong, tolerance):
+            place, right, wrong = _first_difference(right, wrong, tolerance)
+            return (
+                f"For {situation} the result is right, but how it would change with "
+                f"{_arguments(exercise, case)[k]}{place} is not: the gradient "
+                f"should be {right}; it is {wrong}."
+            )
+    return f"For {situation} the result is wrong."
+
+
+def _first_difference(wanted, found, tolerance: float) -> tuple[str, str, str]:
+    """Where, what should be there, and what is there, each in words."""
+    if isinstance(wanted, tuple):
+        n = next(
+            k
+            for k, pair in enumerate(zip(wanted, found, strict=True))
+            if not _same(*pair, tolerance)
+        )
+        place, *both = _first_difference(wanted[n], found[n], tolerance)
+        return f" number {n + 1}{place}", *both
+    if isinstance(wanted, Tensor) and wanted.shape:
+        index = tuple((~_close(wanted, found, tolerance)).nonzero()[0].tolist())
+        if wanted.shape[-1] <= 8:
+            index = index[:-1]
+        place = f" at {list(index)}" if index else ""
+        return place, *_apart(wanted[index], found[index])
+    return "", *_apart(wanted, found)
+
+
+def _apart(wanted, found) -> tuple[str, str]:
+    """Both in words, with as many digits as it takes to see that they differ."""
+    for digits in (3, 4, 6, 9):
+        words = in_words(wanted, digits), in_words(found, digits)
+        if words[0] != words[1]:
+            break
+    return words
+
+
+def in_words(value, digits: int = 4) -> str:
+    if isinstance(value, Tensor):
+        if value.numel() > 12:
+            return f"a tensor of shape {tuple(value.shape)}"
+        return in_words(value.tolist(), digits)
+    if isinstance(value, float):
+        return f"{value:.{digits}g}" if value == value else "not a number (nan)"
+    if isinstance(value, list | tuple | set) and value:
+        items = sorted(value, key=str) if isinstance(value, set) else value
+        if len(value) > 24:
+            return f"a {type(value).__name__} of {len(value)}"
+        begin, end = {"list": "[]", "tuple": "()", "set": "{}"}[type(value).__name__]
+        return begin + ", ".join(in_words(item, digits) for item in items) + end
+    if isinstance(value, Table):
+        return f"the table {value.values}"
+    if isinstance(value, Dice):
+        return f"a generator with seed {value.seed}"
+    if callable(value):
+        return "a function"
+    return f"a {value.kind}" if isinstance(value, Foreign) else repr(value)
+
+
+def _arguments(exercise, case: Case) -> list[str]:
+    return list(inspect.signature(exercise.solutions[case.of]).parameters)
+
+
+def _situation(exercise, case: Case) -> str:
+    if case.words:
+        return case.words
+    named = zip(_arguments(exercise, case), case.inputs, strict=True)
+    return ", ".join(f"{name} {in_words(value)}" for name, value in named) or "this"
