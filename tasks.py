@@ -35,8 +35,8 @@ LAB_SETTINGS = {
     },
     "page_config.json": {"disabledExtensions": {"@jupyter/nbgrader": True}},
 }
-# torch and what only its builds for graphics cards need differ from machine to
-# machine, so one list of hashes cannot name them.
+# What only torch's builds for graphics cards need is left out with torch itself:
+# it differs from machine to machine, so one list of hashes cannot name it.
 OUTSIDE_THE_LOCK = re.compile(r"torch|triton|cuda-.*|nvidia-.*")
 
 
@@ -48,14 +48,28 @@ def run(*command, **options):
 def torch_requirement():
     import tomllib  # here, so that an older Python can still say what is wanted
 
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    return next(line for line in project["dependencies"] if line.startswith("torch=="))
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    return settings["tool"]["uv"]["constraint-dependencies"][0]
+
+
+def python_of_environment():
+    """Its version now: a Python that the system replaced finds no library of the old.
+
+    None where it does not start at all.
+    """
+    tell = "import sys; print(*sys.version_info[:2], sep='.')"
+    try:
+        done = subprocess.run([PYTHON, "-c", tell], capture_output=True, text=True)
+    except OSError:
+        return None
+    return done.stdout.strip() or None
 
 
 def wanted_stamp():
     """What the stamp of a finished environment says: where it is and what it holds."""
     lock = hashlib.sha256(LOCK.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
-    return f"{ROOT}\n{torch_requirement()}\nrequirements.lock sha256 {lock}\n"
+    holds = (f"python {python_of_environment()}", torch_requirement(), "clone on path")
+    return "\n".join([str(ROOT), *holds, f"requirements.lock sha256 {lock}", ""])
 
 
 def is_ready():
@@ -67,7 +81,10 @@ def is_ready():
 def create_environment():
     """An empty .venv, whatever an interrupted or older set-up left there."""
     if VENV.exists():
-        print(f"{VENV} is unfinished, moved or out of date: building it anew.")
+        print(
+            f"{VENV} is unfinished, moved, out of date, or its Python was replaced: "
+            "building it anew."
+        )
         if Path(sys.prefix) == VENV:
             sys.exit("It is active here. Run `deactivate`, then the same task again.")
         shutil.rmtree(VENV)
@@ -171,7 +188,7 @@ def lock(arguments):
         sys.exit("The lock is made with uv, which is not here: pip install uv")
     compile_lock = (
         *("uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11"),
-        *("--no-header", "--no-annotate", "--extra", "test", "--extra", "instructor"),
+        *("--no-header", "--no-annotate", "--all-extras"),
         *("-o", LOCK, *arguments, "pyproject.toml"),
     )
     run(*compile_lock)
@@ -207,7 +224,12 @@ NEED_NO_ENVIRONMENT = (setup, lock, clean)
 
 def main():
     if sys.version_info < (3, 11):  # noqa: UP036 (an older Python can read this far)
-        sys.exit(f"llmlab needs Python 3.11 or newer; this is {sys.version.split()[0]}")
+        task = sys.argv[1] if len(sys.argv) > 1 else "lab"
+        sys.exit(
+            f"llmlab needs Python 3.11 or newer; {sys.executable} is "
+            f"{sys.version.split()[0]}. Name another: make {task} PYTHON=python3.12, "
+            f"or python3.12 tasks.py {task} (Windows: py -3.12 tasks.py {task})."
+        )
     listing = "\n".join(f"  {name:16} {TASKS[name].__doc__}" for name in TASKS)
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -226,15 +248,25 @@ def main():
             setup()
         task(arguments)
     except subprocess.CalledProcessError as failure:
-        # The command has said on the screen what was wrong, unless it was killed.
-        if failure.returncode < 0:
-            print(
-                f"{chosen.task} was ended by signal {-failure.returncode} "
-                "(9 is often: out of memory)",
-                file=sys.stderr,
-            )
-        return failure.returncode if failure.returncode > 0 else 1
+        return explained(chosen.task, failure.returncode)
     return 0
+
+
+def explained(task, returncode):
+    """The exit code of a command that failed; says why where it could not itself."""
+    if returncode > 0:
+        return returncode  # the command has said on the screen what was wrong
+    number = -returncode
+    why = signal.strsignal(number) or "unknown"
+    if number == 9:
+        why += "; most often the system had no memory left"
+    print(
+        f"\n{task} was ended from outside by signal {number} ({why}). Close other "
+        f"programs and give the same command again: a training goes on from what it "
+        "had saved. `make doctor` says how much memory is free.",
+        file=sys.stderr,
+    )
+    return 128 + number  # as a shell reports it
 
 
 if __name__ == "__main__":

@@ -1,29 +1,41 @@
-"""The `doctor` command: what is here, what is broken, and what to do about it."""
+"""The `doctor` command: what is here, what is broken, and what to do about it.
+
+It must speak where nothing is installed, so libraries are imported where they are
+asked for, and one that is missing is a finding like any other.
+"""
 
 import argparse
 import hashlib
+import importlib
 import importlib.metadata
 import json
 import os
 import platform
 import re
 import shutil
+import sys
+import sysconfig
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-import torch
-from packaging.requirements import Requirement
-
-from llmlab.paths import CHECKPOINTS, ROOT, RUNS
+from llmlab.files import bytes_of_repository
+from llmlab.paths import CHECKPOINTS, IS_CLONE, ROOT, RUNS
 
 GIB = 1024**3
 # A whole tour stays below 3 GB of memory; the runs of the course fit into 1 GB.
 MEMORY_NEEDED = 3 * GIB
 DISK_NEEDED = 1 * GIB
+# Parts of Python that are left out where it was built without a system library.
+PARTS_OF_PYTHON = {
+    "sqlite3": "the labels of notebook 08 and JupyterLab",
+    "ssl": "pip and JupyterLab",
+    "ctypes": "torch",
+    "zlib": "pip and pictures",
+}
+SET_UP = "run `make setup` (or `python tasks.py setup`) and use the Python in .venv"
 
 
 @dataclass(frozen=True)
@@ -43,7 +55,11 @@ def main(arguments: argparse.Namespace) -> int:
     """Print the findings; return 1 where one of them is a fault, else 0."""
     faults = 0
     for examine in EXAMINATIONS:
-        finding = examine()
+        try:
+            finding = examine()
+        except ImportError as error:
+            name = examine.__name__
+            finding = Finding(name, f"cannot be examined: {error}", SET_UP)
         mark = "FAULT" if finding.remedy else "ok"
         print(f"{mark:5}  {finding.name:12} {finding.value}", flush=True)
         if finding.remedy:
@@ -57,46 +73,74 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def python() -> Finding:
-    return Finding("python", f"{platform.python_version()} on {platform.platform()}")
+    """The interpreter, and whether the environment was made for it."""
+    value = f"{platform.python_version()} on {platform.platform()}"
+    libraries = Path(sysconfig.get_path("purelib"))
+    if sys.prefix != sys.base_prefix and not libraries.is_dir():
+        return Finding(
+            "python",
+            f"{value}\n{'':20}but {sys.prefix} was made for another Python, whose "
+            "libraries this one does not see",
+            "run `make setup` (or `python tasks.py setup`) outside of it: it is built "
+            "anew",
+        )
+    missing = [name for name in PARTS_OF_PYTHON if not can_import(name)]
+    if missing:
+        needed = "; ".join(f"{name} for {PARTS_OF_PYTHON[name]}" for name in missing)
+        return Finding(
+            "python",
+            f"{value}\n{'':20}without what is needed: {needed}",
+            "use a Python that has it: make setup PYTHON=python3.12, or python3.12 "
+            "tasks.py setup",
+        )
+    return Finding("python", value)
+
+
+def can_import(name: str) -> bool:
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        return False
+    return True
 
 
 def libraries(root: Path = ROOT) -> Finding:
-    """Installed versions against pyproject.toml and the lock."""
-    lock, project = root / "requirements.lock", root / "pyproject.toml"
-    missing = [path.name for path in (lock, project) if not path.exists()]
-    if missing:
-        return Finding(
-            "libraries",
-            f"{' and '.join(missing)} not found in {root}",
-            "run the doctor from a clone of the repository",
-        )
-    wanted = list(required(lock.read_text("utf-8"), project.read_text("utf-8")))
+    """Installed versions against the lock, or against what an installed wheel asks."""
+    wanted = list(required(root))
     wrong = []
     for requirement in wanted:
         installed = installed_version(requirement.name)
         if installed is None or not requirement.specifier.contains(installed):
             wrong.append(f"{requirement} (here: {installed or 'none'})")
-    value = f"torch {torch.__version__}; {len(wanted) - len(wrong)} of {len(wanted)} "
-    value += "libraries as locked"
+    value = f"torch {installed_version('torch') or 'none'}; "
+    value += f"{len(wanted) - len(wrong)} of {len(wanted)} libraries as wanted"
     if not wrong:
         return Finding("libraries", value)
     more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-    return Finding(
-        "libraries",
-        f"{value}\n{'':20}{', '.join(wrong[:3])}{more}",
-        "run `make setup` (or `python tasks.py setup`) and use the Python in .venv",
-    )
+    return Finding("libraries", f"{value}\n{'':20}{', '.join(wrong[:3])}{more}", SET_UP)
 
 
-def required(lock: str, project: str) -> Iterator[Requirement]:
-    """What this machine should have: the lock's lines that apply here, and torch."""
-    for line in re.findall(r"^([\w.-]+==[^\\\n]+)", lock, re.MULTILINE):
+def required(root: Path):
+    """What this machine should have, each a `packaging` Requirement.
+
+    In a clone: the lines of the lock that apply here, and torch. Elsewhere: what the
+    installed package names.
+    """
+    from packaging.requirements import Requirement
+
+    lock, project = root / "requirements.lock", root / "pyproject.toml"
+    if lock.exists() and project.exists():
+        lines = re.findall(
+            r"^([\w.-]+==[^\\\n]+)", lock.read_text("utf-8"), re.MULTILINE
+        )
+        settings = tomllib.loads(project.read_text("utf-8"))
+        lines += settings["tool"]["uv"]["constraint-dependencies"]
+    else:
+        lines = importlib.metadata.requires("llmlab") or []
+    for line in lines:
         requirement = Requirement(line.strip())
-        if requirement.marker is None or requirement.marker.evaluate():
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
             yield requirement
-    for line in tomllib.loads(project)["project"]["dependencies"]:
-        if Requirement(line).name == "torch":
-            yield Requirement(line)
 
 
 def installed_version(name: str) -> str | None:
@@ -107,42 +151,49 @@ def installed_version(name: str) -> str | None:
 
 
 def device() -> Finding:
-    cores = psutil.cpu_count(logical=False) or os.cpu_count()
-    unused = " (the GPU is not used)" if torch.cuda.is_available() else ""
-    return Finding(
-        "device", f"CPU: {cores} cores, {torch.get_num_threads()} threads{unused}"
-    )
+    import torch
+
+    cores = f"CPU: {os.cpu_count()} cores, {torch.get_num_threads()} threads"
+    gpu = f"; GPU: {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return Finding("device", cores + gpu)
 
 
 def speed() -> Finding:
     """Multiply matrices for a moment, with one thread and with all of them."""
-    threads = torch.get_num_threads()
+    import torch
+
+    threads, cores = torch.get_num_threads(), os.cpu_count() or 1
     try:
         torch.set_num_threads(1)
         alone = gigaflops(seconds=0.2)
-        torch.set_num_threads(os.cpu_count() or 1)
+        torch.set_num_threads(cores)
         together = gigaflops(seconds=0.2)
     finally:
         torch.set_num_threads(threads)
-    return Finding(
-        "speed",
-        f"{alone:.0f} GFLOP/s in float32 with 1 thread, {together:.0f} with "
-        f"{os.cpu_count()}",
-    )
+    value = f"{alone:.0f} GFLOP/s in float32 with 1 thread, {together:.0f} with {cores}"
+    if together < alone:
+        value += f"\n{'':20}{cores} threads are slower than one just now: "
+        value += "set the variable OMP_NUM_THREADS=1"
+    return Finding("speed", value)
 
 
-def gigaflops(seconds: float, size: int = 512) -> float:
-    """Billions of float32 operations a second in products of size x size matrices."""
-    matrix = torch.rand(size, size)
-    matrix @ matrix  # the first product starts the threads
+def gigaflops(seconds: float, rows: int = 4096, width: int = 128) -> float:
+    """Billions of float32 operations a second in products of the model's shapes."""
+    import torch
+
+    inputs, weights = torch.rand(rows, width), torch.rand(width, 4 * width)
+    inputs @ weights  # the first product starts the threads
     products, start = 0, time.perf_counter()
     while time.perf_counter() - start < seconds:
-        matrix @ matrix
+        inputs @ weights
         products += 1
-    return products * 2 * size**3 / (time.perf_counter() - start) / 1e9
+    operations = products * 2 * rows * width * 4 * width
+    return operations / (time.perf_counter() - start) / 1e9
 
 
 def memory() -> Finding:
+    import psutil
+
     state = psutil.virtual_memory()
     value = f"{state.available / GIB:.1f} of {state.total / GIB:.1f} GiB free"
     if state.available >= MEMORY_NEEDED:
@@ -208,6 +259,8 @@ def checkpoints(folder: Path = CHECKPOINTS) -> Finding:
             if (fault := file_fault(folder / name, entry["bytes"], entry["sha256"]))
         ]
     except OSError:
+        if not IS_CLONE:
+            return Finding("checkpoints", "none: a clone of the repository has them")
         return Finding("checkpoints", f"{path} cannot be read", restore)
     except (ValueError, TypeError, KeyError, AttributeError):
         return Finding("checkpoints", f"{path} is not a manifest", restore)
@@ -229,9 +282,10 @@ def file_fault(path: Path, size: int, sha256: str) -> str | None:
     """What is wrong with a file, given its size in bytes and its SHA-256 in hex."""
     if not path.is_file():
         return "missing"
-    if path.stat().st_size != size:
-        return f"{path.stat().st_size} bytes instead of {size}"
-    if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+    data = bytes_of_repository(path)
+    if len(data) != size:
+        return f"{len(data)} bytes instead of {size}"
+    if hashlib.sha256(data).hexdigest() != sha256:
         return "its content has changed"
     return None
 

@@ -5,6 +5,15 @@ import tempfile
 from pathlib import Path
 
 
+def bytes_of_repository(path: Path) -> bytes:
+    """A file as the repository holds it, whatever line ends git gave it here.
+
+    Text is what holds no zero byte near its beginning, as git itself judges.
+    """
+    data = path.read_bytes()
+    return data if b"\0" in data[:8000] else data.replace(b"\r\n", b"\n")
+
+
 def write_atomically(path: Path | str, data: bytes) -> None:
     """Write a file wholly or not at all.
 

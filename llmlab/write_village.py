@@ -3,16 +3,16 @@
 import argparse
 import json
 import math
-from pathlib import Path
 
+from llmlab.arguments import folder_path, seed_number
 from llmlab.files import write_atomically
 from llmlab.village import documents
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, help="a new or empty folder")
+    parser.add_argument("folder", type=folder_path, help="a new or empty folder")
     parser.add_argument("--documents", type=int, default=1000, help="how many (1000)")
-    parser.add_argument("--seed", type=int, default=0, help="which ones (0)")
+    parser.add_argument("--seed", type=seed_number, default=0, help="which ones (0)")
     parser.add_argument(
         "--split", choices=["train", "validation", "test"], default="train"
     )

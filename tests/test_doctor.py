@@ -3,13 +3,18 @@
 import hashlib
 import io
 import json
+import os
+import subprocess
 import sys
+import venv
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from llmlab import __main__ as command_line
 from llmlab import doctor
+from llmlab.paths import CHECKPOINTS, ROOT
 
 CONTENT = b"weights, as far as the doctor knows"
 
@@ -72,7 +77,21 @@ def test_damaged_checkpoints_are_named_with_a_remedy(checkpoints, damage, words)
     assert "git restore" in finding.remedy and "make tour" in finding.remedy
 
 
-PROJECT = '[project]\nname = "x"\ndependencies = ["torch>=1", "numpy==0.0.1"]\n'
+def test_line_ends_of_another_system_are_no_damage(tmp_path):
+    """What git writes on Windows where it is told to: text, and only text, changes."""
+    for path in CHECKPOINTS.iterdir():
+        data = path.read_bytes()
+        if path.suffix == ".json":
+            data = data.replace(b"\n", b"\r\n")
+        (tmp_path / path.name).write_bytes(data)
+    report = tmp_path / "report.json"
+    assert report.stat().st_size > (CHECKPOINTS / "report.json").stat().st_size
+    assert doctor.checkpoints(tmp_path).remedy is None
+    report.write_bytes(report.read_bytes().replace(b"1", b"2", 1))
+    assert "report.json: its content has changed" in doctor.checkpoints(tmp_path).value
+
+
+PROJECT = '[tool.uv]\nconstraint-dependencies = ["torch>=1"]\n'
 
 
 def write_set_up(folder, lock):
@@ -87,7 +106,7 @@ def test_libraries_other_than_locked_are_named(tmp_path):
         "other-system==1.0 ; sys_platform == 'plan9' \\\n",
     )
     finding = doctor.libraries(tmp_path)
-    assert "1 of 3 libraries as locked" in finding.value
+    assert "1 of 3 libraries as wanted" in finding.value
     assert "numpy==0.0.1 (here: " in finding.value
     assert "no-such-library==1.0 (here: none)" in finding.value
     assert "setup" in finding.remedy
@@ -101,13 +120,50 @@ def test_libraries_as_locked_are_no_fault(tmp_path):
     assert finding.remedy is None and "2 of 2" in finding.value
 
 
-def test_a_folder_that_is_no_clone_is_said(tmp_path):
-    assert "clone" in doctor.libraries(tmp_path).remedy
+def test_outside_a_clone_the_package_says_what_it_wants(tmp_path, monkeypatch):
+    asked = ["torch>=1", "no-such-library>=2", "jupyterlab>=99; extra == 'notebooks'"]
+    monkeypatch.setattr(doctor.importlib.metadata, "requires", lambda name: asked)
+    finding = doctor.libraries(tmp_path)
+    assert "1 of 2 libraries as wanted" in finding.value
+    assert "no-such-library>=2 (here: none)" in finding.value
+
+
+def test_a_missing_library_is_a_finding_and_ends_nothing(monkeypatch, capsys):
+    for name in ("torch", "psutil", "packaging.requirements"):
+        monkeypatch.setitem(sys.modules, name, None)  # an import of it fails
+    assert command_line.main(["doctor"]) == 1
+    screen = capsys.readouterr().out
+    for name in ("libraries", "device", "speed", "memory"):
+        assert f"FAULT  {name:12} cannot be examined" in screen
+    assert "make setup" in screen and "ok     checkpoints" in screen
+
+
+def test_an_environment_of_another_python_is_said_without_any_library(tmp_path):
+    """As when the system's Python went up under a finished .venv."""
+    venv.create(tmp_path / "aged", symlinks=os.name != "nt")
+    (libraries,) = (tmp_path / "aged").rglob("site-packages")
+    libraries.rmdir()
+    python = "Scripts/python.exe" if os.name == "nt" else "bin/python"
+    done = subprocess.run(
+        [tmp_path / "aged" / python, "-m", "llmlab", "doctor"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "was made for another Python" in done.stdout
+
+
+def test_a_python_without_sqlite_is_a_fault_that_says_who_needs_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sqlite3", None)
+    finding = doctor.python()
+    assert "sqlite3 for" in finding.value and "PYTHON=" in finding.remedy
 
 
 def test_little_memory_is_a_fault(monkeypatch):
     state = SimpleNamespace(available=1 * doctor.GIB, total=4 * doctor.GIB)
-    monkeypatch.setattr(doctor.psutil, "virtual_memory", lambda: state)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: state)
     assert "close other programs" in doctor.memory().remedy
 
 
@@ -136,6 +192,14 @@ def test_the_speed_is_measured_and_the_threads_are_left_as_they_were():
     assert "GFLOP/s in float32 with 1 thread" in doctor.speed().value
     assert torch.get_num_threads() == before
     assert doctor.gigaflops(seconds=0.01) > 0.01
+
+
+@pytest.mark.parametrize(("together", "said"), [(9, True), (20, False)])
+def test_threads_that_slow_each_other_down_are_said(monkeypatch, together, said):
+    speeds = iter([10, together])
+    monkeypatch.setattr(doctor, "gigaflops", lambda seconds: next(speeds))
+    finding = doctor.speed()
+    assert ("OMP_NUM_THREADS=1" in finding.value) == said and finding.remedy is None
 
 
 def test_the_exit_code_tells_whether_there_is_a_fault(monkeypatch, capsys):

@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import importlib.metadata
+import itertools
 import json
 import os
 import re
@@ -26,7 +27,8 @@ SET_UP_FILES = [
     "Makefile",
     ".ci/run",
 ]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+PROJECT = SETTINGS["project"]
 LOCK = (ROOT / "requirements.lock").read_text("utf-8")
 LIBRARY = sorted((ROOT / "llmlab").rglob("*.py"))
 SOURCES = sorted((ROOT / "notebooks" / "src").glob("[0-9]*.py"))
@@ -55,20 +57,24 @@ def locked_versions():
     return versions
 
 
-def pinned_requirements():
-    extras = PROJECT["optional-dependencies"]
-    lines = [*PROJECT["dependencies"], *extras["test"], *extras["instructor"]]
+def declared_requirements():
+    extras = PROJECT["optional-dependencies"].values()
+    lines = [*PROJECT["dependencies"], *itertools.chain.from_iterable(extras)]
     return [Requirement(line) for line in lines]
 
 
-@pytest.mark.parametrize("requirement", pinned_requirements(), ids=lambda r: r.name)
-def test_the_lock_names_the_version_that_the_project_names(requirement):
-    (pin,) = requirement.specifier
-    assert pin.operator == "=="
+@pytest.mark.parametrize("requirement", declared_requirements(), ids=lambda r: r.name)
+def test_the_lock_names_a_version_that_the_project_allows(requirement):
+    """The project gives ranges, for whoever installs the library beside others."""
+    assert "==" not in str(requirement)
     if requirement.name == "torch":
         assert "torch" not in locked_versions(), "torch has a step of its own"
+        (pin,) = map(Requirement, SETTINGS["tool"]["uv"]["constraint-dependencies"])
+        assert pin.name == "torch"
+        versions = {version.version for version in pin.specifier}
     else:
-        assert locked_versions()[requirement.name.lower()] == {pin.version}
+        versions = locked_versions()[requirement.name.lower()]
+    assert len(versions) == 1 and requirement.specifier.contains(*versions)
 
 
 def test_every_line_of_the_lock_is_checked_by_a_hash():
@@ -197,8 +203,8 @@ def test_the_library_never_unpickles_and_never_asks_the_network(path):
 
 
 def test_every_library_in_use_is_declared():
-    declared = {requirement.name.lower() for requirement in pinned_requirements()}
-    folders = ("llmlab", "benchmarks", "tests", "exercises", "notebooks")
+    declared = {requirement.name.lower() for requirement in declared_requirements()}
+    folders = ("llmlab", "authoring", "benchmarks", "tests", "exercises", "notebooks")
     files = [path for name in folders for path in (ROOT / name).rglob("*.py")]
     files = [path for path in files if "nbgrader" not in path.relative_to(ROOT).parts]
     used = {name.split(".")[0] for path in files for name in imported_modules(path)}
@@ -209,6 +215,18 @@ def test_every_library_in_use_is_declared():
         if not declared & {d.lower() for d in distributions[name]} and name != "llmlab"
     }
     assert undeclared == set()
+
+
+def test_the_library_alone_asks_only_for_what_is_always_installed():
+    """`notebooks` is the extra of who opens notebooks; the rest runs without it."""
+    always = {Requirement(line).name.lower() for line in PROJECT["dependencies"]}
+    distributions = importlib.metadata.packages_distributions()
+    for path in LIBRARY:
+        if room(module_name(path)) == "widgets":
+            continue
+        names = {name.split(".")[0] for name in imported_modules(path)} - {"llmlab"}
+        needed = {d.lower() for n in names for d in distributions.get(n, [])}
+        assert needed <= always, module_name(path)
 
 
 def test_ruff_finds_nothing():

@@ -11,19 +11,27 @@ import pytest
 from llmlab.paths import ROOT
 
 
-@pytest.fixture
-def tasks(tmp_path, monkeypatch):
-    """tasks.py at work in a small copy of the course; commands are only noted."""
+def load_tasks():
+    """A fresh copy: a test changes where it thinks it is."""
     specification = importlib.util.spec_from_file_location("tasks", ROOT / "tasks.py")
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def tasks(tmp_path, monkeypatch):
+    """tasks.py at work in a small copy of the course; commands are only noted."""
+    module = load_tasks()
     for name in ("requirements.lock", "pyproject.toml"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     for name in ("ROOT", "LOCK", "VENV", "STAMP", "PYTHON"):
         inside = getattr(module, name).relative_to(ROOT)
         monkeypatch.setattr(module, name, tmp_path / inside)
     module.commands = []
-    module.fails_at = None
+    module.fails_at, module.failure = None, 7
+    module.python_is = "3.11"
+    monkeypatch.setattr(module, "python_of_environment", lambda: module.python_is)
     monkeypatch.setattr(module, "run", lambda *words, **_: pretend(module, words))
     return module
 
@@ -32,7 +40,7 @@ def pretend(tasks, words):
     words = [str(word) for word in words]
     tasks.commands.append(words)
     if tasks.fails_at and tasks.fails_at in words:
-        raise subprocess.CalledProcessError(7, words)
+        raise subprocess.CalledProcessError(tasks.failure, words)
     if "venv" in words:
         tasks.PYTHON.parent.mkdir(parents=True)
         tasks.PYTHON.touch()
@@ -81,6 +89,43 @@ def test_a_changed_lock_and_a_moved_folder_make_an_environment_stale(
     assert tasks.is_ready(), "another system's line ends are no change"
     monkeypatch.setattr(tasks, "ROOT", tmp_path / ".." / tmp_path.name)
     assert not tasks.is_ready()
+
+
+def test_a_python_that_the_system_replaced_is_seen_and_built_anew(tasks, monkeypatch):
+    call(tasks, monkeypatch, "setup")
+    (tasks.VENV / "a library of the old Python").touch()
+    tasks.python_is = "3.12"
+    assert not tasks.is_ready()
+    assert call(tasks, monkeypatch, "setup") == 0
+    assert not (tasks.VENV / "a library of the old Python").exists()
+    assert tasks.is_ready()
+
+
+def test_the_version_of_an_environment_is_asked_of_its_own_python(
+    monkeypatch, tmp_path
+):
+    tasks = load_tasks()
+    monkeypatch.setattr(tasks, "PYTHON", sys.executable)
+    assert (
+        tasks.python_of_environment() == f"{sys.version_info[0]}.{sys.version_info[1]}"
+    )
+    monkeypatch.setattr(tasks, "PYTHON", tmp_path / "python")
+    assert tasks.python_of_environment() is None
+
+
+def test_an_older_python_is_told_how_to_name_another(tasks, monkeypatch):
+    monkeypatch.setattr(sys, "version_info", (3, 10, 13))
+    with pytest.raises(SystemExit, match="make lab PYTHON=python3"):
+        call(tasks, monkeypatch, "lab")
+
+
+def test_a_killed_task_says_more_than_a_number(tasks, monkeypatch, capsys):
+    call(tasks, monkeypatch, "setup")
+    tasks.fails_at, tasks.failure = "tour", -9
+    assert call(tasks, monkeypatch, "tour") == 137
+    message = capsys.readouterr().err
+    assert "tour was ended from outside by signal 9 (Killed" in message
+    assert "no memory left" in message and "goes on from what it had saved" in message
 
 
 def test_an_active_environment_is_not_pulled_from_under_its_user(tasks, monkeypatch):
