@@ -4,7 +4,7 @@ Everything that is trained in this course, from the first book page to the last 
 of PPO, is a `Batch`. The shift by one position happens here and nowhere else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -39,6 +39,16 @@ class Batch:
     def number_of_tokens(self) -> int:
         """Tokens that are not padding."""
         return int((self.segment_ids != 0).sum())
+
+    def number_of_targets(self) -> int:
+        return int(self.target_mask.sum())
+
+    def to(self, device: torch.device) -> "Batch":
+        return Batch(
+            self.tokens.to(device),
+            self.targets.to(device),
+            self.segment_ids.to(device),
+        )
 
     def rows(self, index) -> "Batch":
         """Some of the rows, trimmed to the longest among them."""
@@ -179,6 +189,21 @@ def pack(lengths: Sequence[int], capacity: int) -> list[list[int]]:
         rows[row].append(index)
         rows_by_room[room - length].append(row)
     return rows
+
+
+def passes(once: Callable[[torch.Generator], list], count: int, seed: int) -> list:
+    """Once through the data, and again, each time in another order: `count` items.
+
+    once : all items in an order of these dice.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    items = []
+    while len(items) < count:
+        more = once(generator)
+        if not more:
+            raise ValueError("there is nothing to learn from; give at least one item")
+        items += more
+    return items[:count]
 
 
 def length_batches(

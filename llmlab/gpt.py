@@ -114,7 +114,8 @@ class GPTConfig:
 def in_many_bits(attention: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Let attention compute in float32 even where mixed precision asks for few bits.
 
-    Mixed precision is for speed, and attention's backward pass is slower in few bits.
+    Mixed precision is for speed, and on a processor attention's backward pass is slower
+    in few bits. A graphics card has kernels for them and is left alone.
     """
 
     @wraps(attention)
@@ -175,6 +176,16 @@ def positions_in_segments(segment_ids: Tensor) -> Tensor:
     index = torch.arange(segment_ids.shape[1], device=segment_ids.device)
     starts = F.pad(segment_ids[:, 1:] != segment_ids[:, :-1], (1, 0), value=True)
     return index - torch.where(starts, index, 0).cummax(dim=1).values
+
+
+def check_token_ids(ids: Tensor, vocab_size: int) -> None:
+    """Refuse ids that are in no row of the table of tokens."""
+    if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < vocab_size:
+        strange = ids[(ids < 0) | (ids >= vocab_size)][0]
+        raise ValueError(
+            f"there is no token {int(strange)} in a vocabulary of {vocab_size}; do "
+            "these ids come from another tokenizer than the model's?"
+        )
 
 
 def only_right_padded(segment_ids: Tensor | None) -> bool:
@@ -412,6 +423,7 @@ class GPT(nn.Module):
                 f"tokens have shape {tuple(tokens.shape)}; expected (batch, time) with "
                 "at least one row and one position"
             )
+        check_token_ids(tokens, self.config.vocab_size)
         if segment_ids is not None and segment_ids.shape != tokens.shape:
             raise ValueError(
                 f"segment_ids have shape {tuple(segment_ids.shape)}, tokens "
@@ -487,6 +499,10 @@ class GPT(nn.Module):
         pair = torch.arange(half, device=positions.device) / half
         angles = positions[:, None, :, None] * (10_000.0**-pair)
         return angles.cos(), angles.sin()
+
+    @property
+    def device(self) -> torch.device:
+        return self.embedding.weight.device
 
     def number_of_parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.parameters())

@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 import torch
 from torch.optim import Optimizer
 
-from llmlab.batching import Batch, pack, packed_batch
+from llmlab import processes
+from llmlab.batching import Batch, pack, packed_batch, passes
 from llmlab.gpt import GPT
-from llmlab.pretraining import prediction_loss
+from llmlab.pretraining import prediction_step, refuse_one_text
 from llmlab.sampling import generate
 from llmlab.tokenizer import Tokenizer
-from llmlab.training import apply_gradients, set_learning_rate, warmup_stable_decay
+from llmlab.training import Metrics
 
 
 def render_prompt(tokenizer: Tokenizer, prompt: str) -> list[int]:
@@ -65,6 +66,8 @@ def packed_batches(
     ----------
     examples : as `render_example` gives them; each fits `row_length`.
     """
+    if not examples:
+        raise ValueError("there are no examples to learn from; give at least one")
     sequences = [ids for ids, _ in examples]
     masks = [mask for _, mask in examples]
     rows = pack([len(sequence) - 1 for sequence in sequences], row_length)
@@ -89,36 +92,30 @@ def instruction_step(
     row_length: int,
     rows_per_batch: int,
     seed: int,
-) -> Callable[[int, torch.Generator], dict[str, float]]:
-    """The update that `training.train` repeats.
+) -> Callable[[int, torch.Generator], Metrics]:
+    """The update that `training.train` repeats: that of phase 1, on packed examples.
 
     Parameters
     ----------
     examples : rendered examples, each no longer than `row_length`.
+    steps : updates in all.
     row_length, rows_per_batch : shape of a packed batch.
+    seed : of the order of the examples.
     """
-    generator = torch.Generator().manual_seed(seed)
-    batches: list[Batch] = []
-    while len(batches) < steps:
-        batches += packed_batches(
+    processes.check_share(rows_per_batch, "packed rows")
+
+    def once(generator: torch.Generator) -> list[Batch]:
+        return packed_batches(
             examples,
             row_length=row_length,
             rows_per_batch=rows_per_batch,
             generator=generator,
         )
 
-    def step(index: int, generator: torch.Generator) -> dict[str, float]:
-        batch = batches[index]
-        loss = prediction_loss(model, batch)
-        set_learning_rate(optimizers.values(), warmup_stable_decay(index, steps))
-        norm = apply_gradients(loss, model, optimizers.values())
-        return {
-            "loss": loss.item(),
-            "gradient_norm": norm,
-            "tokens": batch.number_of_tokens(),
-        }
-
-    return step
+    batches = passes(once, steps, seed)
+    return prediction_step(
+        model, optimizers, lambda index, generator: batches[index], steps=steps
+    )
 
 
 def answer(
@@ -130,6 +127,7 @@ def answer(
     **settings,
 ) -> list[str]:
     """What the model says to each prompt. `settings` as in `sampling.generate`."""
+    refuse_one_text(prompts)
     generation = generate(
         model,
         [render_prompt(tokenizer, prompt) for prompt in prompts],

@@ -11,28 +11,35 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim import Optimizer
 
+from llmlab import processes
 from llmlab.batching import (
     IGNORE,
     Batch,
     length_batches,
     next_token_batch,
     pad_sequences,
+    passes,
 )
-from llmlab.gpt import GPT
+from llmlab.gpt import GPT, check_token_ids
 from llmlab.tokenizer import Tokenizer
-from llmlab.training import (
-    apply_gradients,
-    mixed_precision,
-    set_learning_rate,
-    warmup_stable_decay,
-)
+from llmlab.training import Metrics, loss_step, mixed_precision, warmup_stable_decay
 
 
 def encode_documents(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
     """Each text as <bos>, its tokens, <eos>: a document begins and ends."""
+    refuse_one_text(texts)
     return [
         [tokenizer.bos_id, *tokenizer.encode(text), tokenizer.eos_id] for text in texts
     ]
+
+
+def refuse_one_text(texts: Sequence[str]) -> None:
+    """A single text is a sequence of texts too: of its letters."""
+    if isinstance(texts, str):
+        raise ValueError(
+            f"a list of texts is expected, and {texts[:40]!r} is one text; put it in "
+            "brackets: [text]"
+        )
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
@@ -41,9 +48,12 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     The mean is over all targets of the batch, not over rows: every token counts the
     same, in a short row as in a long one.
 
-    logits : (batch, time, vocab); targets : (batch, time), IGNORE where not trained.
+    logits : (batch, time, vocab); targets : (batch, time), IGNORE where not trained;
+        or (targets, vocab) and (targets,).
     """
-    return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORE)
+    return F.cross_entropy(
+        logits.flatten(0, -2), targets.flatten(), ignore_index=IGNORE
+    )
 
 
 def prediction_loss(model: GPT, batch: Batch) -> Tensor:
@@ -52,9 +62,12 @@ def prediction_loss(model: GPT, batch: Batch) -> Tensor:
     The loss of every training on text: the batch says what the targets are, be it all
     next tokens, the hidden ones, or those of an answer. Other positions are only read.
     """
+    batch = batch.to(model.device)
     asked = batch.target_mask
+    targets = batch.targets[asked]
+    check_token_ids(targets, model.config.vocab_size)
     logits = model(batch.tokens, segment_ids=batch.segment_ids, where=asked)
-    return F.cross_entropy(logits, batch.targets[asked])
+    return cross_entropy(logits, targets)
 
 
 def masked_batch(
@@ -78,6 +91,8 @@ def masked_batch(
     ordinary = tokens >= len(tokenizer.SPECIAL_TOKENS)
     chance = torch.rand(tokens.shape, generator=generator)
     chosen = ordinary & (chance < share)
+    if not chosen.any() and ordinary.any():  # few and short texts: one at least
+        chosen.view(-1)[chance.masked_fill(~ordinary, 1).argmin()] = True
     fate = torch.rand(tokens.shape, generator=generator)
     random_tokens = torch.randint(
         len(tokenizer.SPECIAL_TOKENS),
@@ -105,7 +120,7 @@ def pretraining_step(
     mask_share: float = 0.15,
     precision: str = "float32",
     schedule: Callable[[int, int], float] = warmup_stable_decay,
-) -> Callable[[int, torch.Generator], dict[str, float]]:
+) -> Callable[[int, torch.Generator], Metrics]:
     """The update that `training.train` repeats; masked or causal, as the model is.
 
     Parameters
@@ -113,29 +128,65 @@ def pretraining_step(
     sequences : encoded documents, each no longer than the model's context.
     steps : updates in all.
     tokens_per_batch : positions a batch, padding included.
+    seed : of the order of the documents.
     mask_share : of a masked model, the share of tokens to hide.
     precision : of matrix products; see `training.mixed_precision`.
     schedule : multiplier of the learning rate, from an update's index and `steps`.
     """
     batches = epochs(sequences, steps, tokens_per_batch, seed)
+    processes.check_share(
+        tokens_per_batch // max(map(len, sequences)),
+        f"of the longest documents in a batch of {tokens_per_batch} tokens",
+    )
 
-    def step(index: int, generator: torch.Generator) -> dict[str, float]:
+    def batch_of(index: int, generator: torch.Generator) -> Batch:
         rows = [sequences[row] for row in batches[index]]
         if model.config.causal:
-            batch = next_token_batch(rows, pad_id=tokenizer.pad_id)
-        else:
-            batch = masked_batch(rows, tokenizer, generator, share=mask_share)
-        with mixed_precision(precision):
-            loss = prediction_loss(model, batch)
-        set_learning_rate(optimizers.values(), schedule(index, steps))
-        norm = apply_gradients(loss, model, optimizers.values())
-        return {
-            "loss": loss.item(),
-            "gradient_norm": norm,
-            "tokens": batch.number_of_tokens(),
-        }
+            return next_token_batch(rows, pad_id=tokenizer.pad_id)
+        return masked_batch(rows, tokenizer, generator, share=mask_share)
 
-    return step
+    return prediction_step(
+        model,
+        optimizers,
+        batch_of,
+        steps=steps,
+        precision=precision,
+        schedule=schedule,
+    )
+
+
+def prediction_step(
+    model: GPT,
+    optimizers: dict[str, Optimizer],
+    batch_of: Callable[[int, torch.Generator], Batch],
+    *,
+    steps: int,
+    precision: str = "float32",
+    schedule: Callable[[int, int], float] = warmup_stable_decay,
+) -> Callable[[int, torch.Generator], Metrics]:
+    """The update of every training on text: a batch, its loss, and `loss_step`.
+
+    batch_of : the batch of a step, from its index and dice; the same in all processes.
+    """
+
+    def loss_of(index: int, generator: torch.Generator) -> tuple[Tensor, int, Metrics]:
+        batch = own_rows(batch_of(index, generator))
+        with mixed_precision(precision, model.device):
+            loss = prediction_loss(model, batch)
+        return loss, batch.number_of_targets(), {"tokens": batch.number_of_tokens()}
+
+    return loss_step(model, optimizers, loss_of, steps=steps, schedule=schedule)
+
+
+def own_rows(batch: Batch) -> Batch:
+    """This process's share of a batch; where there are too few rows, only padding."""
+    if processes.world() == 1:
+        return batch
+    rows = list(processes.share(len(batch.tokens)))
+    if rows:
+        return batch.rows(rows)
+    nothing = torch.zeros_like(batch.tokens[:1])
+    return Batch(nothing, nothing + IGNORE, nothing)
 
 
 def epochs(
@@ -145,9 +196,9 @@ def epochs(
 
     Returns `steps` lists of indices into `sequences`.
     """
-    generator = torch.Generator().manual_seed(seed)
     lengths = [len(sequence) for sequence in sequences]
-    batches: list[list[int]] = []
-    while len(batches) < steps:
-        batches += length_batches(lengths, tokens_per_batch, generator)
-    return batches[:steps]
+    return passes(
+        lambda generator: length_batches(lengths, tokens_per_batch, generator),
+        steps,
+        seed,
+    )

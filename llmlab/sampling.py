@@ -7,6 +7,7 @@ number: the gradient of any other distribution is biased.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -142,9 +143,15 @@ def draw(probabilities: Tensor, generator: torch.Generator | None = None) -> Ten
     """
     ends = probabilities.cumsum(dim=-1, dtype=torch.float64)
     # In (0, 1]: an index without probability is never reached, and the last always is.
-    share = 1 - torch.rand(
-        len(ends), 1, generator=generator, dtype=ends.dtype, device=ends.device
+    # Drawn where the dice are, so that every device sees the same numbers.
+    chance = torch.rand(
+        len(ends),
+        1,
+        generator=generator,
+        dtype=ends.dtype,
+        device=None if generator is None else generator.device,
     )
+    share = 1 - chance.to(ends.device)
     return torch.searchsorted(ends, share * ends[:, -1:])
 
 
@@ -189,6 +196,9 @@ def complete(
 
 
 def _check_settings(max_new_tokens, temperature, top_k, top_p) -> None:
+    for name, value in (("max_new_tokens", max_new_tokens), ("top_k", top_k)):
+        if value is not None and not isinstance(value, Integral):
+            raise ValueError(f"{name} is {value}; it must be a whole number")
     if not max_new_tokens >= 1:
         raise ValueError(f"max_new_tokens is {max_new_tokens}; it must be at least 1")
     # Logits divided by less than this may exceed what a float can hold.
@@ -207,6 +217,11 @@ def _check_prompts(prompts, max_new_tokens, context) -> None:
     if len(prompts) == 0:
         raise ValueError("there are no prompts; give at least one")
     for row, prompt in enumerate(prompts):
+        if isinstance(prompt, Integral):
+            raise ValueError(
+                f"prompt {row} is a token ({prompt}); expected a list of prompts. To "
+                "continue one prompt, put it in brackets: [prompt]"
+            )
         if len(prompt) == 0:
             raise ValueError(
                 f"prompt {row} is empty; begin it with the token <bos> at least"

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from llmlab import processes
 from llmlab.checkpoints import load_run_state, save_run_state
 from llmlab.progress import Metrics, SilentProgress
 
@@ -155,7 +156,7 @@ def _stop_request():
 
 
 def apply_gradients(
-    loss: Tensor,
+    loss: Tensor | Iterable[Tensor],
     model: nn.Module,
     optimizers: Iterable[Optimizer],
     *,
@@ -163,17 +164,28 @@ def apply_gradients(
 ) -> float:
     """Differentiate a loss and make one update. Returns the gradient's norm.
 
+    Every update of the course goes through here.
+
+    Parameters
+    ----------
+    loss : to be made small; or several, which are added up. A generator may make them
+        one after another, so that only one holds memory. Of several processes each
+        gives its terms, divided by the number of all processes' things.
     clip : gradients longer than this are shortened to it, so that one strange batch
         cannot throw the model far (Pascanu et al. 2013).
     """
     optimizers = list(optimizers)
     for optimizer in optimizers:
         optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    total = 0.0
+    for part in [loss] if torch.is_tensor(loss) else loss:
+        part.backward()
+        total += part.detach()
+    processes.add_gradients(model.parameters())
     norm = float(nn.utils.clip_grad_norm_(model.parameters(), clip))
     if not math.isfinite(norm):
         raise ValueError(
-            f"the gradient is {norm} at a loss of {loss.item()}: this update was not "
+            f"the gradient is {norm} at a loss of {float(total)}: this update was not "
             "made, and the model is as it was. Lower the learning rate, or look for a "
             "batch that holds something broken"
         )
@@ -206,24 +218,63 @@ def set_learning_rate(optimizers: Iterable[Optimizer], multiplier: float) -> Non
             group["lr"] = group["initial_lr"] * multiplier
 
 
+def loss_step(
+    model: nn.Module,
+    optimizers: dict[str, Optimizer],
+    loss_of: Callable[[int, torch.Generator], tuple[Tensor, int, Metrics]],
+    *,
+    steps: int,
+    schedule: Callable[[int, int], float] = warmup_stable_decay,
+    clip: float = 1.0,
+) -> Callable[[int, torch.Generator], Metrics]:
+    """The update that `train` repeats, wherever a loss is minimised.
+
+    Parameters
+    ----------
+    loss_of : takes a step's index and dice. Gives the mean loss over some things, how
+        many they are (in this process, see `processes`), and more numbers worth
+        keeping: means over the same things, and `tokens`.
+    steps : updates in all.
+    schedule : multiplier of the learning rate, from an update's index and `steps`.
+    """
+
+    def step(index: int, generator: torch.Generator) -> Metrics:
+        set_learning_rate(optimizers.values(), schedule(index, steps))
+        loss, count, metrics = loss_of(index, generator)
+        weight = processes.weight(count)
+        norm = apply_gradients(
+            [loss * weight] if weight else [], model, optimizers.values(), clip=clip
+        )
+        metrics = processes.mean({"loss": loss.item()} | metrics, count)
+        return metrics | {"gradient_norm": norm}
+
+    return step
+
+
 # Precision --------------------------------------------------------------------------
 
 PRECISIONS = ("float32", "bfloat16")
 
 
-def mixed_precision(precision: str) -> torch.autocast:
+def mixed_precision(
+    precision: str, device: torch.device | str = "cpu"
+) -> torch.autocast:
     """A context for the forward pass: `with mixed_precision(precision): loss = ...`
 
     In "bfloat16" matrix products keep 8 bits of a number's digits in place of 24, and
     sums of two such numbers run faster where the processor has instructions for them
     (see `multiplies_bfloat16`). Weights, the residual stream, attention's comparing and
     averaging, loss and the optimisers stay in float32, so that small updates are not
-    rounded away (Micikevicius et al. 2018; Kalamkar et al. 2019). "float32" changes
+    rounded away (Micikevicius et al. 2018; Kalamkar et al. 2019). On a graphics card
+    attention takes few bits too: its kernels are made for them. "float32" changes
     nothing.
+
+    device : where the model is.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision is {precision!r}; choose one of {PRECISIONS}")
-    return torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16")
+    kind = torch.device(device).type
+    return torch.autocast(kind, torch.bfloat16, enabled=precision == "bfloat16")
 
 
 def multiplies_bfloat16() -> bool:

@@ -9,6 +9,7 @@ from llmlab.batching import (
     pack,
     packed_batch,
     pad_sequences,
+    passes,
 )
 
 
@@ -82,6 +83,20 @@ def test_similar_lengths_are_neighbours_only_within_a_stretch():
         of_batch = [lengths[index] for index in batch]
         spreads.append(max(of_batch) - min(of_batch))
     assert sum(spreads) / len(spreads) > 3  # sorted as a whole, it would be 1
+
+
+def test_one_pass_after_another_each_in_its_own_order():
+    def once(dice):
+        return torch.randperm(10, generator=dice).tolist()
+
+    items = passes(once, 25, seed=0)
+    assert sorted(items[:10]) == sorted(items[10:20]) == list(range(10))
+    assert len(set(items[20:])) == 5
+    assert items[:10] != items[10:20]
+    assert items == passes(once, 25, seed=0) != passes(once, 25, seed=1)
+    assert items[:12] == passes(once, 12, seed=0)
+    with pytest.raises(ValueError, match="nothing to learn from"):
+        passes(lambda dice: [], 3, seed=0)
 
 
 @pytest.mark.parametrize("lengths", [[], [0, 0]])

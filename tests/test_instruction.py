@@ -98,6 +98,25 @@ def test_every_example_is_learned_once_an_epoch(tokenizer):
     assert all((batch.targets != IGNORE).any() for batch in batches)
 
 
+def test_no_examples_are_an_error_and_no_endless_loop():
+    model = GPT(CONFIG)
+    with pytest.raises(ValueError, match="there are no examples to learn from"):
+        instruction_step(
+            model,
+            [],
+            muon_and_adamw(model),
+            steps=3,
+            row_length=64,
+            rows_per_batch=2,
+            seed=0,
+        )
+
+
+def test_a_text_where_a_list_of_texts_belongs_is_named(tokenizer):
+    with pytest.raises(ValueError, match=r"'When\?' is one text; put it in brackets"):
+        answer(GPT(CONFIG), tokenizer, "When?")
+
+
 def test_a_model_learns_to_answer_and_to_stop(tokenizer):
     model = GPT(CONFIG)
     pairs = {"ab": "cd", "cd": "ab ab", "abcd": "x"}

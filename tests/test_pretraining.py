@@ -47,6 +47,24 @@ def test_a_document_begins_and_ends(tokenizer):
     assert tokenizer.decode(ids) == "ab cd"
 
 
+def test_a_text_where_a_list_of_texts_belongs_is_named(tokenizer):
+    with pytest.raises(ValueError, match="'ab cd' is one text; put it in brackets"):
+        encode_documents(tokenizer, "ab cd")
+
+
+def test_a_target_outside_of_the_vocabulary_is_named():
+    with pytest.raises(ValueError, match="no token 264 in a vocabulary of 264"):
+        prediction_loss(lively(CONFIG), next_token_batch([[1, 10, 264]]))
+
+
+def test_a_short_text_has_something_to_guess_whatever_the_dice_say(tokenizer):
+    for seed in range(20):
+        dice = torch.Generator().manual_seed(seed)
+        batch = masked_batch([[1, 50, 60, 2]], tokenizer, dice, share=1e-6)
+        assert batch.target_mask.sum() == 1
+        assert batch.targets[batch.target_mask].item() in (50, 60)
+
+
 def test_the_loss_is_the_mean_surprise_per_target():
     logits = torch.tensor([[[0.0, 1.0, 2.0], [5.0, 0.0, 0.0], [0.0, 0.0, 0.0]]])
     targets = torch.tensor([[2, 0, IGNORE]])

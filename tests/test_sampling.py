@@ -139,6 +139,8 @@ def test_temperature_divides_the_logits():
         ({"top_p": 0.0}, r"must lie in \(0, 1\]"),
         ({"top_p": 1.5}, r"must lie in \(0, 1\]"),
         ({"top_k": 0}, "must be at least 1"),
+        ({"top_k": 2.5}, "top_k is 2.5; it must be a whole number"),
+        ({"max_new_tokens": 2.5}, "max_new_tokens is 2.5; it must be a whole number"),
         ({"max_new_tokens": 0}, "must be at least 1"),
         ({"max_new_tokens": 30}, "does not fit the context of 20"),
     ],
@@ -150,7 +152,13 @@ def test_a_setting_out_of_range_is_named(model, settings, message):
 
 @pytest.mark.parametrize(
     ("prompts", "message"),
-    [([], "there are no prompts"), ([[1], []], "prompt 1 is empty")],
+    [
+        ([], "there are no prompts"),
+        ([[1], []], "prompt 1 is empty"),
+        ([1, 2], r"prompt 0 is a token \(1\); expected a list of prompts"),
+        ([[1, 12]], "no token 12 in a vocabulary of 12"),
+        ([[1, -1]], "no token -1 in a vocabulary of 12"),
+    ],
 )
 def test_empty_prompts_are_named(model, prompts, message):
     with pytest.raises(ValueError, match=message):

@@ -15,6 +15,7 @@ from llmlab import training
 from llmlab.batching import next_token_batch
 from llmlab.checkpoints import weights_hash
 from llmlab.gpt import GPT, GPTConfig, attention
+from llmlab.instruction import instruction_step
 from llmlab.optimisers import adamw, muon_and_adamw
 from llmlab.pretraining import prediction_loss, pretraining_step
 from llmlab.tokenizer import Tokenizer
@@ -94,6 +95,43 @@ def test_a_model_learns_what_it_is_shown():
 def test_the_same_seed_gives_the_same_weights():
     hashes = [weights_hash(small_run(seed=seed)[0]) for seed in (0, 0, 1)]
     assert hashes[0] == hashes[1] != hashes[2]
+
+
+BEFORE = {  # what these runs gave when each phase had an update of its own
+    "masked": [5.575950, 5.632733, 5.637624, 5.594723],
+    "causal": [5.575950, 5.574428, 5.583748, 5.213822],
+    "instruction": [5.575950, 5.586812, 5.205863, 4.955971],
+}
+
+
+@pytest.mark.parametrize("phase", BEFORE)
+def test_the_same_seeds_give_the_same_losses_as_ever(phase):
+    tokenizer = Tokenizer.train(["ab " * 40 + "cd " * 30], 264)
+    generator = torch.Generator().manual_seed(0)
+    lengths = torch.randint(5, 40, (90,), generator=generator).tolist()
+    texts = [
+        torch.randint(6, 264, (length,), generator=generator).tolist()
+        for length in lengths
+    ]
+    config = GPTConfig(264, 64, heads=2, width=32, causal=phase != "masked")
+    model = GPT(config)
+    optimizers = muon_and_adamw(model)
+    if phase == "instruction":
+        halves = [len(text) // 2 for text in texts]
+        examples = [
+            (text, [False] * half + [True] * (len(text) - half))
+            for text, half in zip(texts, halves, strict=True)
+        ]
+        shape = dict(steps=12, row_length=64, rows_per_batch=6, seed=3)
+        step = instruction_step(model, examples, optimizers, **shape)
+    else:
+        shape = dict(steps=12, tokens_per_batch=256, seed=3)
+        step = pretraining_step(model, texts, tokenizer, optimizers, **shape)
+    history = train(
+        step, steps=12, modules={"model": model}, optimizers=optimizers, seed=3
+    )
+    losses = [history[index]["loss"] for index in (0, 2, 6, 11)]
+    assert losses == pytest.approx(BEFORE[phase], rel=1e-4)
 
 
 def test_an_interrupted_run_goes_on_to_the_same_bits(tmp_path):
@@ -210,6 +248,36 @@ def test_every_step_has_randomness_of_its_own():
         for step in range(50)
     }
     assert len(set(draws.values())) == 150
+
+
+def test_a_batch_in_parts_makes_the_update_of_the_whole_batch():
+    torch.manual_seed(0)
+    rows = torch.randn(7, 3)
+    moved = []
+    for parts in (1, 3):
+        module = nn.Linear(3, 1, bias=False)
+        nn.init.ones_(module.weight)
+        optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+        losses = (module(part).square().sum() / 7 for part in rows.chunk(parts))
+        norm = apply_gradients(losses, module, [optimizer], clip=0.5)
+        moved.append((norm, *module.weight.flatten().tolist()))
+    assert moved[0] == pytest.approx(moved[1], rel=1e-6)
+
+
+def test_a_part_is_differentiated_before_the_next_one_is_made():
+    module, events = nn.Linear(3, 1), []
+
+    def losses():
+        for part in range(3):
+            events.append(f"{part} made")
+            loss = module(torch.ones(1, 3)).sum()
+            loss.register_hook(lambda _, part=part: events.append(f"{part} done"))
+            yield loss
+
+    apply_gradients(losses(), module, [])
+    assert events == [
+        f"{part} {what}" for part in range(3) for what in ("made", "done")
+    ]
 
 
 def test_long_gradients_are_shortened():

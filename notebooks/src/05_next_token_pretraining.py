@@ -421,10 +421,13 @@ print(getsource(training.warmup_stable_decay))
 # the run would end. Keep that in mind for section 11, where runs are compared.
 #
 # And here is the whole of phase 1: choose documents, make a batch, take the loss,
-# set the rate, update. The branch for masked models is the other game of phase 1.
+# set the rate, update. The branch for masked models is the other game of phase 1. The
+# last of the three functions makes every update of this course that makes a loss small.
 
 # %%
 print(getsource(pretraining.pretraining_step))
+print(getsource(pretraining.prediction_step))
+print(getsource(training.loss_step))
 
 # %% [markdown]
 # ## 9 · Train
