@@ -1,6 +1,10 @@
 """What holds for every widget without a browser."""
 
+import json
+
+import numpy as np
 import pytest
+import torch
 from widget_examples import (
     PAIRS,
     SNAPSHOTS,
@@ -65,6 +69,31 @@ def stored(widget) -> dict:
     return data
 
 
+@pytest.mark.parametrize("number", [np.int64, torch.tensor])
+def test_other_libraries_numbers_reach_the_page_as_plain_ones(number):
+    viewer = AttentionViewer(TOKENS, attention())
+    viewer.choose(number(1), number(2), number(3))
+    slider = TrainingTimeSlider(SNAPSHOTS)
+    slider.position = number(1)
+    explorer = NextTokenExplorer(
+        lambda text: [("a", number(1)), ("b", number(0))], temperature=number(1)
+    )
+    monitor = TrainingMonitor()
+    monitor.start("base", 10, 0)
+    monitor.update(number(0), {"loss": number(3)}, seconds=1.0)
+    monitor.stop("done")
+    for widget in (
+        viewer,
+        slider,
+        explorer,
+        monitor.view,
+        make_chat(temperature=number(1)),
+    ):
+        state = widget.get_state()
+        state.pop("weights", None)
+        json.dumps(state)  # knows no other numbers
+
+
 def test_no_widget_asks_the_network_or_takes_text_for_markup(store):
     for widget in all_widgets(store):
         code = widget._esm.replace("http://www.w3.org/2000/svg", "") + widget._css
@@ -73,6 +102,8 @@ def test_no_widget_asks_the_network_or_takes_text_for_markup(store):
 
 
 def test_the_table_of_the_package_names_every_widget_and_what_it_is_given():
-    for name in widgets.__all__:
+    names = [name for name in vars(widgets) if name[0].isupper()]
+    assert len(names) == 9
+    for name in names:
         if name != "MonitorView":
             assert f"`{name}(" in widgets.__doc__

@@ -3,7 +3,7 @@
 import pytest
 from widget_examples import from_browser
 
-from llmlab.plots import token_colours
+from llmlab.plots import PALETTE, token_colours
 from llmlab.tokenizer import Tokenizer
 from llmlab.widgets import TokenColours
 
@@ -30,6 +30,13 @@ def test_one_is_singular_and_nothing_is_divided_by_zero(tokenizer):
     assert widget.status == "1 token, 1 character, 1.00 characters a token."
     assert widget.show("") == []
     assert widget.status == "No token yet: the text is empty."
+
+
+def test_the_boxes_have_the_colours_of_the_figures(tokenizer):
+    style = TokenColours(tokenizer, "")._css
+    for number, colour in enumerate(PALETTE[:4], start=1):
+        rule = f"nth-child(4n+{number}) {{ border-color: {colour}; "
+        assert f"{rule}background: {colour}26; }}" in style
 
 
 def test_text_typed_in_the_browser_is_cut_anew(tokenizer):

@@ -30,15 +30,3 @@ from llmlab.widgets.pair_labeller import PairLabeller
 from llmlab.widgets.token_colours import TokenColours
 from llmlab.widgets.training_monitor import MonitorView, TrainingMonitor
 from llmlab.widgets.training_time_slider import TrainingTimeSlider
-
-__all__ = [
-    "AttentionViewer",
-    "Chat",
-    "FillIn",
-    "MonitorView",
-    "NextTokenExplorer",
-    "PairLabeller",
-    "TokenColours",
-    "TrainingMonitor",
-    "TrainingTimeSlider",
-]

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 import anywidget
 import traitlets
 
-from llmlab.widgets.page import CSS, HELPERS
+from llmlab.widgets.asking import check_temperature, reason
+from llmlab.widgets.page import script, style
 from llmlab.widgets.static_twin import StaticTwin, table
-from llmlab.widgets.temperature import check_temperature
 
 
 class Chat(StaticTwin, anywidget.AnyWidget):
@@ -27,63 +27,8 @@ class Chat(StaticTwin, anywidget.AnyWidget):
     temperature = traitlets.Float(1.0).tag(sync=True)
     status = traitlets.Unicode("").tag(sync=True)
 
-    _css = CSS
-    _esm = (
-        HELPERS
-        + """
-function render({ model, el }) {
-  const log = h("div", {"role": "log", "aria-live": "polite",
-                        "aria-label": "messages and answers"});
-  const input = h("input", {type: "text", placeholder: "Write to all of them…",
-                            "aria-label": "message to the models"});
-  const send = h("button", {type: "submit", className: "lab-button"}, "Send");
-  const heat = slider("temperature", model.get("temperature"));
-  const status = h("p", {className: "lab-status", "role": "status"});
-  const form = h("form", {className: "lab-row"}, input, send, heat.node);
-  let waiting = false;
-  const drawLog = () => {
-    log.replaceChildren(...model.get("exchanges").map(({message, answers}) =>
-      h("div", {}, h("p", {className: "lab-message"}, message),
-        h("div", {className: "lab-columns"}, ...model.get("names").map((name) =>
-          h("div", {className: "lab-card"},
-            h("span", {className: "lab-name"}, name), answers[name] ?? "…"))))));
-  };
-  const drawStatus = () => {
-    const text = model.get("status");
-    waiting = text !== "";
-    send.setAttribute("aria-disabled", waiting);
-    status.textContent = text
-      || "Each message is answered on its own: no model remembers the one before.";
-  };
-  // JupyterLab keeps the browser from sending the form on Enter.
-  input.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || event.isComposing) return;
-    event.preventDefault();
-    form.requestSubmit();
-  });
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    const message = input.value.trim();
-    if (waiting || !message) return;
-    waiting = true;
-    model.send({type: "ask", message, temperature: Number(heat.input.value)});
-    input.value = "";
-    input.focus();
-  });
-  model.on("change:exchanges", drawLog);
-  model.on("change:status", drawStatus);
-  drawLog();
-  drawStatus();
-  el.append(h("section", {className: "lab-box lab-chat", "aria-label": "chat"},
-              log, form, status));
-  return () => {
-    model.off("change:exchanges", drawLog);
-    model.off("change:status", drawStatus);
-  };
-}
-export default { render };
-"""
-    )
+    _css = style("chat")
+    _esm = script("chat")
 
     def __init__(
         self,
@@ -94,8 +39,9 @@ export default { render };
     ):
         if not answers:
             raise ValueError("no models to talk to; expected {name: answer function}")
-        check_temperature(temperature)
-        super().__init__(names=list(answers), temperature=temperature)
+        super().__init__(
+            names=list(answers), temperature=check_temperature(temperature)
+        )
         self._answers = dict(answers)
         for message in examples:
             self.ask(message)
@@ -150,7 +96,5 @@ def _answer_or_sentence(
 ) -> str:
     try:
         return answer(message, temperature)
-    except ValueError as error:
-        return f"{name} could not answer: {error}."
-    except Exception as error:  # whatever a learner's own function raises
-        return f"{name} could not answer: {type(error).__name__}: {error}."
+    except Exception as error:
+        return f"{name} could not answer: {reason(error)}."

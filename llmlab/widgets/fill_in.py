@@ -7,7 +7,8 @@ import numpy as np
 import traitlets
 
 from llmlab.plots import visible
-from llmlab.widgets.page import CSS, HELPERS
+from llmlab.widgets.asking import reason
+from llmlab.widgets.page import script, style
 from llmlab.widgets.static_twin import StaticTwin, table
 
 
@@ -25,44 +26,8 @@ class FillIn(StaticTwin, anywidget.AnyWidget):
     bars = traitlets.List().tag(sync=True)
     status = traitlets.Unicode("").tag(sync=True)
 
-    _css = CSS
-    _esm = (
-        HELPERS
-        + """
-function render({ model, el }) {
-  const input = h("input", {type: "text", "aria-label": "sentence with one blank _"});
-  input.value = model.get("text");
-  const list = h("div", {className: "lab-bars", "role": "list",
-                         "aria-label": "most probable tokens for the blank"});
-  const status = h("p", {className: "lab-status", "role": "status"});
-  let timer;
-  const ask = () => model.send({type: "show", text: input.value});
-  input.addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = setTimeout(ask, 250);
-  });
-  const draw = () => drawBars(list, model.get("bars"));
-  const drawStatus = () => { status.textContent = model.get("status"); };
-  const drawText = () => {
-    if (document.activeElement !== input) input.value = model.get("text");
-  };
-  model.on("change:bars", draw);
-  model.on("change:status", drawStatus);
-  model.on("change:text", drawText);
-  draw();
-  drawStatus();
-  el.append(h("section", {className: "lab-box lab-fill-in", "aria-label": "fill in"},
-              h("div", {className: "lab-row"}, input), status, list));
-  return () => {
-    clearTimeout(timer);
-    model.off("change:bars", draw);
-    model.off("change:status", drawStatus);
-    model.off("change:text", drawText);
-  };
-}
-export default { render };
-"""
-    )
+    _css = style("fill_in")
+    _esm = script("fill_in")
 
     def __init__(
         self,
@@ -98,16 +63,11 @@ export default { render };
     def _receive(self, _widget, content: dict, _buffers) -> None:
         try:
             self.show(content["text"])
-        except ValueError as error:
-            self._refuse(str(error))
-        except Exception as error:  # whatever a learner's own function raises
-            self._refuse(f"{type(error).__name__}: {error}")
-
-    def _refuse(self, reason: str) -> None:
-        self.status = (
-            f"Cannot fill this sentence: {reason.rstrip('.')}. "
-            f"The bars are still for “{self.text}”."
-        )
+        except Exception as error:
+            self.status = (
+                f"Cannot fill this sentence: {reason(error)}. "
+                f"The bars are still for “{self.text}”."
+            )
 
     def static_html(self) -> str:
         text, best = self._first

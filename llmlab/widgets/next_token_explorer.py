@@ -6,9 +6,9 @@ import anywidget
 import traitlets
 
 from llmlab.plots import visible
-from llmlab.widgets.page import CSS, HELPERS
+from llmlab.widgets.asking import check_temperature, reason
+from llmlab.widgets.page import script, style
 from llmlab.widgets.static_twin import StaticTwin, table
-from llmlab.widgets.temperature import check_temperature
 
 
 class NextTokenExplorer(StaticTwin, anywidget.AnyWidget):
@@ -26,79 +26,8 @@ class NextTokenExplorer(StaticTwin, anywidget.AnyWidget):
     bars = traitlets.List().tag(sync=True)
     status = traitlets.Unicode("").tag(sync=True)
 
-    _css = CSS
-    _esm = (
-        HELPERS
-        + """
-function render({ model, el }) {
-  const input = h("input", {type: "text", "aria-label": "text to continue"});
-  input.value = model.get("prompt");
-  const heat = slider("temperature", model.get("temperature"));
-  const grid = h("div", {className: "lab-bars", "role": "group",
-                         "aria-label": "most probable next tokens"});
-  const status = h("p", {className: "lab-status", "role": "status"});
-  const ask = () => model.send({type: "show", prompt: input.value,
-                                temperature: Number(heat.input.value)});
-  let timer;
-  const askSoon = () => { clearTimeout(timer); timer = setTimeout(ask, 200); };
-  input.addEventListener("input", askSoon);
-  heat.input.addEventListener("input", askSoon);
-  // Rows are made once and rewritten: a button that vanished under the focus would
-  // hand the keyboard to the notebook.
-  const rows = [];
-  const addRow = () => {
-    const row = {
-      token: h("button", {type: "button"}),
-      bar: h("div", {className: "lab-bar"}),
-      share: h("span", {className: "lab-share"}),
-      append: null,
-    };
-    row.token.addEventListener("click", () => {
-      if (row.append === null) return;
-      input.value += row.append;
-      ask();
-    });
-    rows.push(row);
-    grid.append(row.token, h("div", {}, row.bar), row.share);
-  };
-  const draw = () => {
-    const bars = model.get("bars");
-    while (rows.length < bars.length) addRow();
-    const longest = Math.max(...bars.map((bar) => bar.share), 1e-9);
-    rows.forEach((row, index) => {
-      const bar = bars[index];
-      const gone = bar === undefined;
-      row.token.textContent = gone ? "" : bar.shown;
-      row.token.title = !gone && bar.append !== null ? "go on with this token" : "";
-      row.append = gone ? null : bar.append;
-      row.token.setAttribute("aria-disabled", row.append === null);
-      row.bar.style.width = gone ? "0" : `${100 * bar.share / longest}%`;
-      row.bar.classList.toggle("lab-rest", !gone && bar.rest);
-      row.share.textContent = gone ? "" : `${(100 * bar.share).toFixed(1)} %`;
-    });
-  };
-  const drawStatus = () => { status.textContent = model.get("status"); };
-  const drawPrompt = () => {
-    if (document.activeElement !== input) input.value = model.get("prompt");
-  };
-  model.on("change:prompt", drawPrompt);
-  model.on("change:bars", draw);
-  model.on("change:status", drawStatus);
-  draw();
-  drawStatus();
-  el.append(h("section", {className: "lab-box lab-explorer",
-                          "aria-label": "next-token explorer"},
-              h("div", {className: "lab-row"}, input, heat.node), grid, status));
-  return () => {
-    clearTimeout(timer);
-    model.off("change:prompt", drawPrompt);
-    model.off("change:bars", draw);
-    model.off("change:status", drawStatus);
-  };
-}
-export default { render };
-"""
-    )
+    _css = style("next_token_explorer")
+    _esm = script("next_token_explorer")
 
     def __init__(
         self,
@@ -119,9 +48,9 @@ export default { render };
 
     def show(self, prompt: str, temperature: float = 1.0) -> list[tuple[str, float]]:
         """The most probable tokens after `prompt`, most probable first; shows them."""
-        check_temperature(temperature)
+        temperature = check_temperature(temperature)
         tokens = self._distribution(prompt)
-        shares = _at_temperature([share for _, share in tokens], temperature)
+        shares = _at_temperature([float(share) for _, share in tokens], temperature)
         ranked = sorted(
             zip((text for text, _ in tokens), shares, strict=True),
             key=lambda pair: -pair[1],
@@ -147,10 +76,8 @@ export default { render };
     def _receive(self, _widget, content: dict, _buffers) -> None:
         try:
             self.show(content["prompt"], float(content["temperature"]))
-        except ValueError as error:
-            self.status = f"Cannot continue this text: {error}."
-        except Exception as error:  # whatever a learner's own function raises
-            self.status = f"Cannot continue this text: {type(error).__name__}: {error}."
+        except Exception as error:
+            self.status = f"Cannot continue this text: {reason(error)}."
 
     def static_html(self) -> str:
         prompt, bars = self._first

@@ -5,13 +5,12 @@ import html
 import anywidget
 import traitlets
 
-from llmlab.plots import PALETTE, token_colours
+from llmlab.plots import token_colours
 from llmlab.tokenizer import Tokenizer
-from llmlab.widgets.page import CSS, HELPERS
+from llmlab.widgets.page import script, style
 from llmlab.widgets.static_twin import StaticTwin
 
 LONGEST_TEXT = 2000
-_COLOURS = PALETTE[:4]
 
 
 class TokenColours(StaticTwin, anywidget.AnyWidget):
@@ -28,82 +27,8 @@ class TokenColours(StaticTwin, anywidget.AnyWidget):
     longest_text = traitlets.Int(LONGEST_TEXT).tag(sync=True)
     status = traitlets.Unicode("").tag(sync=True)
 
-    _css = (
-        CSS
-        + """
-.lab-box .lab-status.lab-count { font-size: 1.05em; font-weight: 600;
-                                 color: var(--jp-content-font-color1, #222); }
-.lab-tokens { margin-top: 10px; }
-.lab-tokens span {
-  display: inline-block;
-  margin: 2px;
-  padding: 1px 5px;
-  border: 1px solid;
-  border-radius: 3px;
-  font-family: var(--jp-code-font-family, monospace);
-  text-align: center;
-  white-space: pre;
-}
-.lab-tokens small { display: block; color: var(--jp-content-font-color1, #222);
-                    font-size: 0.78em; }
-"""
-        + "".join(
-            f".lab-tokens span:nth-child({len(_COLOURS)}n+{number}) "
-            f"{{ border-color: {colour}; background: {colour}26; }}\n"
-            for number, colour in enumerate(_COLOURS, start=1)
-        )
-    )
-    _esm = (
-        HELPERS
-        + """
-function render({ model, el }) {
-  const input = h("textarea", {rows: 3, maxLength: model.get("longest_text"),
-                               spellcheck: false,
-                               "aria-label": "text to cut into tokens"});
-  input.value = model.get("text");
-  const boxes = h("div", {className: "lab-tokens", "role": "list",
-                          "aria-label": "tokens and their ids"});
-  const status = h("p", {className: "lab-status lab-count", "role": "status"});
-  let timer;
-  const show = () => model.send({type: "show", text: input.value});
-  input.addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = setTimeout(show, 150);
-  });
-  // JupyterLab keeps the browser from writing a line end on Enter.
-  input.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || event.isComposing) return;
-    if (event.shiftKey || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    document.execCommand("insertText", false, "\\n");
-  });
-  const drawTokens = () => boxes.replaceChildren(
-    ...model.get("tokens").map(([text, id]) =>
-      h("span", {"role": "listitem"}, text, h("small", {}, String(id)))));
-  const drawStatus = () => { status.textContent = model.get("status"); };
-  const drawText = () => {
-    if (document.activeElement !== input) input.value = model.get("text");
-  };
-  model.on("change:tokens", drawTokens);
-  model.on("change:status", drawStatus);
-  model.on("change:text", drawText);
-  drawTokens();
-  drawStatus();
-  el.append(h("section", {className: "lab-box lab-token-colours",
-                          "aria-label": "token colours"},
-              h("div", {className: "lab-row"}, input), status, boxes,
-              h("p", {className: "lab-hint"}, "Under each token stands its id. The ",
-                "colours only tell neighbours apart.")));
-  return () => {
-    clearTimeout(timer);
-    model.off("change:tokens", drawTokens);
-    model.off("change:status", drawStatus);
-    model.off("change:text", drawText);
-  };
-}
-export default { render };
-"""
-    )
+    _css = style("token_colours")
+    _esm = script("token_colours")
 
     def __init__(self, tokenizer: Tokenizer, text: str):
         super().__init__()
@@ -119,7 +44,7 @@ export default { render };
                 f"{LONGEST_TEXT:,}, since each token is a box on the page"
             )
         ids = self._tokenizer.encode(text)
-        tokens = [(self._tokenizer.token_text(token_id), token_id) for token_id in ids]
+        tokens = [(self._tokenizer.token_text(n), n) for n in map(int, ids)]
         with self.hold_sync():
             self.text, self.tokens = text, [list(token) for token in tokens]
             self.status = _counted(text, len(tokens))

@@ -11,7 +11,7 @@ from IPython import get_ipython
 from IPython.display import display
 
 from llmlab.progress import Figures
-from llmlab.widgets.page import CSS, HELPERS
+from llmlab.widgets.page import script, style
 from llmlab.widgets.static_twin import StaticTwin
 
 
@@ -35,7 +35,9 @@ class TrainingMonitor:
             display(self.view)
 
     def update(self, step: int, metrics: Mapping[str, float], seconds: float) -> None:
-        self._figures.update(step, metrics)
+        # The page takes Python's own numbers only.
+        plain = {name: float(value) for name, value in metrics.items()}
+        self._figures.update(int(step), plain)
         now = time.monotonic()
         if now - self._shown >= self.seconds_between:
             self._shown = now
@@ -65,55 +67,8 @@ class MonitorView(StaticTwin, anywidget.AnyWidget):
     curve = traitlets.List().tag(sync=True)
     message = traitlets.Unicode("").tag(sync=True)
 
-    _css = CSS
-    _esm = (
-        HELPERS
-        + """
-function render({ model, el }) {
-  const head = h("p", {className: "lab-head"});
-  const filled = h("div");
-  const bar = h("div", {className: "lab-progress", "role": "progressbar",
-                        "aria-label": `training ${model.get("label")}`,
-                        "aria-valuemin": 0, "aria-valuemax": 100}, filled);
-  const figures = h("div", {className: "lab-figures"});
-  const line = shape("polyline");
-  const svg = shape("svg", {viewBox: "0 0 100 40", preserveAspectRatio: "none",
-                            class: "lab-curve", "aria-hidden": "true"}, line);
-  const spoken = h("p", {className: "lab-unseen", "role": "status"});
-  let quarter = -1;
-  const drawCurve = () => {
-    const curve = model.get("curve");
-    const low = Math.min(...curve), range = Math.max(...curve) - low || 1;
-    line.setAttribute("points", curve.map((value, index) =>
-      `${100 * index / Math.max(curve.length - 1, 1)},` +
-      `${38 - 36 * (value - low) / range}`).join(" "));
-  };
-  const draw = () => {
-    const done = model.get("done"), steps = model.get("steps");
-    const message = model.get("message");
-    const share = steps ? Math.round(100 * done / steps) : 100;
-    head.textContent = `${model.get("label")}: step ${done} of ${steps}`
-      + (message ? ` (${message})` : "");
-    filled.style.width = `${share}%`;
-    bar.setAttribute("aria-valuenow", share);
-    figures.replaceChildren(...model.get("figures").map(([name, value]) =>
-      h("div", {}, h("b", {}, value), h("span", {}, name))), svg);
-    drawCurve();
-    if (message || Math.floor(share / 25) !== quarter) {
-      quarter = Math.floor(share / 25);
-      spoken.textContent = message || `${share} % done`;
-    }
-  };
-  model.on("change", draw);
-  draw();
-  el.append(h("section", {className: "lab-box lab-monitor",
-                          "aria-label": "training monitor"},
-              head, bar, figures, spoken));
-  return () => model.off("change", draw);
-}
-export default { render };
-"""
-    )
+    _css = style("training_monitor")
+    _esm = script("training_monitor")
 
     def static_html(self) -> str:
         return (

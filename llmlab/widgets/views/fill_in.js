@@ -1,0 +1,17 @@
+function render({ model, el }) {
+  const input = h("input", {type: "text", "aria-label": "sentence with one blank _"});
+  const list = h("div", {className: "lab-bars", "role": "list",
+                         "aria-label": "most probable tokens for the blank"});
+  const status = statusLine();
+  const askSoon = later(() => model.send({type: "show", text: input.value}), 250);
+  input.addEventListener("input", askSoon);
+  const stop = follow(model, {
+    bars: () => drawBars(list, model.get("bars")),
+    status: () => { status.textContent = model.get("status"); },
+    text: () => showUnlessTyping(input, model.get("text")),
+  });
+  el.append(h("section", {className: "lab-box lab-fill-in", "aria-label": "fill in"},
+              h("div", {className: "lab-row"}, input), status, list));
+  return () => { askSoon.stop(); stop(); };
+}
+export default { render };

@@ -1,0 +1,61 @@
+const h = (tag, properties = {}, ...children) => {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name in node && !name.startsWith("aria")) node[name] = value;
+    else node.setAttribute(name, value);
+  }
+  if (node.tabIndex >= 0) node.dataset.lmSuppressShortcuts = "true";
+  node.append(...children);
+  return node;
+};
+const shape = (tag, properties = {}, ...children) => {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(properties)) {
+    node.setAttribute(name, value);
+  }
+  node.append(...children);
+  return node;
+};
+const slider = (label, value) => {
+  const shown = h("span", {"aria-hidden": "true"}, value.toFixed(1));
+  const input = h("input", {type: "range", min: 0.1, max: 2, step: 0.1,
+                            "aria-label": label});
+  input.value = value;
+  input.addEventListener("input", () => {
+    shown.textContent = Number(input.value).toFixed(1);
+  });
+  return {input, node: h("label", {className: "lab-slider"}, label, input, shown)};
+};
+const drawBars = (list, bars) => {
+  list.replaceChildren(...bars.map(({shown, share, rest}) => {
+    const bar = h("div", {className: rest ? "lab-bar lab-rest" : "lab-bar"});
+    bar.style.width = `${100 * share}%`;
+    return h("div", {"role": "listitem"}, h("span", {className: "lab-token"}, shown),
+             h("div", {}, bar),
+             h("span", {className: "lab-share"}, `${(100 * share).toFixed(1)} %`));
+  }));
+};
+// Draws each part now and whenever what it shows has changed ("" is anything at all);
+// returns what ends that.
+const follow = (model, parts) => {
+  const events = Object.entries(parts).map(([name, draw]) =>
+    [name ? `change:${name}` : "change", draw]);
+  for (const [event, draw] of events) {
+    draw();
+    model.on(event, draw);
+  }
+  return () => events.forEach(([event, draw]) => model.off(event, draw));
+};
+// What is typed stays as it is typed, whatever comes back meanwhile.
+const showUnlessTyping = (input, text) => {
+  if (document.activeElement !== input) input.value = text;
+};
+// Acts once, a while after the last call; `stop` forgets it.
+const later = (act, milliseconds) => {
+  let timer;
+  const soon = () => { soon.stop(); timer = setTimeout(act, milliseconds); };
+  soon.stop = () => clearTimeout(timer);
+  return soon;
+};
+const statusLine = (className = "lab-status") =>
+  h("p", {className, "role": "status"});

@@ -1,0 +1,32 @@
+function render({ model, el }) {
+  const input = h("textarea", {rows: 3, maxLength: model.get("longest_text"),
+                               spellcheck: false,
+                               "aria-label": "text to cut into tokens"});
+  const boxes = h("div", {className: "lab-tokens", "role": "list",
+                          "aria-label": "tokens and their ids"});
+  const status = statusLine("lab-status lab-count");
+  const showSoon = later(() => model.send({type: "show", text: input.value}), 150);
+  input.addEventListener("input", showSoon);
+  // JupyterLab keeps the browser from writing a line end on Enter.
+  input.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing) return;
+    if (event.shiftKey || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    document.execCommand("insertText", false, "\n");
+  });
+  const drawTokens = () => boxes.replaceChildren(
+    ...model.get("tokens").map(([text, id]) =>
+      h("span", {"role": "listitem"}, text, h("small", {}, String(id)))));
+  const stop = follow(model, {
+    tokens: drawTokens,
+    status: () => { status.textContent = model.get("status"); },
+    text: () => showUnlessTyping(input, model.get("text")),
+  });
+  el.append(h("section", {className: "lab-box lab-token-colours",
+                          "aria-label": "token colours"},
+              h("div", {className: "lab-row"}, input), status, boxes,
+              h("p", {className: "lab-hint"}, "Under each token stands its id. The ",
+                "colours only tell neighbours apart.")));
+  return () => { showSoon.stop(); stop(); };
+}
+export default { render };
