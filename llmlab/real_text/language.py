@@ -5,7 +5,7 @@ in every text: about half of all running words are from a list of a few dozen. E
 language has its own list, so the list of which most words are found is the language.
 It takes no training, every verdict can be checked with a pencil, and ten words are
 mostly enough. What it cannot do: tell languages apart that are not in
-`data/function_words.toml`, judge a list of names, or see that half a text is French.
+`function_words.toml`, judge a list of names, or see that half a text is French.
 """
 
 import functools
@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmlab.paths import DATA
 from llmlab.real_text.sifting import Rule
 from llmlab.real_text.words import words_of
 
@@ -72,7 +71,7 @@ def why_not_english(text: str) -> str | None:
 @functools.cache
 def function_words() -> Mapping[str, tuple[str, ...]]:
     """The lists that are shipped."""
-    return load_function_words(DATA / "function_words.toml")
+    return load_function_words(Path(__file__).with_name("function_words.toml"))
 
 
 def load_function_words(path: Path) -> dict[str, tuple[str, ...]]:
