@@ -1,7 +1,8 @@
 """The hidden truth about a story: a score that is a function of the text alone.
 
 It is what the simulated annotators see through their noise and what every policy is
-judged by in the end; no model is ever trained on it directly.
+judged by in the end. No model is trained on it directly, but labels are noisy readings
+of it.
 
     3    for a plot told whole, in order, about what was asked
     + 1.2 for a twist, up to 1.7 for details of the senses, for similes and for
@@ -17,7 +18,7 @@ from functools import lru_cache
 from llmlab.village import parsing, plotlines, world
 from llmlab.village.parsing import Meaning, Sentence, Story
 
-LOWEST, HIGHEST = -6.0, 10.0
+LOWEST, HIGHEST = -6.0, 9.3
 # What the first, second and third of a kind add up to; more adds nothing.
 _WORTH = {
     "twist": (0.0, 1.2),
@@ -244,11 +245,16 @@ def _is_end(meaning: Meaning | None, plot: str) -> bool:
 
 
 def gold_score(prompt: str, story: str) -> float:
-    """How good a story is, from -6 (nothing of a story) through about 3 (dry, honest)
-    and 7 (imaginative) to at most 9."""
+    """How good a story is, from -6 (nothing of a story) to 9.3.
+
+    A whole plot with nothing added has 3. Of what the village writes, the dry style has
+    4.65 on average and the most imaginative one 5.94, the best of 6,000 having 7.2:
+    `stories.MOST_WORDS` leaves no room for more.
+    """
     found = read(prompt, story)
     score = 3.0 * found.wholeness + _imagination(found) - faults(found)
-    return min(HIGHEST, max(LOWEST, score))
+    # Sums of tenths differ in their last bit; rounded, a tie is a tie.
+    return max(LOWEST, round(score, 6))
 
 
 def _imagination(found: Findings) -> float:
