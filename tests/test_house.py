@@ -26,6 +26,12 @@ SET_UP_FILES = [
     "tasks.py",
     "Makefile",
     ".ci/run",
+    ".gitattributes",
+    ".github/workflows/test.yml",
+    ".devcontainer/devcontainer.json",
+    "CITATION.cff",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
 ]
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 PROJECT = SETTINGS["project"]
@@ -106,12 +112,64 @@ def test_set_up_files_name_no_host(name):
 def test_make_offers_every_task():
     makefile = (ROOT / "Makefile").read_text("utf-8").replace("\\\n", " ")
     offered = re.search(r"^TASKS := (.*)$", makefile, re.MULTILINE)[1].split()
+    assert offered == offered_tasks()
+
+
+def offered_tasks():
     listing = subprocess.run(
         [sys.executable, ROOT / "tasks.py", "--help"], capture_output=True, text=True
     ).stdout
-    assert offered == re.findall(
-        r"^  (\S+) {2,}", listing.partition("tasks:\n")[2], re.M
+    return re.findall(r"^  (\S+) {2,}", listing.partition("tasks:\n")[2], re.M)
+
+
+def test_the_forge_and_the_container_run_what_there_is():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text("utf-8"))
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    container = json.loads(
+        (ROOT / ".devcontainer/devcontainer.json").read_text("utf-8")
     )
+    commands = [step["run"] for step in steps if "run" in step]
+    commands.append(container["postCreateCommand"])
+    tasks = [words[2] for c in commands if (words := c.split())[1:2] == ["tasks.py"]]
+    assert tasks == ["test", "setup"] and set(tasks) <= set(offered_tasks())
+    assert ".ci/run" in commands and os.access(ROOT / ".ci" / "run", os.X_OK)
+    extras = ",".join(PROJECT["optional-dependencies"])
+    assert f'python -m pip install --editable ".[{extras}]"' in commands
+    assert "/" not in container["image"], "an image named without a host"
+
+
+def test_the_citation_and_the_changelog_know_the_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert citation["version"] == PROJECT["version"]
+    assert citation["license"] == PROJECT["license"]
+    assert f"## {PROJECT['version']}\n" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "CHANGELOG.md"])
+def test_pages_of_the_repository_name_files_and_tasks_that_exist(name):
+    page = (ROOT / name).read_text("utf-8")
+    assert set(re.findall(r"(?:make|tasks\.py) ([a-z-]+)", page)) <= set(
+        offered_tasks()
+    )
+    links = re.findall(r"\]\(([^)#:]+)\)", page)
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "attributes"),
+    [
+        ("llmlab/gpt.py", {"eol": "lf"}),
+        ("notebooks/00_start_here.ipynb", {"eol": "lf", "merge": "binary"}),
+        ("requirements.lock", {"diff": "unset", "linguist-generated": "set"}),
+        ("data/checkpoints/base.safetensors", {"text": "unset", "diff": "unset"}),
+    ],
+)
+def test_git_treats_files_alike_on_every_system(path, attributes):
+    need_git()
+    command = ["git", "check-attr", "-z", *attributes, "--", path]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
+    fields = said.split("\0")
+    assert dict(zip(fields[1::3], fields[2::3], strict=True)) == attributes
 
 
 # The library
@@ -246,9 +304,13 @@ def test_ruff_finds_nothing():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def committed_texts():
+def need_git():
     if not shutil.which("git") or not (ROOT / ".git").exists():
         pytest.skip("this is not a clone: git cannot say what belongs to it")
+
+
+def committed_texts():
+    need_git()
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
     for name in filter(None, names.decode().split("\0")):
