@@ -7,6 +7,7 @@ import sys
 # Only the chosen module is imported. Each offers `main(words) -> int`.
 COMMANDS = {
     "notebooks": "build the notebooks from notebooks/src",
+    "excerpt": "write data/excerpt from the village as it is now",
 }
 
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from llmlab.village import corpus, documents, excerpt
+from authoring import excerpt
+from llmlab.village import corpus, documents
 
-RENEW = "write it anew: python -m llmlab.village.excerpt"
+RENEW = "write it anew: python -m authoring excerpt"
 
 
 @pytest.mark.parametrize("genre", corpus.GENRES)

@@ -27,33 +27,3 @@ from llmlab.village.probing import (
 )
 from llmlab.village.scoring import StoryVerdict, judge_story, score_answer
 from llmlab.village.stories import ADDITIONS, Addition, StoryPair
-
-__all__ = [
-    "ADDITIONS",
-    "BACKWARD",
-    "FORWARD",
-    "TASKS",
-    "Addition",
-    "Chooser",
-    "Completion",
-    "Document",
-    "Fact",
-    "Instruction",
-    "MinimalPair",
-    "Probes",
-    "StoryPair",
-    "StoryVerdict",
-    "count_readings",
-    "documents",
-    "every_derivation",
-    "every_fact",
-    "gold_score",
-    "instructions",
-    "judge_story",
-    "probes",
-    "questions_about_facts",
-    "score_answer",
-    "story_additions",
-    "story_pairs",
-    "story_prompts",
-]

@@ -50,42 +50,20 @@ def _durable(village: World) -> list[Thing]:
     return [thing for thing in village.things.values() if "eaten" not in thing.marks]
 
 
-def _home(village: World, person: Person) -> list[Place]:
-    return [village.places[person.home]]
-
-
-def _kin(village: World, person: Person) -> list[Person]:
-    return [village.people[person.kin]]
-
-
-def _property(village: World, person: Person) -> list[Thing]:
-    return [thing for thing in village.things.values() if thing.owner == person.name]
-
-
-def _shelf(village: World, thing: Thing) -> list[Place]:
-    return [village.places[thing.kept]]
-
-
-def _owner(village: World, thing: Thing) -> list[Person]:
-    return [village.people[thing.owner]]
-
-
-def _neighbour(village: World, place: Place) -> list[Place]:
-    return [village.places[place.near]]
-
-
-def _stock(village: World, place: Place) -> list[Thing]:
-    return [thing for thing in _durable(village) if thing.kept == place.name]
-
-
 RELATIONS = {
-    "home": Relation(PEOPLE, _home, certain=True),
-    "kin": Relation(PEOPLE, _kin, certain=True),
-    "property": Relation(PEOPLE, _property),  # a thing of theirs
-    "shelf": Relation(THINGS, _shelf, certain=True),
-    "owner": Relation(THINGS, _owner, certain=True),
-    "neighbour": Relation(PLACES, _neighbour, certain=True),
-    "stock": Relation(PLACES, _stock),  # a thing kept there, no food
+    "home": Relation(PEOPLE, lambda v, person: [v.places[person.home]], certain=True),
+    "kin": Relation(PEOPLE, lambda v, person: [v.people[person.kin]], certain=True),
+    "property": Relation(  # a thing of theirs
+        PEOPLE, lambda v, one: [t for t in v.things.values() if t.owner == one.name]
+    ),
+    "shelf": Relation(THINGS, lambda v, thing: [v.places[thing.kept]], certain=True),
+    "owner": Relation(THINGS, lambda v, thing: [v.people[thing.owner]], certain=True),
+    "neighbour": Relation(
+        PLACES, lambda v, place: [v.places[place.near]], certain=True
+    ),
+    "stock": Relation(  # a thing kept there, no food
+        PLACES, lambda v, place: [t for t in _durable(v) if t.kept == place.name]
+    ),
 }
 
 
@@ -172,18 +150,14 @@ def read_draws(texts: list[str], file: str, where: str) -> list[Draw]:
 def _read_draw(text: str, file: str, where: str) -> Draw:
     role, _, source = (part.strip() for part in text.partition(":"))
     relation, _, of = (part.strip() for part in source.partition(" of "))
-    line = world.at_line(file, text)
-    if role not in ROLES:
-        raise WorldError(
-            f"{line}: {where}: expected 'draws' to hold some of {', '.join(ROLES)}, "
-            f"found {role!r}"
-        )
+    world.expect_known(role, ROLES, "draws", file, where, text)
     if source and not _is_relation(relation, of):
         known = ", ".join(
             f"'{name} of {known.roles[0]}'" for name, known in RELATIONS.items()
         )
         raise WorldError(
-            f"{line}: {where}: expected {text!r} to end with a relation, one of {known}"
+            f"{world.at_line(file, text)}: {where}: expected {text!r} to end with a "
+            f"relation, one of {known}"
         )
     return Draw(role, relation, of)
 

@@ -50,108 +50,61 @@ class Lexicon:
     titles: dict[str, object]  # a frame for each kind of page
 
 
+_FORMS = "masculine | feminine | masculine plural | feminine plural"
+# The columns of each table, and how many of them are filled in every row.
+_TABLES = {
+    "prepositions": ("English | French", 2),
+    "numbers": ("English | French", 2),
+    "nouns": ("English | plural | gender | French | French plural | kind | where", 6),
+    "adjectives": (
+        f"English | {_FORMS} | place | before a vowel | kinds | comparative",
+        6,
+    ),
+    "verbs": ("English | with he | past | je | il | nous | ils | participle | of", 9),
+}
+_TABLES["giving"] = _TABLES["verbs"]
+
+
 @cache
 def load() -> Lexicon:
     data = world.read_file(FILE)
-    prepositions = dict(_rows(data, "prepositions", 2))
+    titles = world.field(data, "page", dict, FILE, "[page]")
+    rows = {
+        table: world.rows(
+            world.field(data, table, str, FILE, table), columns, FILE, table, filled
+        )
+        for table, (columns, filled) in _TABLES.items()
+    }
+    prepositions = dict(cells for _, cells in rows["prepositions"])
     return Lexicon(
-        nouns=tuple(
-            _read_noun(row, prepositions) for row in _rows(data, "nouns", 7, 6)
-        ),
-        adjectives=tuple(
-            _read_adjective(row) for row in _rows(data, "adjectives", 9, 6)
-        ),
-        verbs=tuple(_read_verb(row) for row in _rows(data, "verbs", 9)),
-        giving=tuple(_read_verb(row) for row in _rows(data, "giving", 9)),
+        nouns=tuple(_read_noun(*row, prepositions) for row in rows["nouns"]),
+        adjectives=tuple(_read_adjective(*row) for row in rows["adjectives"]),
+        verbs=tuple(_read_verb(*row) for row in rows["verbs"]),
+        giving=tuple(_read_verb(*row) for row in rows["giving"]),
         prepositions=prepositions,
-        numbers=dict(_rows(data, "numbers", 2)),
-        titles=_read_titles(data),
+        numbers=dict(cells for _, cells in rows["numbers"]),
+        titles={
+            name: world.frame_list(text, {}, PAGE_SLOTS, FILE, f"[page] {name}")[0]
+            for name, text in titles.items()
+        },
     )
 
 
-def _read_titles(data: dict) -> dict[str, object]:
-    titles = world.field(data, "page", dict, FILE, "[page]")
-    return {
-        name: world.frame_list(text, {}, PAGE_SLOTS, FILE, f"[page] {name}")[0]
-        for name, text in titles.items()
-    }
-
-
-def _rows(data: dict, table: str, columns: int, filled: int = 0) -> list[list[str]]:
-    """The rows of a table; the first `filled` cells (or all) must not be empty. Cells
-    that are missing at the end of a row count as empty."""
-    rows = []
-    for line in world.field(data, table, str, FILE, table).splitlines():
-        if not line.strip():
-            continue
-        row = [cell.strip() for cell in line.split("|")]
-        if filled:
-            row += [""] * (columns - len(row))
-        if len(row) != columns or not all(row[: filled or columns]):
-            empty = _empty_cell(row, filled or columns, table)
-            raise world.WorldError(
-                f"{world.at_line(FILE, line)}: {table}: {line!r}: expected {columns} "
-                f"columns divided by |{empty}"
-            )
-        rows.append(row)
-    names = [row[0] for row in rows]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise world.WorldError(
-            f"{_at(twice[0])}: {table}: {twice} occur twice, so that English would "
-            "have two translations; delete one"
-        )
-    return rows
-
-
-def _empty_cell(row: list[str], filled: int, table: str) -> str:
-    names = _COLUMNS.get(table, ())
-    for name, cell in zip(names, row[:filled], strict=False):
-        if not cell:
-            return f"; {row[0]}: expected the {name}, found nothing"
-    return ""
-
-
-_COLUMNS = {
-    "nouns": ("English", "plural", "gender", "French", "French plural", "kind"),
-    "adjectives": ("English", "masculine", "feminine", "masculine plural")
-    + ("feminine plural", "place"),
-}
-
-
-def _at(entry: str) -> str:
-    """Where the row of an entry stands: its first cell is followed by a column."""
-    for number, line in enumerate(world.lines_of(FILE), start=1):
-        if line.partition("|")[0].strip() == entry:
-            return f"{FILE}, line {number}"
-    return FILE
-
-
-def _read_noun(row: list[str], prepositions: dict[str, str]) -> Noun:
+def _read_noun(line: str, row: list[str], prepositions: dict[str, str]) -> Noun:
     singular, plural, gender, french, french_plural, kind, where = row
-    if gender not in ("m", "f"):
-        raise world.WorldError(
-            f"{_at(singular)}: nouns: {singular}: expected gender m or f, found "
-            f"{gender!r}; is a column missing?"
-        )
-    _kinds(kind, "nouns", singular)
+    entry = f"nouns: {singular}"
+    world.expect_known(gender, ("m", "f"), "gender", FILE, entry, line)
+    world.expect_known(kind, KINDS, "kind", FILE, entry, line)
     places = _split(where)
-    unknown = sorted(set(places) - set(prepositions))
-    if unknown:
-        raise world.WorldError(
-            f"{_at(singular)}: nouns: {singular}: expected prepositions out of "
-            f"{', '.join(prepositions)}, found {unknown}"
-        )
+    for place in places:
+        world.expect_known(place, prepositions, "where", FILE, entry, line)
     return Noun((singular, plural), (french, french_plural), gender, kind, places)
 
 
-def _read_adjective(row: list[str]) -> Adjective:
+def _read_adjective(line: str, row: list[str]) -> Adjective:
     english, m, f, m_plural, f_plural, where, before_vowel, kinds, comparative = row
-    if where not in ("before", "after"):
-        raise world.WorldError(
-            f"{_at(english)}: adjectives: {english}: expected before or after, found "
-            f"{where!r}"
-        )
+    entry = f"adjectives: {english}"
+    world.expect_known(where, ("before", "after"), "place", FILE, entry, line)
     forms = {
         ("m", False): m,
         ("f", False): f,
@@ -163,19 +116,19 @@ def _read_adjective(row: list[str]) -> Adjective:
         forms,
         where == "before",
         before_vowel or m,
-        _kinds(kinds, "adjectives", english),
+        _kinds(kinds, entry, line),
         comparative,
     )
 
 
-def _read_verb(row: list[str]) -> Verb:
+def _read_verb(line: str, row: list[str]) -> Verb:
     base, with_he, past, je, il, nous, ils, participle, kinds = row
     return Verb(
         (base, with_he),
         "" if past == "-" else past,
         (je, il, nous, ils),
         participle,
-        _kinds(kinds, "verbs", base),
+        _kinds(kinds, f"verbs: {base}", line),
     )
 
 
@@ -183,13 +136,10 @@ def _split(cell: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in cell.split(",") if word.strip())
 
 
-def _kinds(cell: str, table: str, entry: str) -> tuple[str, ...]:
+def _kinds(cell: str, entry: str, line: str) -> tuple[str, ...]:
     kinds = KINDS if cell == "any" else _split(cell)
-    if not kinds or not set(kinds) <= set(KINDS):
-        raise world.WorldError(
-            f"{_at(entry)}: {table}: {entry}: expected kinds out of "
-            f"{', '.join(KINDS)}, or any, found {cell!r}"
-        )
+    for kind in kinds or ("",):
+        world.expect_known(kind, KINDS, "kinds", FILE, entry, line)
     return kinds
 
 

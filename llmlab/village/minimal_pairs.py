@@ -102,8 +102,13 @@ def _texts(sentences: list[str], context: int) -> Iterator[str]:
 @cache
 def words() -> Words:
     data = world.read_file(FILE)
-    verbs = _rows(world.field(data, "verbs", str, FILE, "verbs"), 3)
-    comparatives = _rows(world.field(data, "comparatives", str, FILE, "file"), 2)
+
+    def read(table: str, columns: str) -> list[list[str]]:
+        text = world.field(data, table, str, FILE, table)
+        return [cells for _, cells in world.rows(text, columns, FILE, table)]
+
+    verbs = read("verbs", "base | with he | past")
+    comparatives = read("comparatives", "comparative | positive")
     plural_verb_of = {with_he: base for base, with_he, _ in verbs}
     return Words(
         past_of={base: past for base, _, past in verbs if base != "be"},
@@ -113,21 +118,6 @@ def words() -> Words:
         positive_of={comparative: positive for comparative, positive in comparatives},
         numbers=tuple(world.field(data, "numbers", str, FILE, "numbers").split()),
     )
-
-
-def _rows(block: str, columns: int) -> list[tuple[str, ...]]:
-    rows = []
-    for line in block.splitlines():
-        row = tuple(cell.strip() for cell in line.split("|"))
-        if not line.strip():
-            continue
-        if len(row) != columns or not all(row):
-            raise world.WorldError(
-                f"{world.at_line(FILE, line)}: {line!r}: expected {columns} columns "
-                "divided by |, none empty"
-            )
-        rows.append(row)
-    return rows
 
 
 # ---- rules

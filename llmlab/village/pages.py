@@ -25,7 +25,7 @@ from functools import cache
 from typing import Any
 
 from llmlab.village import frames, plotlines, simulation, world
-from llmlab.village.calendar import calendar
+from llmlab.village.calendar import calendar, time_slots
 from llmlab.village.cast import ROLES, Subject, every_slot, everybody, subject_slots
 from llmlab.village.chooser import Chooser
 from llmlab.village.frames import Choice
@@ -121,11 +121,7 @@ def _read_draws(text: str, page: str, file: str) -> tuple[str, ...]:
     draws = tuple(text.replace(",", " ").split())
     known = (*ROLES, EVENT, *_CALENDAR)
     for draw in draws:
-        if draw not in known:
-            raise WorldError(
-                f"{world.at_line(file, text)}: page {page}: expected some of "
-                f"{', '.join(known)} to be drawn, found {draw!r}"
-            )
+        world.expect_known(draw, known, "draws", file, f"page {page}", text)
     return draws
 
 
@@ -235,20 +231,16 @@ class Drawing:
 
     def _calendar_slots(self, draw: str) -> dict[str, Any]:
         times = calendar()
+        weather = next(iter(times.signs))
         if draw == "day":
-            day = self._next_day()
-            return {"day": day, "Day": day}
-        if draw == "time":
+            self._next_day()
+        elif draw == "time":
             self.time = _after(self.time, tuple(times.hours))
-            hour = Choice(times.hours[self.time])
-            return world.with_capitals({"time": self.time, "hour": hour})
-        weather = self.chooser.pick(tuple(times.signs))
-        slots = {
-            "weather": weather,
-            "a_weather": world.with_article(weather),
-            "weather.sign": Choice(times.signs[weather]),
-        }
-        return world.with_capitals(slots)
+        else:
+            weather = self.chooser.pick(tuple(times.signs))
+        day, time = self.day or times.days[0], self.time or next(iter(times.hours))
+        filled = time_slots(day, time, weather)
+        return world.with_capitals({name: filled[name] for name in _CALENDAR[draw]})
 
     def _next_day(self) -> str:
         days = calendar().days

@@ -177,12 +177,9 @@ class _Reader:
 
     def _added(self, entry: dict, key: str, known: dict[str, tuple]) -> tuple:
         value = entry.get(key, "")
-        if value and value not in known:
-            place = world.at_line(self.file, f'{key} = "{value}"')
-            raise WorldError(
-                f"{place}: beat {entry['name']}: expected {key!r} to be one of "
-                f"{', '.join(known)}, found {value!r}"
-            )
+        if value:
+            where, line = f"beat {entry['name']}", f'{key} = "{value}"'
+            world.expect_known(value, known, key, self.file, where, line)
         return known.get(value, ())
 
     def _schema(self, name: str, data: dict, entries: list[dict]) -> Schema:
@@ -193,11 +190,7 @@ class _Reader:
         }
         for key, values in known.items():
             for value in data.get(key, ()):
-                if value not in values:
-                    raise WorldError(
-                        f"{world.at_line(self.file, f'{key} = ')}: expected each of "
-                        f"{key!r} to be one of {', '.join(values)}, found {value!r}"
-                    )
+                world.expect_known(value, values, key, self.file, name, f"{key} = ")
         steps = tuple(
             Step(
                 entry["name"],

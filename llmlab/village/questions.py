@@ -71,11 +71,7 @@ def _read_kind(entry: dict, subjects: dict[str, dict[str, dict]]) -> Kind:
     name = world.field(entry, "name", str, FILE, "[[fact]]")
     where = f"fact {name}"
     sort = world.field(entry, "subject", str, FILE, where)
-    if sort not in subjects:
-        raise world.WorldError(
-            f"{world.at_line(FILE, name)}: {where}: expected 'subject' to be one of "
-            f"{', '.join(subjects)}, found {sort!r}"
-        )
+    world.expect_known(sort, subjects, "subject", FILE, where)
     slots = tuple(next(iter(subjects[sort].values())))
 
     def read(key: str) -> tuple:

@@ -44,8 +44,8 @@ def load() -> Sayings:
     data = world.read_file(FILE)
     meaning = data["pangram"].pop("meaning").strip()
     return Sayings(
-        tuple(Proverb(*row) for row in _rows(data["proverbs"], 2, "proverbs")),
-        tuple(_read_idiom(row) for row in _rows(data["idioms"], 3, "idioms")),
+        tuple(Proverb(*row) for row in _rows(data, "proverbs", "proverb | meaning")),
+        tuple(map(_read_idiom, _rows(data, "idioms", "idiom | past | meaning"))),
         Proverb(PANGRAM, meaning),
         {
             name: world.frame_list(text, {}, _slots_of_a_line(), FILE, name)
@@ -68,24 +68,8 @@ def _slots_of_somebody() -> tuple[str, ...]:
     return tuple(world.person_slots(someone, "who"))
 
 
-def _rows(block: str, columns: int, where: str) -> list[list[str]]:
-    rows = []
-    for line in block.splitlines():
-        if not line.strip():
-            continue
-        row = [cell.strip() for cell in line.split("|")]
-        if len(row) != columns or not all(row):
-            raise world.WorldError(
-                f"{world.at_line(FILE, line)}: {where}: expected {columns} columns "
-                f"divided by |, none empty, found {row}"
-            )
-        if row[0] in {other[0] for other in rows}:
-            raise world.WorldError(
-                f"{world.at_line(FILE, line)}: {where}: {row[0]!r} occurs twice; "
-                "delete one"
-            )
-        rows.append(row)
-    return rows
+def _rows(data: dict, table: str, columns: str) -> list[list[str]]:
+    return [cells for _, cells in world.rows(data[table], columns, FILE, table)]
 
 
 def _read_idiom(row: list[str]) -> Idiom:

@@ -59,7 +59,7 @@ def _read_intent(entry: dict, wordings: dict, slots: dict[str, str]) -> Intent:
     name = world.field(entry, "name", str, FILE, "[[intent]]")
     where = f"intent {name}"
     block = world.field(entry, "questions", str, FILE, where)
-    own = _texts(block, {}, FILE, f"{where}, questions")
+    own = _texts(block, {}, f"{where}, questions")
     if len(own) != OWN_QUESTIONS:
         raise world.WorldError(
             f"{_at(name)}: {where}: expected {OWN_QUESTIONS} questions, the last of "
@@ -73,11 +73,11 @@ def _read_intent(entry: dict, wordings: dict, slots: dict[str, str]) -> Intent:
     answers = world.field(entry, "answers", str, FILE, where)
     return Intent(
         name=name,
-        facts=tuple(_filled(fact, slots, name) for fact in facts),
+        facts=_texts("\n".join(facts), slots, f"{where}, facts"),
         questions=tuple(text for texts in lists for text in texts[:-1]),
         held_out_questions=tuple(texts[-1] for texts in lists),
         own_questions=own,
-        answers=_texts(answers, slots, FILE, f"{where}, answers"),
+        answers=_texts(answers, slots, f"{where}, answers"),
     )
 
 
@@ -85,20 +85,10 @@ def _at(name: str) -> str:
     return world.at_line(FILE, f'name = "{name}"')
 
 
-def _texts(block: str, slots: dict[str, str], file: str, where: str) -> tuple[str, ...]:
+def _texts(block: str, slots: dict[str, str], where: str) -> tuple[str, ...]:
     known = {name[0].lower() + name[1:] for name in slots}
-    frames = world.frame_list(block, {}, known, file, where)
+    frames = world.frame_list(block, {}, known, FILE, where)
     return tuple(_fill(text, slots) for frame in frames for text in every_text(frame))
-
-
-def _filled(fact: str, slots: dict[str, str], name: str) -> str:
-    text = _fill(fact, slots)
-    if "{" in text:
-        raise world.WorldError(
-            f"{_at(name)}: intent {name}: unknown slot in the fact {fact!r}; there "
-            "are {Otto} and {Otto.home} for every person of people.toml"
-        )
-    return text
 
 
 def _fill(text: str, slots: dict[str, str]) -> str:

@@ -162,6 +162,35 @@ def frame_list(text: str, lists: dict, slots, file: str, where: str) -> tuple:
     return parsed
 
 
+def rows(
+    text: str, columns: str, file: str, where: str, filled: int = 0
+) -> list[tuple[str, list[str]]]:
+    """The lines of a table, each with its cells, which are divided by |.
+
+    columns : their names, divided by |. filled : how many of them must not be empty, if
+    not all; of the others those at the end may be left out.
+    """
+    names = [name.strip() for name in columns.split("|")]
+    filled = filled or len(names)
+    found: dict[str, tuple[str, list[str]]] = {}
+    for line in filter(str.strip, text.splitlines()):
+        cells = [cell.strip() for cell in line.split("|")]
+        cells += [""] * (len(names) - len(cells))
+        empty = [n for n, cell in zip(names[:filled], cells, strict=False) if not cell]
+        if len(cells) > len(names) or empty:
+            raise WorldError(
+                f"{at_line(file, line)}: {where}: {line!r}: expected {len(names)} "
+                f"columns, {' | '.join(names)}; {cells[0]} "
+                + (f"lacks: {', '.join(empty)}" if empty else f"has {len(cells)}")
+            )
+        if cells[0] in found:
+            raise WorldError(
+                f"{at_line(file, line)}: {where}: {cells[0]} occurs twice; delete one"
+            )
+        found[cells[0]] = line, cells
+    return list(found.values())
+
+
 def word_lists(table: dict[str, str], file: str, slots=()) -> dict[str, tuple]:
     """The [words] of a file; a list may refer to those above it."""
     lists: dict[str, tuple] = {}
@@ -187,17 +216,14 @@ def _load_places() -> dict[str, Place]:
             key: field(entry, key, str, file, where)
             for key in ("name", "near", "mark", "use")
         }
-        if not isinstance(entry.get("indoors"), bool):
-            raise WorldError(
-                f"{_at_entry(file, entry)}: {where}: expected 'indoors' to be true or "
-                f"false, found {entry.get('indoors')!r}"
-            )
+        line = f'name = "{values["name"]}"'
+        expect_known(entry.get("indoors"), (True, False), "indoors", file, where, line)
         for key in ("spots", "smells", "sounds", "sights"):
             block = field(entry, key, str, file, where)
             values[key] = frame_list(block, {}, (), file, f"{where}, {key}")
         _add(places, Place(indoors=entry["indoors"], **values), file)
     for place in places.values():
-        _expect_known(place.near, places, "near", file, place.name)
+        expect_known(place.near, places, "near", file, place.name)
     return places
 
 
@@ -208,9 +234,9 @@ def _load_people(places: dict[str, Place]) -> dict[str, Person]:
     for number, entry in enumerate(read_file(file).get("person", []), start=1):
         where = f"person {number} ({entry.get('name', 'without a name')})"
         person = Person(**{key: field(entry, key, str, file, where) for key in keys})
-        _expect_known(person.gender, _PRONOUNS, "gender", file, person.name)
-        _expect_known(person.home, places, "home", file, person.name)
-        _expect_known(person.bond, _RETURNED_BONDS, "bond", file, person.name)
+        expect_known(person.gender, _PRONOUNS, "gender", file, person.name)
+        expect_known(person.home, places, "home", file, person.name)
+        expect_known(person.bond, _RETURNED_BONDS, "bond", file, person.name)
         if not person.epithet.endswith(" " + person.species):
             raise WorldError(
                 f"{at_line(file, person.epithet)}: {person.name}: expected the epithet "
@@ -224,7 +250,7 @@ def _load_people(places: dict[str, Place]) -> dict[str, Person]:
 
 def _check_bond(person: Person, people: dict[str, Person], file: str) -> None:
     """Kinship is told from both sides, and both must say the same."""
-    _expect_known(person.kin, people, "kin", file, person.name)
+    expect_known(person.kin, people, "kin", file, person.name)
     kin = people[person.kin]
     returned = _RETURNED_BONDS[person.bond]
     other_gender = "male" if kin.gender == "female" else "female"
@@ -250,22 +276,16 @@ def _load_things(
 ) -> dict[str, Thing]:
     file = "things.toml"
     things: dict[str, Thing] = {}
-    for line in read_file(file).get("things", "").splitlines():
-        if not line.strip():
-            continue
-        values = [value.strip() for value in line.split("|")]
-        if len(values) != 7 or not all(values):
-            raise WorldError(
-                f"{at_line(file, line)}: {line!r}: expected seven columns 'name | "
-                f"made | colour | use | kept | owner | marks', found {len(values)}"
-            )
-        marks = frozenset(values.pop().split()) - {"-"}
+    columns = "name | made | colour | use | kept | owner | marks"
+    text = field(read_file(file), "things", str, file, "things")
+    for _, (*values, marked) in rows(text, columns, file, "things"):
+        marks = frozenset(marked.split()) - {"-"}
         thing = Thing(*values, marks)
-        _expect_known(thing.kept, places, "kept", file, thing.name)
-        _expect_known(thing.owner, people, "owner", file, thing.name)
+        expect_known(thing.kept, places, "kept", file, thing.name)
+        expect_known(thing.owner, people, "owner", file, thing.name)
         for mark in marks:
-            _expect_known(mark, MARKS, "marks", file, thing.name)
-        _add(things, thing, file)
+            expect_known(mark, MARKS, "marks", file, thing.name)
+        things[thing.name] = thing
     return things
 
 
@@ -278,11 +298,12 @@ def _add(table: dict, entry, file: str) -> None:
     table[entry.name] = entry
 
 
-def _expect_known(value, known, key: str, file: str, where: str) -> None:
+def expect_known(value, known, key: str, file: str, where: str, line: str = "") -> None:
+    """`line` is something that stands in the line at fault, if not the value."""
     if value not in known:
         raise WorldError(
-            f"{at_line(file, str(value))}: {where}: expected {key!r} to be one of "
-            f"{', '.join(sorted(known))}, found {value!r}"
+            f"{at_line(file, line or str(value))}: {where}: expected {key!r} to be one "
+            f"of {', '.join(sorted(map(str, known)))}, found {value!r}"
         )
 
 

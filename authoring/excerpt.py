@@ -1,7 +1,7 @@
 """The excerpt in data/excerpt: ten documents of each genre for whoever wants to see
 what the corpus is like. Nothing is chosen and nothing is edited.
 
-    python -m llmlab.village.excerpt     writes it anew
+    python -m authoring excerpt     writes it anew
 """
 
 from pathlib import Path
@@ -36,5 +36,6 @@ def write(folder: Path = FOLDER) -> None:
         write_atomically(folder / f"{genre}.txt", excerpt(genre).encode())
 
 
-if __name__ == "__main__":
+def main(words: list[str]) -> int:
     write()
+    return 0
