@@ -18,6 +18,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from llmlab import processes
 from llmlab.files import write_atomically
 from llmlab.gpt import GPT, GPTConfig
 
@@ -59,7 +60,8 @@ def weights_hash(model: nn.Module) -> str:
 
 
 def save_checkpoint(path: Path | str, model: nn.Module, card: Card) -> None:
-    """Write a model and its card, wholly or not at all.
+    """Write a model and its card, wholly or not at all. Of several processes the first
+    writes, and all wait for it.
 
     The model itself is rounded to what was stored, so that going on from memory and
     going on from the file give the same bits.
@@ -73,7 +75,9 @@ def save_checkpoint(path: Path | str, model: nn.Module, card: Card) -> None:
         "card": json.dumps(asdict(card), sort_keys=True),
     }
     stored = _stored(model)
-    write_atomically(path, save(stored, metadata))
+    if processes.is_first():
+        write_atomically(path, save(stored, metadata))
+    processes.wait()
     model.load_state_dict(stored)
 
 
@@ -101,8 +105,7 @@ def load_checkpoint(
     with _named(path, "model configuration"):
         config = GPTConfig(**json.loads(metadata["config"]))
     model = build(config)
-    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    found = {name: tuple(value.shape) for name, value in tensors.items()}
+    expected, found = _shapes(model.state_dict()), _shapes(tensors)
     if expected != found:
         name = sorted(
             name
@@ -150,6 +153,10 @@ def _stored(model: nn.Module) -> dict[str, Tensor]:
         name: value.detach().cpu().to(torch.float16).contiguous()
         for name, value in model.state_dict().items()
     }
+
+
+def _shapes(tensors: dict[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in tensors.items()}
 
 
 def read_safetensors(
@@ -254,15 +261,22 @@ def load_run_state(
             f"{path} belongs to a run with other settings ({', '.join(differing)} "
             "differ). Use another folder, or delete the file to begin anew"
         )
+    found = {
+        name: {
+            key.removeprefix(f"module/{name}/"): value
+            for key, value in tensors.items()
+            if key.startswith(f"module/{name}/")
+        }
+        for name in modules
+    }
     for name, module in modules.items():
-        prefix = f"module/{name}/"
-        module.load_state_dict(
-            {
-                key.removeprefix(prefix): value
-                for key, value in tensors.items()
-                if key.startswith(prefix)
-            }
-        )
+        if _shapes(found[name]) != _shapes(module.state_dict()):
+            raise ValueError(
+                f"{path} holds {name!r} in another shape than this run gives it. Use "
+                "another folder, or delete the file to begin anew"
+            )
+    for name, module in modules.items():
+        module.load_state_dict(found[name])
     for name, optimizer in optimizers.items():
         prefix = f"optimizer/{name}/"
         state: dict[int, dict[str, Tensor]] = {}

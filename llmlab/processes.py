@@ -92,7 +92,7 @@ def share(count: int) -> range:
 
 def check_share(count: int, what: str) -> None:
     """Refuse a batch that is smaller than the number of processes."""
-    if count < world():
+    if count < world() > 1:
         raise ValueError(
             f"{count} {what} cannot be shared out among {world()} processes; make the "
             "batch larger, or start fewer processes"

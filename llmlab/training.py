@@ -6,7 +6,8 @@ killed at any instant goes on *to the same bits* as one that was never disturbed
 
 Two rules make that exactness simple. All randomness of step n comes from a generator
 seeded by (seed, n), so there is no generator state to save. And everything that changes
-lives in modules or optimisers, so there is one place to save it from.
+lives in modules or optimisers, so there is one place to save it from. Neither depends
+on the number of processes: a run may go on with more of them, or with fewer.
 """
 
 import ctypes
@@ -82,11 +83,12 @@ def train(
         history = load_run_state(state_path, modules, optimizers, identity)
 
     def save():
-        if state_path is not None:
+        if state_path is not None and processes.is_first():
             save_run_state(state_path, modules, optimizers, identity, history)
 
     keep_freed_memory()
-    progress = progress or SilentProgress()
+    if progress is None or not processes.is_first():
+        progress = SilentProgress()
     progress.start(label, steps, len(history))
     before = history[-1]["seconds"] if history else 0.0
     started = saved = time.perf_counter()
@@ -97,8 +99,9 @@ def train(
             seconds = before + now - started
             history.append({"step": index, "seconds": seconds} | metrics)
             progress.update(index, metrics, seconds)
-            if stop_requested():
+            if processes.agree(stop_requested()):
                 save()
+                processes.wait()  # one that ends early has the others ended
                 progress.stop("interrupted")
                 raise Interrupted(
                     f"{label} stopped after step {index + 1} of {steps}; "
@@ -138,7 +141,8 @@ def _stop_request():
 
     def on_interrupt(number, frame):
         nonlocal requested
-        if requested:
+        # torchrun passes an interrupt on that the terminal has sent to all already.
+        if requested and processes.world() == 1:
             raise KeyboardInterrupt
         requested = True
 
