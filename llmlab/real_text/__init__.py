@@ -7,7 +7,7 @@ that of a large model, in small.
 | module | what it does |
 |---|---|
 | `sources` | where text comes from |
-| `extraction` | HTML, Markdown and books into text |
+| `extraction`, `markdown` | web pages and Markdown into text |
 | `cleaning` | one way of writing what looks the same |
 | `passages` | long texts into passages; some of them held out |
 | `language`, `quality` | what is not English, or not worth reading |
@@ -22,8 +22,9 @@ from llmlab.real_text.cleaning import normalise
 from llmlab.real_text.contamination import contamination, drop_contaminated
 from llmlab.real_text.datasheet import datasheet
 from llmlab.real_text.duplicates import LONG_PARAGRAPH, drop_repetitions
-from llmlab.real_text.extraction import main_text, strip_html, strip_markdown
+from llmlab.real_text.extraction import main_text, strip_html
 from llmlab.real_text.language import guess_language
+from llmlab.real_text.markdown import strip_markdown
 from llmlab.real_text.messy_web import FAULTS, WebPage, messy_web
 from llmlab.real_text.mixing import Mixture, mix
 from llmlab.real_text.near_duplicates import drop_near_copies

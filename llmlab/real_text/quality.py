@@ -174,7 +174,9 @@ QUALITY_RULES = (
         shown=".0f",
     ),
     QualityRule(
-        Rule("long or short words", "words of prose have 3 to 10 characters on average"),
+        Rule(
+            "long or short words", "words of prose have 3 to 10 characters on average"
+        ),
         mean_word_length,
         lowest=3,
         highest=10,

@@ -6,7 +6,7 @@
 `GENTLE` only does what every text needs; `THOROUGH` does all of it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from llmlab.real_text.cleaning import garbled, mend, normalise
@@ -32,11 +32,13 @@ class Source:
     name : a file, relative to its folder, or whatever else it is called.
     text : without mark-up.
     left_out : what stands beside the text: menus, the licence before a book.
+    markup : how many more characters the file has: tags and the like.
     """
 
     name: str
     text: str
     left_out: tuple[str, ...] = ()
+    markup: int = 0
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,11 @@ class Station:
     sift: Callable[[Sequence[Passage]], Sifting]
 
 
+NEARLY_ALL, WORTH_A_LOOK = 0.8, 1_000
+"""More than this share left out of a file, or dropped from a whole collection, is
+reported aloud; of fewer than so many characters it is not."""
+
+MARKUP = Rule("mark-up", "tags, addresses and signs that steer the layout")
 BESIDE = Rule("beside the text", "menus, notices and licences are not what one reads")
 GARBLED = Rule(
     "garbled letters", "they were written as UTF-8 and read as something else"
@@ -75,19 +82,14 @@ def refine(
     report : what is left, and what every rule dropped.
     """
     passages = [Passage(source.name, source.text) for source in sources]
-    dropped = [
-        Dropped(
-            BESIDE.name, source.name, text, len(text), False, "not part of the text"
-        )
-        for source in sources
-        for text in source.left_out
-    ]
+    dropped = [one for source in sources for one in _not_its_text(source)]
     characters_read = _characters(passages) + sum(one.characters for one in dropped)
     for station in stations:
         sifting = station.sift(passages)
         passages = sifting.kept
         dropped += sifting.dropped
-    rules = [BESIDE, *(rule for station in stations for rule in station.rules)]
+    rules = [MARKUP] if any(source.markup for source in sources) else []
+    rules += [BESIDE, *(rule for station in stations for rule in station.rules)]
     report = Report(
         origin=origin,
         sources=len(sources),
@@ -96,8 +98,31 @@ def refine(
         characters=_characters(passages),
         skipped=tuple(skipped),
         outcomes=outcomes_of(rules, dropped),
+        warnings=tuple(_warnings(sources, _characters(passages))),
     )
     return passages, report
+
+
+def _not_its_text(source: Source) -> Iterator[Dropped]:
+    for text in source.left_out:
+        reason = "not part of the text"
+        yield Dropped(BESIDE.name, source.name, text, len(text), False, reason)
+    if source.markup:
+        yield Dropped(MARKUP.name, source.name, "", source.markup, False, "signs")
+
+
+def _warnings(sources: Sequence[Source], kept: int) -> Iterator[str]:
+    """Where nearly everything went, mark-up aside."""
+    read = 0
+    for source in sources:
+        beside = sum(map(len, source.left_out))
+        words = beside + len(source.text)
+        read += words
+        if words >= WORTH_A_LOOK and beside > NEARLY_ALL * words:
+            share = f"{beside / words:.0%} of {words:,} characters"
+            yield f"of {source.name}, {share} are taken to stand beside its text"
+    if read >= WORTH_A_LOOK and kept < (1 - NEARLY_ALL) * read:
+        yield f"of all {read:,} characters, {1 - kept / read:.0%} were dropped"
 
 
 def _characters(passages: Sequence[Passage]) -> int:

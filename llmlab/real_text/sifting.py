@@ -15,6 +15,10 @@ SHOWN = 160
 """Characters of an example that a report prints."""
 
 
+MOST_WARNINGS = 10
+"""Lines of warnings that a report prints."""
+
+
 @dataclass(frozen=True)
 class Rule:
     """What a rule is called and, in half a sentence, why it drops what it drops."""
@@ -110,10 +114,11 @@ class Report:
     Parameters
     ----------
     origin : the folder, or a name for the collection.
-    sources, characters_read : what was read, mark-up not counted.
+    sources, characters_read : what was read.
     passages, characters : what is left.
     skipped : files that could not be read, each with the reason.
     outcomes : of every rule, in the order in which they were applied.
+    warnings : where nearly everything was dropped.
     """
 
     origin: str
@@ -123,6 +128,7 @@ class Report:
     characters: int
     skipped: tuple[str, ...]
     outcomes: tuple[Outcome, ...]
+    warnings: tuple[str, ...] = ()
 
     def outcome(self, rule: str) -> Outcome:
         """What the rule of this name dropped.
@@ -150,6 +156,9 @@ class Report:
             for outcome in self.outcomes
         ]
         lines += [f"skipped {fault}" for fault in self.skipped]
+        lines += [f"LOOK: {warning}" for warning in self.warnings[-MOST_WARNINGS:]]
+        if len(self.warnings) > MOST_WARNINGS:
+            lines.append(f"LOOK: and {len(self.warnings) - MOST_WARNINGS} more files")
         return "\n".join(lines)
 
     def examples(self) -> str:

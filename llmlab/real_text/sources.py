@@ -7,11 +7,14 @@ parsing files, never by importing them.
 import ast
 import difflib
 import importlib.metadata
+import re
 import sysconfig
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from llmlab.real_text.extraction import EXTRACTORS, Extraction, strip_markdown
+from llmlab.real_text.extraction import Extraction, main_text
+from llmlab.real_text.markdown import markdown_text
 from llmlab.real_text.passages import Passage
 from llmlab.real_text.refining import GENTLE, Source, Station, refine
 from llmlab.real_text.sifting import Report
@@ -107,10 +110,11 @@ def package_readmes() -> list[Source]:
         metadata = distribution.metadata
         text = metadata.get("Description") or metadata.get_payload()
         if isinstance(text, str) and text.strip() and text.strip() != "UNKNOWN":
+            name = f"README of {_name(distribution)}"
             kind = metadata.get("Description-Content-Type") or ""
-            extracted = strip_markdown(text) if "markdown" in kind else text
-            found.setdefault(f"README of {_name(distribution)}", extracted)
-    return [Source(name, found[name]) for name in sorted(found)]
+            extract = markdown_text if "markdown" in kind else Extraction
+            found.setdefault(name, _extracted(name, text, extract))
+    return [found[name] for name in sorted(found)]
 
 
 def _name(distribution: importlib.metadata.Distribution) -> str:
@@ -138,6 +142,54 @@ def _docstrings(modules: Iterable[tuple[str, Path]]) -> list[Source]:
     return found
 
 
+# Formats ------------------------------------------------------------------------------
+
+_FRAME = r"^\*\*\* ?%s OF (?:THE|THIS) PROJECT GUTENBERG EBOOK.*$\n?"
+_BOOK_STARTS = re.compile(_FRAME % "START", re.MULTILINE)
+_BOOK_ENDS = re.compile(_FRAME % "END", re.MULTILINE)
+
+
+def strip_book_frame(text: str) -> Extraction:
+    """A book of Project Gutenberg without the page before it and the licence after it.
+
+    Any other text stays as it is.
+    """
+    start = _BOOK_STARTS.search(text)
+    ends = list(_BOOK_ENDS.finditer(text, start.end())) if start else []
+    if not ends:
+        return Extraction(text)
+    first, last = start.end(), ends[-1].start()
+    return Extraction(text[first:last], left_out=(text[:first], text[last:]))
+
+
+EXTRACTORS: dict[str, Callable[[str], Extraction]] = {
+    ".txt": strip_book_frame,
+    ".rst": Extraction,
+    ".md": markdown_text,
+    ".markdown": markdown_text,
+    ".html": main_text,
+    ".htm": main_text,
+}
+"""What to do with a file, by the end of its name."""
+
+
+def _extracted(name: str, content: str, extract: Callable[[str], Extraction]) -> Source:
+    """A file's text and what stands beside it; the rest of its characters are mark-up.
+
+    Raises
+    ------
+    ValueError : the mark-up is such that its parser gives up.
+    """
+    try:
+        extraction = extract(content)
+    except Exception as error:  # of a library that met what it does not expect
+        raise ValueError(
+            f"it cannot be taken apart ({type(error).__name__}: {error})"
+        ) from error
+    words = len(extraction.text) + sum(map(len, extraction.left_out))
+    return Source(name, extraction.text, extraction.left_out, len(content) - words)
+
+
 # Folders ------------------------------------------------------------------------------
 
 
@@ -163,7 +215,7 @@ def folder_of_text(
 ) -> tuple[list[Source], list[str]]:
     """Read a folder of text, or a single file.
 
-    All files in the folder and below it that end in .txt, .rst, .md, .html or .htm, in
+    All files in the folder and below it that end in one of `EXTRACTORS`, in
     the order of their names; hidden files and folders are left alone.
 
     Parameters
@@ -173,7 +225,8 @@ def folder_of_text(
 
     Returns
     -------
-    sources, skipped : what was read; and the files that were not, with the reasons.
+    sources, skipped : what was read; and the files that were not, with the reasons,
+        those whose names end otherwise in one line.
 
     Raises
     ------
@@ -181,13 +234,13 @@ def folder_of_text(
     ValueError : there is no text in it, or a file is empty or not UTF-8; the message
         names every such file.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
+    files, others = _text_files(path)
     sources, faults = [], []
-    for file in _text_files(path):
+    for file in files:
         name = file.relative_to(path).as_posix() if path.is_dir() else file.name
         try:
-            extraction = _read_file(file)
-            sources.append(Source(name, extraction.text, extraction.left_out))
+            sources.append(_read_file(name, file))
         except ValueError as error:
             faults.append(f"{name}: {error}")
     if faults and not skip_unreadable:
@@ -203,12 +256,11 @@ def folder_of_text(
             f"all {len(faults)} files in {path} were skipped ({faults[0]}); save them "
             "as UTF-8 text"
         )
-    return sources, faults
+    return sources, [*faults, *others]
 
 
-def _text_files(path: Path) -> list[Path]:
-    if path.is_file() and path.suffix.lower() in EXTRACTORS:
-        return [path]
+def _text_files(path: Path) -> tuple[list[Path], list[str]]:
+    """The files that can be read; and what is said of the others, if there are any."""
     if not path.exists():
         raise FileNotFoundError(
             f"there is no folder {path}; give a folder of text files, or none at all "
@@ -222,15 +274,22 @@ def _text_files(path: Path) -> list[Path]:
         and not any(part.startswith(".") for part in file.relative_to(path).parts)
     ]
     found = [file for file in visible if file.suffix.lower() in EXTRACTORS]
+    kinds = Counter(
+        file.suffix or file.name
+        for file in visible
+        if file.suffix.lower() not in EXTRACTORS
+    )
+    counted = ", ".join(f"{kinds[kind]} {kind}" for kind in sorted(kinds))
     if not found:
         raise ValueError(
             f"none of the {len(visible)} files in {path} ends in "
             f"{', '.join(EXTRACTORS)}; save the text in one of these formats"
         )
-    return sorted(found, key=lambda file: file.relative_to(path).as_posix())
+    found.sort(key=lambda file: file.relative_to(path).as_posix())
+    return found, [f"files of other kinds: {counted}"] * bool(kinds)
 
 
-def _read_file(path: Path) -> Extraction:
+def _read_file(name: str, path: Path) -> Source:
     try:
         content = path.read_bytes()
         text = content.decode("utf-8-sig")
@@ -244,7 +303,7 @@ def _read_file(path: Path) -> Extraction:
     if "\0" in text:
         raise ValueError("it holds zero bytes, so it is binary or UTF-16, not UTF-8")
     text = text.replace("\r\n", "\n")  # a line end of Windows is no untidiness
-    extraction = EXTRACTORS[path.suffix.lower()](text)
-    if not extraction.text.strip():
+    source = _extracted(name, text, EXTRACTORS[path.suffix.lower()])
+    if not source.text.strip():
         raise ValueError("it is empty" if not text.strip() else "it holds no words")
-    return extraction
+    return source
