@@ -55,11 +55,12 @@ def minimal_pairs(
     found: dict[str, list[MinimalPair]] = {name: [] for name in rules}
     changed: dict[str, Counter] = {name: Counter() for name in rules}
     most = max(1, int(pairs_each * _SHARE_OF_ONE_WORD))
-    for sentences in _passages(documents):
-        for name, (rule, context) in rules.items():
+    for sentences in _sentences(documents):
+        texts = [text for text in sentences if _is_whole(text)]
+        for name, rule in rules.items():
             if len(found[name]) == pairs_each:
                 continue
-            for text in _texts(sentences, context):
+            for text in texts:
                 spoiled = rule(text)
                 if spoiled and changed[name][spoiled[0]] < most:
                     changed[name][spoiled[0]] += 1
@@ -70,9 +71,8 @@ def minimal_pairs(
     return tuple(pair for pairs in found.values() for pair in pairs)
 
 
-def _passages(documents: Iterable[Document]) -> Iterator[list[str]]:
-    """Sentences that follow each other, of English documents and of the English side
-    of bilingual ones; the lines of a lesson do not follow from each other."""
+def _sentences(documents: Iterable[Document]) -> Iterator[list[str]]:
+    """By document, or by English side of a line of a bilingual one."""
     for document in documents:
         if document.genre == "bilingual":
             lines = document.text.splitlines()[1:]
@@ -91,12 +91,8 @@ def sentences_of(text: str) -> list[str]:
     return [s for s in _SENTENCE_END.split(body) if s.count('"') % 2 == 0]
 
 
-def _texts(sentences: list[str], context: int) -> Iterator[str]:
-    """Single sentences, or each with the `context` sentences before it."""
-    for end in range(context, len(sentences)):
-        text = " ".join(sentences[end - context : end + 1])
-        if len(text.split()) <= 30 and text.endswith((".", "?", "!")):
-            yield text
+def _is_whole(text: str) -> bool:
+    return len(text.split()) <= 30 and text.endswith((".", "?", "!"))
 
 
 @cache
@@ -127,20 +123,20 @@ def _one_of(options) -> str:
     return "|".join(sorted(map(re.escape, options), key=len, reverse=True))
 
 
-def _replace(text: str, match: re.Match, group: int, new: str) -> str:
-    return text[: match.start(group)] + new + text[match.end(group) :]
+def _replace(text: str, match: re.Match, new: str) -> str:
+    """The text with something else in the place of the first group."""
+    return text[: match.start(1)] + new + text[match.end(1) :]
 
 
-def _swap_rule(pattern: str, table: dict[str, str], group: int = 1) -> Rule:
+def _swap_rule(pattern: str, table: dict[str, str]) -> Rule:
     """Exchanges what the group matches for its entry in the table."""
     compiled = re.compile(pattern)
 
     def rule(text: str) -> Spoiled:
         match = compiled.search(text)
-        if not match or match[group] not in table:
+        if not match or match[1] not in table:
             return None
-        old = match[group]
-        return match[0], _replace(text, match, group, table[old])
+        return match[0], _replace(text, match, table[match[1]])
 
     return rule
 
@@ -154,50 +150,14 @@ def _a_or_an(text: str) -> Spoiled:
     if not match:
         return None
     other = "a" if match[1] == "an" else "an"
-    return match[0], _replace(text, match, 1, other)
-
-
-def _agreement() -> Rule:
-    verbs = words().plural_verb_of
-    return _swap_rule(rf"(?:^|\. |, )(?:{_people()}) ({_one_of(verbs)})\b", verbs)
-
-
-def _tense() -> Rule:
-    start = r"^(?:Last|One|On) [^,:\"]*?"
-    return _swap_rule(
-        rf"{start}(?<! and )\b(?:{_people()}) ({_one_of(words().present_of)})\b",
-        words().present_of,
-    )
-
-
-def _infinitive() -> Rule:
-    base = words().past_of
-    before = "wanted|began|had|promised|promises|is|was|want|wants|need|needs"
-    return _swap_rule(rf"\b(?:{before}) to ({_one_of(base)})\b", base)
-
-
-def _modal() -> Rule:
-    base = words().past_of
-    modals = "could|can|would|must|shall|should|may|might|will|cannot"
-    return _swap_rule(rf"\b(?:{modals}) ({_one_of(base)})\b", base)
-
-
-def _bare_after_not() -> Rule:
-    base = words().past_of
-    return _swap_rule(rf"\b(?:did|does|do) not ({_one_of(base)})\b", base)
+    return match[0], _replace(text, match, other)
 
 
 def _negation_order(text: str) -> Spoiled:
     match = re.search(r"\b(did not|does not|do not|is not|was not)\b (\w+)", text)
     if not match:
         return None
-    return match[0], _replace(text, match, 1, " ".join(match[1].split()[::-1]))
-
-
-def _comparative() -> Rule:
-    return _swap_rule(
-        rf"\b({_one_of(words().positive_of)}) than\b", words().positive_of
-    )
+    return match[0], _replace(text, match, " ".join(match[1].split()[::-1]))
 
 
 def _singular(plural: str) -> str:
@@ -219,7 +179,7 @@ def _plural_after_number(text: str) -> Spoiled:
     match = _number_pattern().search(text)
     if not match or match[1] == "this":
         return None
-    return match[1], _replace(text, match, 1, _singular(match[1]))
+    return match[1], _replace(text, match, _singular(match[1]))
 
 
 @cache
@@ -234,7 +194,7 @@ def _adjective_order(text: str) -> Spoiled:
     match = _thing_pattern().search(text)
     if not match:
         return None
-    return match[1], _replace(text, match, 1, f"{match[3]} {match[2]}")
+    return match[1], _replace(text, match, f"{match[3]} {match[2]}")
 
 
 @cache
@@ -248,13 +208,7 @@ def _number_of_the_noun(text: str) -> Spoiled:
     match = _single_thing_pattern().search(text)
     if not match or text[match.end() :][:2].strip().isalpha():
         return None
-    return match[1], _replace(text, match, 1, f"{match[1]}s")
-
-
-def _preposition() -> Rule:
-    turned = {f"{word} the": f"the {word}" for word in ("at", "to")}
-    places = _one_of(world.load().places)
-    return _swap_rule(rf"\b((?:at|to) the) (?:{places})\b", turned)
+    return match[1], _replace(text, match, f"{match[1]}s")
 
 
 _OTHER_PRONOUN = {"he": "she", "she": "he"}
@@ -293,32 +247,12 @@ def _gender(pattern: str, table: dict[str, str]) -> Rule:
     return rule
 
 
-def _pronoun_gender() -> Rule:
-    return _gender(r"(?<!^)\b(he|she)\b \w+", _OTHER_PRONOUN)
-
-
-def _possessive_gender() -> Rule:
-    no_noun = "as|to|for|and|in|on|at|with|by|from|so|that|when|how|what|a|the"
-    own = rf"(?:his|her)(?= (?!(?:{no_noun})\b)[a-z])"
-    pattern = rf"\b(himself|herself|{own})\b\W\w*"
-    return _gender(pattern, _OTHER_POSSESSIVE)
-
-
 @cache
 def _roles_pattern() -> re.Pattern:
     people = world.load().people.values()
     roles = {p.species for p in people} | {p.trade for p in people}
     others = "mother|father|aunt|uncle|sister|brother|girl|boy|woman|man|who"
     return re.compile(rf"\b(?:{_one_of(roles)}|{others}|grandmother|mayor)\b")
-
-
-_CASE = {"he": "him", "she": "her", "they": "them", "we": "us", "I": "me"}
-
-
-def _case() -> Rule:
-    """After a comma or a conjunction, so that no capital is lost."""
-    pronouns = _one_of(_CASE)
-    return _swap_rule(rf"(?:, |and |that |as |when )({pronouns}) [a-z]+", _CASE)
 
 
 def _question_order(text: str) -> Spoiled:
@@ -340,28 +274,56 @@ def _question_pattern() -> re.Pattern:
 
 def _relative(text: str) -> Spoiled:
     match = re.search(rf"\b(?:{_people()})(?:, (?:the|a|an) [a-z ]+)?, (who) ", text)
-    return match and (match[0], _replace(text, match, 1, "which"))
+    return match and (match[0], _replace(text, match, "which"))
+
+
+_CASE = {"he": "him", "she": "her", "they": "them", "we": "us", "I": "me"}
+_MODALS = "could|can|would|must|shall|should|may|might|will|cannot"
+_BEFORE_TO = "wanted|began|had|promised|promises|is|was|want|wants|need|needs"
+_TIME = r"^(?:Last|One|On) [^,:\"]*?(?<! and )"
+_NO_NOUN = "as|to|for|and|in|on|at|with|by|from|so|that|when|how|what|a|the"
+_OWN = rf"(?:his|her)(?= (?!(?:{_NO_NOUN})\b)[a-z])"
 
 
 @cache
-def _rules() -> dict[str, tuple[Rule, int]]:
-    """Each rule, and how many sentences it needs before the one with the mistake."""
+def _rules() -> dict[str, Rule]:
+    forms, people = words(), _people()
+    past, present, verbs = forms.past_of, forms.present_of, forms.plural_verb_of
+    places = _one_of(world.load().places)
+    turned = {f"{word} the": f"the {word}" for word in ("at", "to")}
     return {
-        "a or an": (_a_or_an, 0),
-        "verb agreement": (_agreement(), 0),
-        "gender of the pronoun": (_pronoun_gender(), 0),
-        "gender of the possessive": (_possessive_gender(), 0),
-        "adjective before noun": (_adjective_order, 0),
-        "noun after a or an": (_number_of_the_noun, 0),
-        "plural after a number": (_plural_after_number, 0),
-        "place of the negation": (_negation_order, 0),
-        "verb after a negation": (_bare_after_not(), 0),
-        "tense after a time word": (_tense(), 0),
-        "infinitive after to": (_infinitive(), 0),
-        "verb after a modal": (_modal(), 0),
-        "comparative before than": (_comparative(), 0),
-        "preposition before the place": (_preposition(), 0),
-        "case of the pronoun": (_case(), 0),
-        "word order of a question": (_question_order, 0),
-        "who or which": (_relative, 0),
+        "a or an": _a_or_an,
+        "verb agreement": _swap_rule(
+            rf"(?:^|\. |, )(?:{people}) ({_one_of(verbs)})\b", verbs
+        ),
+        "gender of the pronoun": _gender(r"(?<!^)\b(he|she)\b \w+", _OTHER_PRONOUN),
+        "gender of the possessive": _gender(
+            rf"\b(himself|herself|{_OWN})\b\W\w*", _OTHER_POSSESSIVE
+        ),
+        "adjective before noun": _adjective_order,
+        "noun after a or an": _number_of_the_noun,
+        "plural after a number": _plural_after_number,
+        "place of the negation": _negation_order,
+        "verb after a negation": _swap_rule(
+            rf"\b(?:did|does|do) not ({_one_of(past)})\b", past
+        ),
+        "tense after a time word": _swap_rule(
+            rf"{_TIME}\b(?:{people}) ({_one_of(present)})\b", present
+        ),
+        "infinitive after to": _swap_rule(
+            rf"\b(?:{_BEFORE_TO}) to ({_one_of(past)})\b", past
+        ),
+        "verb after a modal": _swap_rule(rf"\b(?:{_MODALS}) ({_one_of(past)})\b", past),
+        "comparative before than": _swap_rule(
+            rf"\b({_one_of(forms.positive_of)}) than\b", forms.positive_of
+        ),
+        "preposition before the place": _swap_rule(
+            rf"\b((?:at|to) the) (?:{places})\b", turned
+        ),
+        # After a comma or a conjunction, so that no capital is lost.
+        "case of the pronoun": _swap_rule(
+            rf"(?:, |and |that |as |when )({_one_of(_CASE)}) [a-z]+", _CASE
+        ),
+        "word order of a question": _question_order,
+        "who or which": _relative,
     }

@@ -137,7 +137,7 @@ def _check_roles(draws: tuple[str, ...], page: str, file: str) -> None:
     roles = [role for draw in draws for role in _ROLES_OF.get(draw, (draw,))]
     for role in roles:
         if roles.count(role) > 1:
-            line = world.at_line(file, f'name = "{page}"')
+            line = world.at_name(file, page)
             raise WorldError(
                 f"{line}: page {page}: {role!r} is drawn twice; an event draws "
                 f"{', '.join(plotlines.ROLES)} itself"
@@ -150,7 +150,7 @@ def _check_told(draws: tuple[str, ...], told: list, page: str, file: str) -> Non
     for draw in draws:
         for slot in _TOLD_OF_EVENTS if draw == EVENT else (draw,):
             if not any(plotlines.tells(frame, slot) for frame in told):
-                line = world.at_line(file, f'name = "{page}"')
+                line = world.at_name(file, page)
                 raise WorldError(
                     f"{line}: page {page}: {{{slot}}} is drawn but may never be "
                     "told; use it in every frame of one block"

@@ -105,6 +105,8 @@ _WITH_THE = ("place", "place.near", "thing.kept", "who.home", "friend.home")
 
 def _class_of(slot: str) -> str:
     """What kind of phrase fills a slot: "name" for {who}, {friend.kin} and so on."""
+    if slot.endswith(".name"):
+        return "place"
     role, _, part = slot.partition(".")
     if part == "use":
         return "use" if role == "thing" else "visit"
@@ -119,15 +121,14 @@ def _spelled(slot: str):
         return "a ", Slot("thing")
     if slot == "thing.made":
         return "a ", Slot("thing.material"), " ", Slot("thing")
-    if slot == "place":
-        return "the ", Slot("place.name")
-    if slot in ("place.near", "thing.kept", "who.home", "friend.home"):
+    if slot in _WITH_THE:
         return "the ", Slot(f"{slot}.name")
-    if ".a_" in slot:
-        return "a ", Slot(slot.replace(".a_", "."))
-    if slot == "a_weather":
-        return "a ", Slot("weather")
+    if ".a_" in slot or slot == "a_weather":
+        return "a ", Slot(slot.replace("a_", ""))
     return None
+
+
+_TASTES = ("like", "wish", "habit", "fear")
 
 
 @cache
@@ -140,9 +141,7 @@ def _lexicon() -> Lexicon:
         list(table.values())
         for table in (village.people, village.places, village.things)
     )
-    for name in ("name", "species", "epithet", "trade", "like", "wish", "habit"):
-        lexicon.add(name, [getattr(person, name) for person in people])
-    for name in ("fear", "bond"):
+    for name in ("name", "species", "epithet", "trade", "bond", *_TASTES):
         lexicon.add(name, [getattr(person, name) for person in people])
     for case in ("he", "him", "his"):
         lexicon.add(case, [person.pronoun(case) for person in people])
@@ -174,16 +173,12 @@ def _texts(options: tuple) -> tuple[str, ...]:
 @cache
 def grammar() -> Automaton:
     """Every sentence that a story can hold; built once."""
-    automaton = Automaton(_lexicon(), tokenize, _class_of_named, _spelled)
+    automaton = Automaton(_lexicon(), tokenize, _class_of, _spelled)
     for kind, plot, beat, group, listed in _all_frames():
         for number, frame in enumerate(listed):
             automaton.add(frame, Meaning(kind, plot, beat, group, number))
     automaton.close()
     return automaton
-
-
-def _class_of_named(slot: str) -> str:
-    return "place" if slot.endswith(".name") else _class_of(slot)
 
 
 def _all_frames():
@@ -216,8 +211,8 @@ def capitalised() -> frozenset[str]:
     village = world.load()
     words = {"I", *village.people, *calendar().days}
     for person in village.people.values():
-        for fact in (person.like, person.wish, person.habit, person.fear):
-            words.update(re.findall(r"\b[A-Z]\w*", fact))
+        for taste in _TASTES:
+            words.update(re.findall(r"\b[A-Z]\w*", getattr(person, taste)))
     for *_, listed in _all_frames():
         for frame in listed:
             words.update(re.findall(r"(?<= )[A-Z]\w*", _literals(frame)))
@@ -295,31 +290,22 @@ def plot_asked(prompt: str) -> str:
 def _expected(subject: Subject) -> dict[str, frozenset[str]]:
     """The texts that are right in each slot of a story about the subject."""
     right = {"other": _names_but(subject.who, subject.friend)}
-    for role in ("who", "friend"):
+    for role in ("who", "friend", "thing", "place"):
         if name := getattr(subject, role):
-            right |= _right_of_person(name, role)
-    if subject.thing:
-        right |= _right_of_thing(subject.thing)
-    if subject.place:
-        right |= _right_of_place(subject.place)
+            right |= _right_of(role, name)
     if subject.day and subject.time and subject.weather:
         right |= _right_of_time(subject.day, subject.time, subject.weather)
     return right
 
 
 @cache
-def _right_of_person(name: str, role: str) -> dict[str, frozenset[str]]:
-    return _right_texts(world.person_slots(world.load().people[name], role))
-
-
-@cache
-def _right_of_thing(name: str) -> dict[str, frozenset[str]]:
-    return _right_texts(world.thing_slots(world.load().things[name]))
-
-
-@cache
-def _right_of_place(name: str) -> dict[str, frozenset[str]]:
-    return _right_texts(world.place_slots(world.load().places[name]))
+def _right_of(role: str, name: str) -> dict[str, frozenset[str]]:
+    village = world.load()
+    if role == "thing":
+        return _right_texts(world.thing_slots(village.things[name]))
+    if role == "place":
+        return _right_texts(world.place_slots(village.places[name]))
+    return _right_texts(world.person_slots(village.people[name], role))
 
 
 @cache

@@ -213,7 +213,7 @@ class _Reader:
         try:
             simulation.happen(schema, roles, State())
         except simulation.Refused as refusal:
-            place = world.at_line(self.file, f'name = "{refusal.step}"')
+            place = world.at_name(self.file, refusal.step)
             raise WorldError(f"{place}: {refusal}") from None
 
     def _check_that_nothing_is_added_twice(self, entries: list[dict]) -> None:

@@ -62,8 +62,8 @@ def _read_intent(entry: dict, wordings: dict, slots: dict[str, str]) -> Intent:
     own = _texts(block, {}, f"{where}, questions")
     if len(own) != OWN_QUESTIONS:
         raise world.WorldError(
-            f"{_at(name)}: {where}: expected {OWN_QUESTIONS} questions, the last of "
-            f"them for tests, found {len(own)}"
+            f"{world.at_name(FILE, name)}: {where}: expected {OWN_QUESTIONS} "
+            f"questions, the last of them for tests, found {len(own)}"
         )
     lists = [own]
     for key, frames in wordings.items():
@@ -79,10 +79,6 @@ def _read_intent(entry: dict, wordings: dict, slots: dict[str, str]) -> Intent:
         own_questions=own,
         answers=_texts(answers, slots, f"{where}, answers"),
     )
-
-
-def _at(name: str) -> str:
-    return world.at_line(FILE, f'name = "{name}"')
 
 
 def _texts(block: str, slots: dict[str, str], where: str) -> tuple[str, ...]:
@@ -116,9 +112,10 @@ def _check_answer(intent: Intent, answer: str, known: frozenset[str]) -> None:
     foreign = [fact for fact in known - set(intent.facts) if fact in answer]
     if missing or foreign:
         raise world.WorldError(
-            f"{_at(intent.name)}: intent {intent.name}: the answer {answer!r} lacks "
-            f"the facts {missing} and has facts of other intents {sorted(foreign)}; an "
-            "answer holds all facts of its own intent and no other's"
+            f"{world.at_name(FILE, intent.name)}: intent {intent.name}: the answer "
+            f"{answer!r} lacks the facts {missing} and has facts of other intents "
+            f"{sorted(foreign)}; an answer holds all facts of its own intent and no "
+            "other's"
         )
 
 

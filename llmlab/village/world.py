@@ -126,17 +126,19 @@ def at_line(file: str, text: str) -> str:
     return file
 
 
-def _at_entry(file: str, entry: dict) -> str:
-    return at_line(file, f'name = "{entry.get("name", "")}"')
+def at_name(file: str, name: str) -> str:
+    """Where the entry of that name stands."""
+    return at_line(file, f'name = "{name}"')
 
 
 def field(entry: dict, name: str, kind: type, file: str, where: str) -> Any:
     """A required field of an entry, of the right type and not empty."""
     value = entry.get(name)
     if not isinstance(value, kind) or value in ("", [], {}):
+        place = at_name(file, entry.get("name", ""))
         raise WorldError(
-            f"{_at_entry(file, entry)}: {where}: expected {name!r} to be a "
-            f"{kind.__name__} that is not empty, found {value!r}"
+            f"{place}: {where}: expected {name!r} to be a {kind.__name__} that is not "
+            f"empty, found {value!r}"
         )
     return value
 
@@ -260,15 +262,11 @@ def _check_bond(person: Person, people: dict[str, Person], file: str) -> None:
         or person.bond in _BONDS_OF_ONE_GENDER[other_gender]
     ):
         raise WorldError(
-            f"{at_line(file, _name_line(person))}: {person.name} says that {kin.name} "
+            f"{at_name(file, person.name)}: {person.name} says that {kin.name} "
             f"({kin.gender}) is the {person.bond}, but {kin.name} says that {kin.kin} "
             f"is the {kin.bond}; expected {kin.name} to say that {person.name} is the "
             f"{' or '.join(returned)}"
         )
-
-
-def _name_line(entry) -> str:
-    return f'name = "{entry.name}"'
 
 
 def _load_things(
@@ -292,8 +290,7 @@ def _load_things(
 def _add(table: dict, entry, file: str) -> None:
     if entry.name in table:
         raise WorldError(
-            f"{at_line(file, _name_line(entry))}: {entry.name}: occurs twice; "
-            "delete one"
+            f"{at_name(file, entry.name)}: {entry.name}: occurs twice; delete one"
         )
     table[entry.name] = entry
 
