@@ -172,6 +172,26 @@ def test_git_treats_files_alike_on_every_system(path, attributes):
     assert dict(zip(fields[1::3], fields[2::3], strict=True)) == attributes
 
 
+def test_a_clone_has_the_same_bytes_where_git_is_told_to_change_line_ends(tmp_path):
+    need_git()
+
+    def git(*words):
+        settings = ("-c", "core.autocrlf=true", "-c", "core.safecrlf=false")
+        subprocess.run(["git", *settings, *words], cwd=tmp_path, check=True)
+
+    git("init", "--quiet")
+    names = (".gitattributes", "tasks.py", "data/checkpoints/manifest.json")
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    git("add", *names)
+    for name in names[1:]:
+        (tmp_path / name).unlink()
+    git("checkout", "--quiet", ".")
+    for name in names:
+        assert b"\r" not in (tmp_path / name).read_bytes()
+
+
 # The library
 
 
