@@ -1,6 +1,7 @@
 """The set-up files agree, and the library keeps to the house rules."""
 
 import ast
+import functools
 import hashlib
 import importlib.metadata
 import itertools
@@ -195,6 +196,7 @@ def test_a_clone_has_the_same_bytes_where_git_is_told_to_change_line_ends(tmp_pa
 # The library
 
 
+@functools.cache
 def imported_modules(path):
     """Every module that a file imports, at its top or inside a function."""
     found = set()

@@ -20,7 +20,7 @@ for module in pkgutil.walk_packages(llmlab.__path__, "llmlab."):
 strangers = {"authoring", "benchmarks", "exercises"} & sys.modules.keys()
 assert not strangers, f"the library needs {strangers} of the clone"
 assert function_words()
-assert main(["data", "a village", "--documents=60"]) == 0
+assert main(["data", "a village", "--documents=30"]) == 0
 assert main(["train", "--text=a village", "--steps=2", "--vocab=300"]) == 0
 main(["doctor"])
 """
