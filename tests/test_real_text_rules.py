@@ -22,10 +22,10 @@ from llmlab.real_text import (
     strip_html,
 )
 from llmlab.real_text.cleaning import garbled, mend
-from llmlab.real_text.sources import strip_book_frame
 from llmlab.real_text.language import function_words, load_function_words
 from llmlab.real_text.quality import Measured, QualityRule, drop_notices
 from llmlab.real_text.sifting import Rule
+from llmlab.real_text.sources import strip_book_frame
 
 PROSE = (
     "The keeper of the lighthouse counted the boats that came home before the storm. "
