@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import save, save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -216,18 +216,18 @@ def save_run_state(
     tensors = {}
     for name, module in modules.items():
         for key, value in module.state_dict().items():
-            tensors[f"module/{name}/{key}"] = value.detach().cpu().clone()
+            tensors[f"module/{name}/{key}"] = value.detach().cpu().contiguous()
     for name, optimizer in optimizers.items():
         for index, state in optimizer.state_dict()["state"].items():
             for key, value in state.items():
-                tensors[f"optimizer/{name}/{index}/{key}"] = (
-                    torch.as_tensor(value).detach().cpu().clone()
-                )
+                value = torch.as_tensor(value).detach().cpu()
+                tensors[f"optimizer/{name}/{index}/{key}"] = value.contiguous()
     metadata = {
         "identity": json.dumps(identity, sort_keys=True),
         "history": json.dumps(history),
     }
-    write_atomically(path, save(tensors, metadata))
+    # Straight from where they lie: a large run has no room for a second copy.
+    write_atomically(path, lambda name: save_file(tensors, name, metadata))
 
 
 def run_history(path: Path | str) -> list[dict]:

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -14,11 +15,13 @@ def bytes_of_repository(path: Path) -> bytes:
     return data if b"\0" in data[:8000] else data.replace(b"\r\n", b"\n")
 
 
-def write_atomically(path: Path | str, data: bytes) -> None:
+def write_atomically(path: Path | str, data: bytes | Callable[[str], None]) -> None:
     """Write a file wholly or not at all.
 
     The bytes go to a temporary name in the same folder, are forced to the disk, and
     only then take the file's name, which the operating system does in one step.
+
+    data : the bytes, or a function that writes them to the file of a given name.
 
     Raises
     ------
@@ -31,7 +34,7 @@ def write_atomically(path: Path | str, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            data(temporary) if callable(data) else file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)  # mkstemp lets only the owner read

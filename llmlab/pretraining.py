@@ -4,7 +4,7 @@ Two objectives for the same model class and the same text: guess the *next* toke
 what came before (causal), or guess *hidden* tokens from both sides (masked).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -120,6 +120,7 @@ def pretraining_step(
     mask_share: float = 0.15,
     precision: str = "float32",
     schedule: Callable[[int, int], float] = warmup_stable_decay,
+    parts: int = 1,
 ) -> Callable[[int, torch.Generator], Metrics]:
     """The update that `training.train` repeats; masked or causal, as the model is.
 
@@ -131,6 +132,7 @@ def pretraining_step(
     seed : of the order of the documents.
     mask_share : of a masked model, the share of tokens to hide.
     precision : of matrix products; see `training.mixed_precision`.
+    parts : as in `prediction_step`.
     schedule : multiplier of the learning rate, from an update's index and `steps`.
     """
     batches = epochs(sequences, steps, tokens_per_batch, seed)
@@ -152,6 +154,7 @@ def pretraining_step(
         steps=steps,
         precision=precision,
         schedule=schedule,
+        parts=parts,
     )
 
 
@@ -163,17 +166,28 @@ def prediction_step(
     steps: int,
     precision: str = "float32",
     schedule: Callable[[int, int], float] = warmup_stable_decay,
+    parts: int = 1,
 ) -> Callable[[int, torch.Generator], Metrics]:
     """The update of every training on text: a batch, its loss, and `loss_step`.
 
     batch_of : the batch of a step, from its index and dice; the same in all processes.
+    parts : a batch is led through the model in so many pieces, one after another, for
+        less memory; the update is the same but for rounding.
     """
 
-    def loss_of(index: int, generator: torch.Generator) -> tuple[Tensor, int, Metrics]:
+    def losses(batch: Batch) -> Iterator[Tensor]:
+        whole = max(1, batch.number_of_targets())
+        everything = torch.arange(len(batch.tokens))
+        for rows in everything.tensor_split(min(parts, len(everything))):
+            part = batch.rows(rows) if parts > 1 else batch
+            with mixed_precision(precision, model.device):
+                loss = prediction_loss(model, part)
+            yield loss * (part.number_of_targets() / whole)
+
+    def loss_of(index: int, generator: torch.Generator):
         batch = own_rows(batch_of(index, generator))
-        with mixed_precision(precision, model.device):
-            loss = prediction_loss(model, batch)
-        return loss, batch.number_of_targets(), {"tokens": batch.number_of_tokens()}
+        tokens = {"tokens": batch.number_of_tokens()}
+        return losses(batch), batch.number_of_targets(), tokens
 
     return loss_step(model, optimizers, loss_of, steps=steps, schedule=schedule)
 

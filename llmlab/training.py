@@ -16,7 +16,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -225,7 +225,9 @@ def set_learning_rate(optimizers: Iterable[Optimizer], multiplier: float) -> Non
 def loss_step(
     model: nn.Module,
     optimizers: dict[str, Optimizer],
-    loss_of: Callable[[int, torch.Generator], tuple[Tensor, int, Metrics]],
+    loss_of: Callable[
+        [int, torch.Generator], tuple[Tensor | Iterable[Tensor], int, Metrics]
+    ],
     *,
     steps: int,
     schedule: Callable[[int, int], float] = warmup_stable_decay,
@@ -235,21 +237,28 @@ def loss_step(
 
     Parameters
     ----------
-    loss_of : takes a step's index and dice. Gives the mean loss over some things, how
-        many they are (in this process, see `processes`), and more numbers worth
-        keeping: means over the same things, and `tokens`.
+    loss_of : takes a step's index and dice. Gives the mean loss over some things, or
+        the terms that it is the sum of, one after another; how many the things are (in
+        this process, see `processes`), and more numbers worth keeping: means over the
+        same things, and `tokens`.
     steps : updates in all.
     schedule : multiplier of the learning rate, from an update's index and `steps`.
     """
 
     def step(index: int, generator: torch.Generator) -> Metrics:
         set_learning_rate(optimizers.values(), schedule(index, steps))
-        loss, count, metrics = loss_of(index, generator)
-        weight = processes.weight(count)
-        norm = apply_gradients(
-            [loss * weight] if weight else [], model, optimizers.values(), clip=clip
-        )
-        metrics = processes.mean({"loss": loss.item()} | metrics, count)
+        losses, count, metrics = loss_of(index, generator)
+        weight, mean = processes.weight(count), 0.0
+
+        def terms() -> Iterator[Tensor]:
+            nonlocal mean
+            for loss in [losses] if torch.is_tensor(losses) else losses:
+                mean += loss.item()
+                if weight:
+                    yield loss * weight
+
+        norm = apply_gradients(terms(), model, optimizers.values(), clip=clip)
+        metrics = processes.mean({"loss": mean} | metrics, count)
         return metrics | {"gradient_norm": norm}
 
     return step

@@ -4,7 +4,7 @@ import torch
 from llmlab import pretraining
 from llmlab.batching import IGNORE, length_batches, next_token_batch
 from llmlab.gpt import GPT, GPTConfig
-from llmlab.optimisers import muon_and_adamw
+from llmlab.optimisers import adamw, muon_and_adamw
 from llmlab.pretraining import (
     cross_entropy,
     encode_documents,
@@ -178,3 +178,28 @@ def test_each_pass_through_the_text_has_an_order_of_its_own():
     pass_ = len(length_batches([3] * 50, 30, torch.Generator()))
     batches = epochs(sequences, steps=20, tokens_per_batch=30, seed=0)
     assert batches[:pass_] != batches[pass_ : 2 * pass_]
+
+
+def test_a_batch_in_parts_makes_the_same_update():
+    texts = ["the boat came home", "no boat", "a storm came up and the boat did not"]
+    tokenizer = Tokenizer.train(texts * 3, 300)
+    sequences = encode_documents(tokenizer, texts)
+    weights = []
+    for parts in (1, 2, 5):
+        model = GPT(GPTConfig(vocab_size=300, layers=1, heads=2, width=16)).double()
+        step = pretraining_step(
+            model,
+            sequences,
+            tokenizer,
+            {"sgd": adamw(model, 0.1)["adamw"]},
+            steps=2,
+            tokens_per_batch=100,
+            seed=0,
+            parts=parts,
+        )
+        metrics = step(0, step_generator(0, 0))
+        weights.append([metrics["loss"], *(p.clone() for p in model.parameters())])
+    for other in weights[1:]:
+        assert other[0] == pytest.approx(weights[0][0], rel=1e-9)
+        for ours, theirs in zip(weights[0][1:], other[1:], strict=True):
+            torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=0)

@@ -47,7 +47,7 @@ def split_validation(
             "at least two are needed, one to train on and one to hold out. Give more "
             f"than {LONGEST_PASSAGE:,} characters of text, or several files"
         )
-    places = [_place_between_zero_and_one(passage) for passage in passages]
+    places = [place_between_zero_and_one(passage) for passage in passages]
     ranked = sorted(range(len(passages)), key=places.__getitem__)
     below = sum(place < share for place in places)
     held_out = set(ranked[: min(max(below, 1), len(ranked) - 1)])
@@ -56,7 +56,8 @@ def split_validation(
     return training, validation
 
 
-def _place_between_zero_and_one(passage: Passage) -> float:
+def place_between_zero_and_one(passage: Passage) -> float:
+    """A number that a passage's text decides: below the share, it is held out."""
     digest = hashlib.sha256(passage.text.encode()).digest()
     return int.from_bytes(digest[:7]) / 2**56
 

@@ -235,12 +235,12 @@ def folder_of_text(
         names every such file.
     """
     path = Path(path).expanduser()
-    files, others = _text_files(path)
+    files, others = text_files(path)
     sources, faults = [], []
     for file in files:
         name = file.relative_to(path).as_posix() if path.is_dir() else file.name
         try:
-            sources.append(_read_file(name, file))
+            sources.append(read_file(name, file))
         except ValueError as error:
             faults.append(f"{name}: {error}")
     if faults and not skip_unreadable:
@@ -259,7 +259,7 @@ def folder_of_text(
     return sources, [*faults, *others]
 
 
-def _text_files(path: Path) -> tuple[list[Path], list[str]]:
+def text_files(path: Path) -> tuple[list[Path], list[str]]:
     """The files that can be read; and what is said of the others, if there are any."""
     if not path.exists():
         raise FileNotFoundError(
@@ -289,12 +289,19 @@ def _text_files(path: Path) -> tuple[list[Path], list[str]]:
     return found, [f"files of other kinds: {counted}"] * bool(kinds)
 
 
-def _read_file(name: str, path: Path) -> Source:
+def read_file(name: str, path: Path) -> Source:
+    """The text of one file; raises ValueError with what is wrong, but not its name."""
     try:
         content = path.read_bytes()
-        text = content.decode("utf-8-sig")
     except OSError as error:
         raise ValueError(f"it cannot be read ({error.strerror})") from error
+    return extract(name, content, path.suffix.lower())
+
+
+def extract(name: str, content: bytes, suffix: str) -> Source:
+    """The text of a file with this content, whose name ends in this."""
+    try:
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(
             f"it is not UTF-8 (byte {content[error.start]:#04x} at position "
@@ -303,7 +310,7 @@ def _read_file(name: str, path: Path) -> Source:
     if "\0" in text:
         raise ValueError("it holds zero bytes, so it is binary or UTF-16, not UTF-8")
     text = text.replace("\r\n", "\n")  # a line end of Windows is no untidiness
-    source = _extracted(name, text, EXTRACTORS[path.suffix.lower()])
+    source = _extracted(name, text, EXTRACTORS[suffix])
     if not source.text.strip():
         raise ValueError("it is empty" if not text.strip() else "it holds no words")
     return source
