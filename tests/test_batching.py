@@ -64,6 +64,17 @@ def test_what_does_not_fit_a_row_is_named():
         pack([3, 70], 64)
 
 
+@pytest.mark.parametrize(("capacity", "sizes"), [(20, [4]), (19, [3, 1]), (5, [1] * 4)])
+def test_a_batch_is_filled_to_the_last_position_and_not_beyond(capacity, sizes):
+    batches = length_batches([5] * 4, capacity, torch.Generator())
+    assert sorted(map(len, batches), reverse=True) == sizes
+
+
+def test_a_row_is_filled_to_the_last_position_and_not_beyond():
+    assert sorted(map(len, pack([4, 6, 10], 10))) == [1, 2]
+    assert sorted(map(len, pack([4, 7, 10], 10))) == [1, 1, 1]
+
+
 def test_length_batches_use_every_sequence_once_and_little_padding():
     generator = torch.Generator().manual_seed(0)
     lengths = torch.randint(20, 120, (3000,), generator=generator).tolist()

@@ -8,13 +8,17 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 import llmlab.files
 from llmlab.checkpoints import (
     Card,
     load_checkpoint,
+    load_run_state,
     read_card,
+    run_history,
     save_checkpoint,
+    save_run_state,
     weights_hash,
 )
 from llmlab.files import write_atomically
@@ -147,6 +151,39 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("a file where a folder should be")
     with pytest.raises(OSError, match="choose a folder that can be written"):
         write_atomically(tmp_path / "file" / "model", b"weights")
+
+
+def test_a_state_of_another_shape_is_refused_and_nothing_is_changed(tmp_path):
+    path = tmp_path / "state"
+    small, large = nn.Linear(2, 2), nn.Linear(3, 2)
+    save_run_state(path, {"first": small, "second": small}, {}, {}, [])
+    target = nn.Linear(2, 2)
+    before = target.weight.detach().clone()
+    with pytest.raises(ValueError, match="holds 'second' in another shape"):
+        load_run_state(path, {"first": target, "second": large}, {}, {})
+    assert torch.equal(target.weight, before)
+
+
+def test_a_state_brings_back_modules_optimisers_and_history_to_the_bit(tmp_path):
+    def new():
+        module = nn.Linear(3, 2)
+        return module, torch.optim.AdamW(module.parameters(), fused=True)
+
+    def learn(module, optimizer):
+        optimizer.zero_grad()
+        module(torch.ones(1, 3)).square().sum().backward()
+        optimizer.step()
+
+    (module, optimizer), (again, other) = new(), new()
+    learn(module, optimizer)
+    path, history = tmp_path / "state", [{"step": 0, "loss": 0.1 + 0.2}]
+    save_run_state(path, {"m": module}, {"o": optimizer}, {"seed": 1}, history)
+    assert load_run_state(path, {"m": again}, {"o": other}, {"seed": 1}) == history
+    learn(module, optimizer)
+    learn(again, other)
+    for kept, found in zip(module.parameters(), again.parameters(), strict=True):
+        assert torch.equal(kept, found)
+    assert run_history(path) == history and run_history(tmp_path / "none") == []
 
 
 @pytest.mark.skipif(

@@ -237,6 +237,17 @@ def test_text_longer_than_the_context_is_refused(model):
         model(random_tokens(1, 25), segment_ids=segment_ids)
 
 
+def test_text_may_fill_the_context_to_the_last_position(model):
+    assert model(torch.ones(1, 24, dtype=torch.int64)).shape == (1, 24, 50)
+
+
+@pytest.mark.parametrize("token", [-1, 50])
+def test_a_token_of_another_tokenizer_is_named(model, token):
+    model(torch.tensor([[0, 49]]))
+    with pytest.raises(ValueError, match=f"no token {token} in a vocabulary of 50"):
+        model(torch.tensor([[0, token]]))
+
+
 def test_a_packed_row_may_be_longer_than_the_context(model):
     batch = packed_batch([random_tokens(20).tolist()] * 2, [[0, 1]])
     logits = model(batch.tokens, segment_ids=batch.segment_ids)

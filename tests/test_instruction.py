@@ -1,7 +1,10 @@
+import math
+
 import pytest
 import torch
 
-from llmlab.batching import IGNORE, next_token_batch
+from llmlab import pretraining
+from llmlab.batching import IGNORE, next_token_batch, pack
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.instruction import (
     answer,
@@ -11,7 +14,7 @@ from llmlab.instruction import (
     render_prompt,
 )
 from llmlab.optimisers import muon_and_adamw
-from llmlab.pretraining import cross_entropy
+from llmlab.pretraining import cross_entropy, prediction_loss
 from llmlab.tokenizer import Tokenizer
 from llmlab.training import train
 
@@ -115,6 +118,41 @@ def test_no_examples_are_an_error_and_no_endless_loop():
 def test_a_text_where_a_list_of_texts_belongs_is_named(tokenizer):
     with pytest.raises(ValueError, match=r"'When\?' is one text; put it in brackets"):
         answer(GPT(CONFIG), tokenizer, "When?")
+
+
+def test_a_run_packs_as_it_was_asked_to_and_repeats_all_before_any_again(
+    tokenizer, monkeypatch
+):
+    examples = [render_example(tokenizer, "ab" * n, f"{n}") for n in range(1, 13)]
+    model, batches = GPT(CONFIG), []
+
+    def loss_of(model, batch):
+        batches.append(batch)
+        return prediction_loss(model, batch)
+
+    monkeypatch.setattr(pretraining, "prediction_loss", loss_of)
+    for seed in (0, 0, 1):
+        step = instruction_step(
+            model,
+            examples,
+            muon_and_adamw(model),
+            steps=8,
+            row_length=30,
+            rows_per_batch=2,
+            seed=seed,
+        )
+        for index in range(8):
+            step(index, torch.Generator())
+    runs = batches[:8], batches[8:16], batches[16:]
+    for batch in batches:
+        assert batch.tokens.shape[0] <= 2 and batch.tokens.shape[1] <= 30
+    assert max(batch.tokens.shape[1] for batch in batches) > 25
+    learned = [[b.targets[b.target_mask].tolist() for b in run] for run in runs]
+    assert learned[0] == learned[1] != learned[2]
+    rows = pack([len(ids) - 1 for ids, _ in examples], 30)
+    once = sum(learned[0][: math.ceil(len(rows) / 2)], [])
+    wanted = [torch.tensor(ids)[torch.tensor(mask)].tolist() for ids, mask in examples]
+    assert sorted(once) == sorted(sum(wanted, []))
 
 
 def test_a_model_learns_to_answer_and_to_stop(tokenizer):

@@ -78,6 +78,42 @@ def test_adamw_remembers_the_squares_of_a_hundred_steps_where_tokens_are_rare():
     assert [g["betas"] for g in adamw_of_tables.param_groups] == [(0.9, 0.99)]
 
 
+def test_adamw_takes_every_setting_to_where_the_formula_has_it():
+    beta1, beta2, eps, decay, rate = 0.6, 0.7, 0.3, 0.5, 0.1
+    module = nn.Linear(1, 1, bias=False).double()
+    nn.init.ones_(module.weight)
+    [optimizer] = adamw(
+        module, rate, betas=(beta1, beta2), eps=eps, weight_decay=decay
+    ).values()
+    weight, mean, square = 1.0, 0.0, 0.0
+    for step, gradient in enumerate([0.5, -3.0, 2.0], start=1):
+        module.weight.grad = torch.full_like(module.weight, gradient)
+        optimizer.step()
+        mean = beta1 * mean + (1 - beta1) * gradient
+        square = beta2 * square + (1 - beta2) * gradient**2
+        root = math.sqrt(square / (1 - beta2**step)) + eps
+        weight -= rate * decay * weight + rate * mean / (1 - beta1**step) / root
+    assert module.weight.item() == pytest.approx(weight)
+
+
+def test_only_matrices_decay_each_kind_has_its_rate_and_the_schedule_starts_from_it():
+    optimizers = muon_and_adamw(
+        GPT(CONFIG), matrix_rate=0.02, other_rate=0.01, weight_decay=0.3
+    )
+    (matrices,) = optimizers["muon"].param_groups
+    (others,) = optimizers["adamw"].param_groups
+    assert (matrices["lr"], matrices["initial_lr"]) == (0.02, 0.02)
+    assert (others["lr"], others["initial_lr"]) == (0.01, 0.01)
+    assert (matrices["weight_decay"], others["weight_decay"]) == (0.3, 0.0)
+
+
+def test_muon_decays_by_rate_times_decay():
+    parameter = nn.Parameter(torch.ones(4, 4))
+    parameter.grad = torch.zeros(4, 4)
+    Muon([parameter], lr=0.1, weight_decay=0.5).step()
+    torch.testing.assert_close(parameter.data, torch.full((4, 4), 1 - 0.1 * 0.5))
+
+
 def test_adamw_makes_the_published_first_step():
     module = nn.Linear(2, 1, bias=False)
     module.weight.data.zero_()

@@ -173,6 +173,63 @@ def test_a_run_reads_all_documents_before_any_again():
     assert batches != epochs(sequences, steps=12, tokens_per_batch=200, seed=1)
 
 
+def batches_of(step, steps, monkeypatch):
+    """The batches that a step learns from."""
+    batches = []
+
+    def loss_of(model, batch):
+        batches.append(batch)
+        return prediction_loss(model, batch)
+
+    monkeypatch.setattr(pretraining, "prediction_loss", loss_of)
+    for index in range(steps):
+        step(index, step_generator(0, index))
+    return batches
+
+
+@pytest.mark.parametrize("tokens_per_batch", [100, 200])
+def test_a_run_reads_batches_of_the_size_that_it_was_asked_to(
+    tokenizer, monkeypatch, tokens_per_batch
+):
+    model, texts = GPT(CONFIG), random_sequences(*[20] * 30)
+    step = pretraining_step(
+        model,
+        texts,
+        tokenizer,
+        muon_and_adamw(model),
+        steps=3,
+        tokens_per_batch=tokens_per_batch,
+        seed=0,
+    )
+    for batch in batches_of(step, 3, monkeypatch):
+        assert batch.tokens.shape == (tokens_per_batch // 20, 19)
+
+
+def test_a_run_reads_in_the_order_of_its_seed_and_at_the_rates_of_its_schedule(
+    tokenizer, monkeypatch
+):
+    texts, read = random_sequences(*[20] * 30), []
+    for seed in (5, 6):
+        model = GPT(CONFIG)
+        optimizers = muon_and_adamw(model, other_rate=0.01)
+        step = pretraining_step(
+            model,
+            texts,
+            tokenizer,
+            optimizers,
+            steps=3,
+            tokens_per_batch=100,
+            seed=seed,
+            schedule=lambda index, steps: index / steps,
+        )
+        tokens = [b.tokens[:, 1:].tolist() for b in batches_of(step, 3, monkeypatch)]
+        plan = epochs(texts, 3, 100, seed)
+        assert tokens == [[texts[row][1:-1] for row in rows] for rows in plan]
+        read.append(tokens)
+        assert optimizers["adamw"].param_groups[0]["lr"] == pytest.approx(0.01 * 2 / 3)
+    assert read[0] != read[1]
+
+
 def test_each_pass_through_the_text_has_an_order_of_its_own():
     sequences = random_sequences(*[3] * 50)
     pass_ = len(length_batches([3] * 50, 30, torch.Generator()))

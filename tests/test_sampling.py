@@ -124,6 +124,32 @@ def test_top_p_keeps_the_smallest_set_that_reaches_p():
     assert kept == {0.1: 1, 0.5001: 2, 0.79: 2, 0.81: 3, 0.99: 4, 1.0: 4}
 
 
+def test_settings_at_their_edge():
+    even = torch.zeros(1, 4)
+    kept = {
+        p: torch.isfinite(shape_logits(even, top_p=p)).sum().item() for p in (0.5, 1)
+    }
+    assert kept == {0.5: 2, 1: 4}  # two of them reach one half exactly
+    kept = [
+        torch.isfinite(shape_logits(even, top_k=k)).sum().item() for k in range(1, 7)
+    ]
+    assert kept == [1, 2, 3, 4, 4, 4]
+
+
+def test_only_the_tokens_that_are_named_stop_a_row(model):
+    def drawn(**settings):
+        return generate(
+            model, [[1, 7]] * 50, max_new_tokens=9, generator=seeded(), **settings
+        )
+
+    never, often = drawn(stop_tokens=()), drawn(stop_tokens=(EOS, 7))
+    assert never.mask.all() and not never.finished.any()
+    for row, keep in zip(often.tokens, often.mask, strict=True):
+        said = row[keep].tolist()
+        assert not {EOS, 7} & set(said[:-1])
+    assert often.finished.any() and {EOS, 7} <= set(often.tokens.flatten().tolist())
+
+
 def test_temperature_divides_the_logits():
     logits = torch.tensor([[1.0, 3.0]])
     assert torch.equal(shape_logits(logits, temperature=2.0), logits / 2)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from llmlab import training
+from llmlab import files, training
 from llmlab.batching import next_token_batch
 from llmlab.checkpoints import weights_hash
 from llmlab.gpt import GPT, GPTConfig, attention
@@ -22,6 +22,7 @@ from llmlab.tokenizer import Tokenizer
 from llmlab.training import (
     Interrupted,
     apply_gradients,
+    loss_step,
     mixed_precision,
     set_learning_rate,
     step_generator,
@@ -200,6 +201,143 @@ def test_a_run_that_goes_on_counts_the_seconds_of_earlier_sessions(
     assert [m["seconds"] for m in history] == [10, 20, 30, 40, 50, 60]
 
 
+class Counter(nn.Module):
+    """The smallest thing that a run changes: it takes milliseconds."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("sum", torch.zeros((), dtype=torch.float64))
+
+
+def count(state=None, steps=9, on_step=None, **settings):
+    """A run whose every step adds to the sum what its dice show: (sum, history)."""
+    counter = Counter()
+
+    def step(index, generator):
+        drawn = torch.rand((), generator=generator, dtype=torch.float64)
+        counter.sum.add_(drawn)
+        if on_step is not None:
+            on_step(index)
+        return {"drawn": drawn.item()}
+
+    settings = dict(seed=4, save_every=0) | settings
+    modules = {"counter": counter}
+    history = train(
+        step,
+        steps=steps,
+        modules=modules,
+        optimizers={},
+        state_path=state,
+        **settings,
+    )
+    return counter.sum.item(), [metrics["drawn"] for metrics in history]
+
+
+class Killed(BaseException):
+    """Nothing in the library catches it or cleans up after it."""
+
+
+def kill(index_to_die):
+    def die(index):
+        if index == index_to_die:
+            raise Killed
+
+    return die
+
+
+@pytest.mark.parametrize("moment", range(9))
+def test_a_run_killed_in_any_step_goes_on_with_the_same_dice(tmp_path, moment):
+    state = tmp_path / "state"
+    with pytest.raises(Killed):
+        count(state, on_step=kill(moment))
+    made = []
+    assert count(state, on_step=made.append) == count()
+    # A kill costs the step under way; every one before it was saved.
+    assert made == list(range(moment, 9))
+
+
+def test_a_run_killed_twice_and_interrupted_once_goes_on_too(tmp_path):
+    state = tmp_path / "state"
+
+    def interrupt(index):
+        if index == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    for on_step, stop in (
+        (kill(2), Killed),
+        (kill(4), Killed),
+        (interrupt, Interrupted),
+    ):
+        with pytest.raises(stop):
+            count(state, on_step=on_step)
+    made = []
+    assert count(state, on_step=made.append) == count()
+    assert made == [6, 7, 8]
+
+
+@pytest.mark.parametrize("killed_at", ["fsync", "replace"])
+def test_a_run_killed_while_it_saves_goes_on_from_the_state_before(
+    tmp_path, monkeypatch, killed_at
+):
+    state = tmp_path / "state"
+    with pytest.raises(Killed):
+        count(state, on_step=kill(4))
+    before = state.read_bytes()
+    with monkeypatch.context() as patched:
+
+        def die(*arguments):
+            raise Killed
+
+        patched.setattr(files.os, killed_at, die)
+        patched.setattr(files.os, "unlink", die)  # nobody cleans up
+        with pytest.raises(Killed):
+            count(state)
+    assert state.read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 2  # and what was half-written
+    assert count(state) == count()
+
+
+def test_the_state_is_saved_every_so_many_seconds_and_at_an_interrupt(
+    tmp_path, monkeypatch
+):
+    now, saved = 0.0, []
+
+    def one_second(index):
+        nonlocal now
+        now += 1
+        if index == 8:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+    monkeypatch.setattr(
+        training, "save_run_state", lambda *state: saved.append(len(state[-1]))
+    )
+    for seconds, expected in ((3.5, [4, 8, 9]), (3.0, [4, 8, 9]), (1000, [9])):
+        saved.clear()
+        with pytest.raises(Interrupted):
+            count(tmp_path / "state", steps=12, on_step=one_second, save_every=seconds)
+        assert saved == expected
+
+
+def test_a_run_is_its_steps_its_seed_and_its_identity(tmp_path):
+    state = tmp_path / "state"
+    identity = {"settings": {"rate": 0.1}}
+    with pytest.raises(Killed):
+        count(state, on_step=kill(3), identity=identity)
+    before = state.read_bytes()
+    for changed, name in (
+        (dict(seed=5), "seed"),
+        (dict(steps=10), "steps"),
+        (dict(identity={"settings": {"rate": 0.2}}), "settings"),
+        (dict(identity=identity | {"more": 1}), "more"),
+        (dict(identity=None), "settings"),
+    ):
+        with pytest.raises(ValueError, match=rf"other settings \({name} differ\)"):
+            count(state, **(dict(identity=identity) | changed))
+    assert state.read_bytes() == before
+    assert count(state, identity=identity) == count()
+
+
 def test_a_state_of_other_settings_is_refused(tmp_path):
     path = tmp_path / "state"
     small_run(path, save_every=0)
@@ -308,6 +446,49 @@ def test_the_schedule_warms_up_stays_and_decays_to_zero():
     assert set(rates[10:61]) == {1.0}
     assert rates[80] == pytest.approx(0.5)
     assert rates[100] == 0.0
+
+
+def test_the_schedule_is_right_to_the_step():
+    rates = [warmup_stable_decay(step, 10, warmup=0.2, decay=0.4) for step in range(11)]
+    thirds, quarters = [1 / 3, 2 / 3], [3 / 4, 2 / 4, 1 / 4, 0]
+    assert rates == pytest.approx([*thirds, 1, 1, 1, 1, 1, *quarters])
+    assert [warmup_stable_decay(s, 4, warmup=0, decay=0) for s in range(4)] == [1] * 4
+    assert [warmup_stable_decay(s, 4, warmup=0, decay=1) for s in range(4)] == [
+        1,
+        3 / 4,
+        2 / 4,
+        1 / 4,
+    ]
+
+
+@pytest.mark.parametrize(("clip", "length"), [(100.0, 5.0), (0.5, 0.5)])
+def test_a_step_moves_by_rate_times_schedule_times_clipped_gradient(clip, length):
+    module = nn.Linear(2, 1, bias=False)
+    nn.init.zeros_(module.weight)
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+    optimizer.param_groups[0]["initial_lr"] = 0.1
+    asked = []
+
+    def loss_of(index, generator):
+        asked.append((index, torch.rand(1, generator=generator).item()))
+        return module(torch.tensor([[3.0, 4.0]])).sum(), 1, {"tokens": 2}
+
+    def schedule(index, steps):
+        return (index + 1) / steps
+
+    step = loss_step(
+        module, {"": optimizer}, loss_of, steps=4, schedule=schedule, clip=clip
+    )
+    moved, before = [], torch.zeros(1, 2)
+    for index in range(4):
+        metrics = step(index, step_generator(0, index))
+        moved.append((module.weight - before).norm().item())
+        before = module.weight.detach().clone()
+    assert moved == pytest.approx([0.1 * (n + 1) / 4 * length for n in range(4)])
+    assert metrics["gradient_norm"] == pytest.approx(5.0)
+    assert metrics["tokens"] == 2 and metrics["loss"] < 0
+    dice = [torch.rand(1, generator=step_generator(0, n)).item() for n in range(4)]
+    assert asked == list(enumerate(dice))
 
 
 def test_the_schedule_scales_every_group():
