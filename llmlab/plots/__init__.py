@@ -10,8 +10,6 @@ Colours are those of Okabe and Ito (2008), distinguishable with any colour visio
 and each one comes with a line style, a marker or a hatch that says the same.
 """
 
-from llmlab.plots.choices import shaped_distributions
-from llmlab.plots.comparing import intervals_by_group
 from llmlab.plots.curves import loss_curve, ppo_dashboard, schedule
 from llmlab.plots.family import lineage
 from llmlab.plots.gathering import (
@@ -20,24 +18,32 @@ from llmlab.plots.gathering import (
     loss_matrix,
     minhash_table,
 )
-from llmlab.plots.judging import calibration, score_histograms, win_rate_intervals
+from llmlab.plots.judging import (
+    calibration,
+    intervals_by_group,
+    score_histograms,
+    share_intervals,
+    win_rate_intervals,
+)
 from llmlab.plots.learned import (
     attention_and_damage,
     embedding_map,
     head_grids,
     logit_lens_grid,
-    share_intervals,
 )
-from llmlab.plots.reading import attention_map, next_token_bars, token_colours
+from llmlab.plots.looking import (
+    attention_map,
+    next_token_bars,
+    shaped_distributions,
+    token_colours,
+)
 from llmlab.plots.scaling import power_laws
 from llmlab.plots.shapes import arrows, lines, scattered
 from llmlab.plots.style import (
     BLUE,
-    DOTS_PER_INCH,
     GREEN,
     GREY,
     HATCHES,
-    INK,
     LINE_STYLES,
     MARKERS,
     ORANGE,
@@ -59,55 +65,3 @@ from llmlab.plots.vocabulary import (
     vocabulary_costs,
 )
 from llmlab.plots.words import visible
-
-__all__ = [
-    "BLUE",
-    "DOTS_PER_INCH",
-    "GREEN",
-    "GREY",
-    "HATCHES",
-    "INK",
-    "LINE_STYLES",
-    "MARKERS",
-    "ORANGE",
-    "PALETTE",
-    "PURPLE",
-    "SHOWN_PIXELS_PER_INCH",
-    "SKY",
-    "VERMILLION",
-    "WIDTH_INCHES",
-    "Picture",
-    "arrows",
-    "attention_and_damage",
-    "attention_map",
-    "calibration",
-    "chance_curves",
-    "characters_per_token",
-    "embedding_map",
-    "head_grids",
-    "intervals_by_group",
-    "kept_and_dropped",
-    "lineage",
-    "lines",
-    "logit_lens_grid",
-    "loss_curve",
-    "loss_matrix",
-    "merge_tree",
-    "minhash_table",
-    "next_token_bars",
-    "notebook_image",
-    "png",
-    "power_laws",
-    "ppo_dashboard",
-    "print_words",
-    "scattered",
-    "schedule",
-    "score_histograms",
-    "shaped_distributions",
-    "share_intervals",
-    "show",
-    "token_colours",
-    "visible",
-    "vocabulary_costs",
-    "win_rate_intervals",
-]

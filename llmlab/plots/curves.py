@@ -7,17 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from llmlab.plots.style import (
-    GREY,
-    INK,
-    LINE_STYLES,
-    MARKERS,
-    PALETTE,
-    WIDTH_INCHES,
-    Picture,
-    picture,
-    styled,
-)
+from llmlab.plots.marks import colour, headline, legend_above, line, note
+from llmlab.plots.style import GREY, INK, WIDTH_INCHES, Picture, picture, styled
 from llmlab.plots.words import direction, listed, sentence
 
 
@@ -48,9 +39,15 @@ def loss_curve(
     for index, (name, (steps, values)) in enumerate(series.items()):
         smooth = _draw_series(axes, steps, values, index)
         if steps[-1] < 0.9 * last_step:
-            _label_end(axes, steps[-1], smooth[-1], name)
+            paper = {
+                "facecolor": "white",
+                "edgecolor": "none",
+                "pad": 0.5,
+                "alpha": 0.8,
+            }
+            note(axes, name, (steps[-1], smooth[-1]), (4, 7), fontsize=9.5, bbox=paper)
         else:
-            labels.append((smooth[-1], name, PALETTE[index % len(PALETTE)]))
+            labels.append((smooth[-1], name, colour(index)))
         directions.append(f"{name} {direction(values)}")
     for name, level in (baselines or {}).items():
         axes.axhline(level, color=GREY, linewidth=1.2, linestyle=":")
@@ -80,16 +77,10 @@ def schedule(
     title: str = "",
 ) -> Picture:
     """Learning rate against the step; one line per schedule, one value per step."""
-    if not schedules:
-        raise ValueError("no schedules to draw; expected {name: values by step}")
     figure, axes = picture(height=2.8)
     for index, (name, values) in enumerate(schedules.items()):
-        if len(values) == 0:
-            raise ValueError(f"schedule {name!r} has no values; expected one per step")
-        colour = PALETTE[index % len(PALETTE)]
-        style = LINE_STYLES[index % len(LINE_STYLES)]
-        axes.plot(values, color=colour, linestyle=style, linewidth=2, label=name)
-    figure.legend(loc="outside upper right", ncols=3, handlelength=3.2, frameon=False)
+        line(axes, range(len(values)), values, index, label=name)
+    legend_above(figure)
     axes.set(xlabel="optimiser step", ylabel=f"learning rate\n({unit})", title=title)
     axes.set_ylim(bottom=0)
     axes.grid(axis="y")
@@ -140,8 +131,7 @@ def ppo_dashboard(
     _healthy_signs(grid[len(present)], [panels[key][1] for key in present])
     for axes in grid[len(present) + 1 :]:
         axes.set_axis_off()
-    if title:
-        figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    headline(figure, title)
     figure.alt = sentence(f"policy training, update by update: {listed(directions)}.")
     return figure
 
@@ -167,22 +157,11 @@ def _draw_series(
     axes: Axes, steps: np.ndarray, values: np.ndarray, index: int
 ) -> np.ndarray:
     """Draws one run and returns the values of its main line."""
-    colour = PALETTE[index % len(PALETTE)]
-    style = LINE_STYLES[index % len(LINE_STYLES)]
     smooth = values
     if len(values) > 40:
-        axes.plot(steps, values, color=colour, linewidth=0.8, alpha=0.3)
+        axes.plot(steps, values, color=colour(index), linewidth=0.8, alpha=0.3)
         smooth = _running_mean(values, reach=len(values) // 30)
-    marker = MARKERS[index % len(MARKERS)] if len(values) <= 20 else None
-    axes.plot(
-        steps,
-        smooth,
-        color=colour,
-        linestyle=style,
-        linewidth=2,
-        marker=marker,
-        markersize=5,
-    )
+    line(axes, steps, smooth, index, marked=len(values) <= 20, markersize=5)
     return smooth
 
 
@@ -206,17 +185,6 @@ def _running_mean(values: np.ndarray, reach: int) -> np.ndarray:
     return np.asarray(means)
 
 
-def _label_end(axes: Axes, step: float, value: float, text: str) -> None:
-    axes.annotate(
-        text,
-        (step, value),
-        (4, 7),
-        textcoords="offset points",
-        fontsize=9.5,
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8},
-    )
-
-
 def _label_right(axes: Axes, labels: Sequence[tuple[float, str, str]]) -> None:
     """Writes each label beside its height, right of the axes, none over another."""
     low, high = axes.get_ylim()
@@ -224,7 +192,7 @@ def _label_right(axes: Axes, labels: Sequence[tuple[float, str, str]]) -> None:
     ordered = sorted(labels, key=lambda label: label[0])
     heights = [(label[0] - low) / (high - low) for label in ordered]
     spread = _apart(heights, room)
-    for (value, text, colour), height in zip(ordered, spread, strict=True):
+    for (value, text, shade), height in zip(ordered, spread, strict=True):
         axes.annotate(
             text,
             (1.0, value),
@@ -233,7 +201,7 @@ def _label_right(axes: Axes, labels: Sequence[tuple[float, str, str]]) -> None:
             textcoords="axes fraction",
             va="center",
             fontsize=9.5,
-            arrowprops={"arrowstyle": "-", "color": colour, "shrinkA": 1, "shrinkB": 0},
+            arrowprops={"arrowstyle": "-", "color": shade, "shrinkA": 1, "shrinkB": 0},
             annotation_clip=False,
         )
     axes.set_ylim(low, high)

@@ -3,15 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
 
+from llmlab.plots.marks import MONO, PALE, bars, frame, line, note, percent, table
 from llmlab.plots.style import (
     BLUE,
     GREY,
     INK,
-    LINE_STYLES,
-    PALETTE,
     VERMILLION,
     WIDTH_INCHES,
     Picture,
@@ -37,21 +34,24 @@ def minhash_table(
     circle, that of the second in a square; where both are the same cell, the texts
     agree.
     """
-    if not first or not second or not numberings:
-        raise ValueError(
-            f"sets of {len(first)} and {len(second)} phrases under {len(numberings)} "
-            "numberings; expected at least one of each"
-        )
     phrases = list(dict.fromkeys([*first, *second]))
     phrases.sort(key=lambda phrase: (phrase not in first) - (phrase not in second))
-    for number, numbering in enumerate(numberings):
-        missing = [phrase for phrase in phrases if phrase not in numbering]
-        if missing or len({numbering[phrase] for phrase in phrases}) < len(phrases):
-            raise ValueError(
-                f"numbering {number} must give each of the {len(phrases)} phrases a "
-                f"number of its own; without one: {', '.join(missing) or 'none'}"
-            )
     figure, axes = picture(height=1.3 + 0.33 * len(phrases))
+    where = {
+        phrase: " ".join(
+            name if phrase in members else "–"
+            for name, members in zip(names, (first, second), strict=True)
+        )
+        for phrase in phrases
+    }
+    table(
+        axes,
+        np.array(
+            [[numbering[phrase] for numbering in numberings] for phrase in phrases]
+        ),
+        rows=[f"{phrase}   {where[phrase]}" for phrase in phrases],
+        columns=range(1, len(numberings) + 1),
+    )
     agreements = 0
     for column, numbering in enumerate(numberings):
         of_first = min(first, key=numbering.__getitem__)
@@ -60,22 +60,16 @@ def minhash_table(
         agreements += agree
         if agree:
             axes.axvspan(column - 0.42, column + 0.42, color="#dcebf5", linewidth=0)
-        for row, phrase in enumerate(phrases):
-            axes.text(column, row, numbering[phrase], ha="center", va="center")
-        _mark(axes, column, phrases.index(of_first), "o", BLUE, 17)
-        _mark(axes, column, phrases.index(of_second), "s", VERMILLION, 21)
+        for phrase, marker, colour, size in (
+            (of_first, "o", BLUE, 17),
+            (of_second, "s", VERMILLION, 21),
+        ):
+            look = {"markerfacecolor": "none", "markeredgecolor": colour}
+            look |= {"markersize": size, "markeredgewidth": 1.8}
+            axes.plot([column], [phrases.index(phrase)], marker, **look)
         verdict = "agree" if agree else "differ"
         axes.text(column, len(phrases) - 0.1, verdict, ha="center", fontsize=9)
-    where = {
-        phrase: " ".join(
-            name if phrase in members else "–"
-            for name, members in zip(names, (first, second), strict=True)
-        )
-        for phrase in phrases
-    }
-    labels = [f"{phrase}   {where[phrase]}" for phrase in phrases]
-    axes.set_yticks(range(len(phrases)), labels, fontfamily="DejaVu Sans Mono")
-    axes.set_xticks(range(len(numberings)), range(1, len(numberings) + 1))
+    axes.tick_params(axis="y", labelfontfamily=MONO)
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
     axes.set_xlabel(
@@ -83,42 +77,16 @@ def minhash_table(
         f"square: smallest number of {names[1]})",
         labelpad=8,
     )
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
     axes.set_xlim(-0.6, len(numberings) - 0.4)
     axes.set_ylim(len(phrases) + 0.15, -0.7)
-    figure.alt = _table_in_words(first, second, len(numberings), agreements, names)
-    return figure
-
-
-def _mark(
-    axes: Axes, column: int, row: int, marker: str, colour: str, size: float
-) -> None:
-    axes.plot(
-        [column],
-        [row],
-        marker,
-        markersize=size,
-        markerfacecolor="none",
-        markeredgecolor=colour,
-        markeredgewidth=1.8,
-    )
-
-
-def _table_in_words(
-    first: Sequence[str],
-    second: Sequence[str],
-    numberings: int,
-    agreements: int,
-    names: tuple[str, str],
-) -> str:
     shared = len(set(first) & set(second))
-    either = len(set(first) | set(second))
-    return sentence(
-        f"{either} phrases, {shared} of them in both {names[0]} and {names[1]}, under "
-        f"{numberings} numberings. The smallest numbers of {names[0]} and {names[1]} "
-        f"are the same under {agreements} of them, always at a shared phrase."
+    both = f"{names[0]} and {names[1]}"
+    figure.alt = sentence(
+        f"{len(phrases)} phrases, {shared} of them in both {both}, under "
+        f"{len(numberings)} numberings. The smallest numbers of {both} are the same "
+        f"under {agreements} of them, always at a shared phrase."
     )
+    return figure
 
 
 @styled
@@ -138,42 +106,23 @@ def chance_curves(
     measured : at some likenesses, how often it happened.
     threshold : from where on texts count as copies.
     """
-    if not curves or any(len(curve) != len(likeness) for curve in curves.values()):
-        raise ValueError(
-            f"expected one or more curves with a chance for each of {len(likeness)} "
-            "likenesses"
-        )
     figure, axes = picture(height=3.2)
     for index, (name, chances) in enumerate(curves.items()):
-        axes.plot(
-            likeness,
-            chances,
-            color=PALETTE[index % len(PALETTE)],
-            linestyle=LINE_STYLES[index % len(LINE_STYLES)],
-            linewidth=2,
-            label=name,
-        )
+        line(axes, likeness, chances, index, label=name)
     if measured:
         places, shares = zip(*sorted(measured.items()), strict=True)
         axes.plot(places, shares, "o", color=INK, markersize=5, label="measured")
     if threshold is not None:
         axes.axvline(threshold, color=GREY, linewidth=1.2, linestyle=":")
-        axes.annotate(
-            "copies \N{RIGHTWARDS ARROW}",
-            (threshold, 0.03),
-            (5, 0),
-            textcoords="offset points",
-            ha="left",
-            fontsize=9,
-            color=GREY,
-        )
+        text, look = "copies \N{RIGHTWARDS ARROW}", {"fontsize": 9, "color": GREY}
+        note(axes, text, (threshold, 0.03), (5, 0), **look)
     axes.set(
         xlabel="likeness of two texts",
         ylabel="chance of being compared",
         xlim=(0, 1),
         ylim=(0, 1.02),
     )
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    percent(axes.yaxis)
     axes.grid()
     figure.legend(loc="outside right upper", frameon=False, handlelength=3.2)
     words = [
@@ -199,32 +148,21 @@ def kept_and_dropped(kept: float, dropped: Mapping[str, float]) -> Picture:
     A repair can make a text longer; such a rule, and one that found nothing, is left
     out.
     """
-    if kept < 0 or not any(amount > 0 for amount in dropped.values()):
-        raise ValueError(
-            "there is nothing to compare; expected kept >= 0 and at least one rule "
-            "that dropped something"
-        )
     found = {name: amount for name, amount in dropped.items() if amount > 0}
     total = kept + sum(found.values())
     names = ["kept", *found]
     shares = [amount / total for amount in (kept, *found.values())]
     figure, axes = picture(height=0.8 + 0.28 * len(names))
-    axes.barh([0], shares[:1], color=BLUE)
-    axes.barh(
-        range(1, len(names)),
-        shares[1:],
-        color="#f3c9ad",
-        hatch="///",
-        edgecolor=VERMILLION,
+    bars(
+        axes,
+        shares,
+        color=[BLUE] + ["#f3c9ad"] * len(found),
+        hatch=[""] + ["///"] * len(found),
+        edgecolor=["none"] + [VERMILLION] * len(found),
         linewidth=0.8,
     )
-    for place, share in enumerate(shares):
-        axes.text(share, place, f" {share:.1%}", va="center", fontsize=9)
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
-    axes.set_xlim(0, 1.12 * max(shares))
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    axes.tick_params(axis="y", length=0)
     axes.set_xlabel("share of the characters that were read (hatched: dropped)")
     most = sorted(found, key=lambda name: -found[name])
     figure.alt = sentence(
@@ -249,45 +187,28 @@ def loss_matrix(
 
     The lowest loss of every column stands in a frame.
     """
-    rows = list(losses)
-    columns = list(losses[rows[0]]) if rows else []
-    if not columns or any(list(losses[row]) != columns for row in rows):
-        raise ValueError(
-            "expected {what was read: {test: loss}} with the same tests in every row"
-        )
+    rows, columns = list(losses), list(next(iter(losses.values())))
     matrix = np.array([[losses[row][column] for column in columns] for row in rows])
-    if not np.isfinite(matrix).all():
-        raise ValueError("a loss is not finite; expected numbers only")
     width = min(WIDTH_INCHES, 2.4 + 1.35 * len(columns))
-    figure = Picture(figsize=(width, 1.1 + 0.5 * len(rows)))
-    axes = figure.subplots()
+    figure, axes = picture(height=1.1 + 0.5 * len(rows), width=width)
     low, high = matrix.min(), matrix.max()
-    axes.imshow(
-        matrix, cmap="Blues", vmin=low, vmax=high + 0.6 * (high - low), aspect="auto"
+    table(
+        axes,
+        np.vectorize("{:.2f}".format)(matrix),
+        rows=rows,
+        columns=columns,
+        shades=matrix,
+        least=low,
+        most=low + PALE * (high - low),
     )
     best = matrix.argmin(axis=0)
-    for (row, column), loss in np.ndenumerate(matrix):
-        is_best = row == best[column]
-        axes.text(
-            column,
-            row,
-            f"{loss:.2f}",
-            ha="center",
-            va="center",
-            fontweight="bold" if is_best else "normal",
-        )
-        if is_best:
-            corners = np.array([-0.46, 0.46, 0.46, -0.46, -0.46])
-            heights = np.array([-0.42, -0.42, 0.42, 0.42, -0.42])
-            axes.plot(column + corners, row + heights, color=INK, linewidth=2)
-    axes.set_xticks(range(len(columns)), columns)
-    axes.set_yticks(range(len(rows)), rows)
+    for column, row in enumerate(best):
+        frame(axes, row, column, INK, width=2)
+        axes.texts[row * len(columns) + column].set_fontweight("bold")
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
     axes.set_xlabel(f"{tested}   ({unit}; framed: the lowest)", labelpad=8)
     axes.set_ylabel(read)
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
     winners = [f"{column}: {rows[best[i]]}" for i, column in enumerate(columns)]
     figure.alt = sentence(
         f"losses in {unit}, a row for {read} and a column for each test. The lowest "

@@ -1,18 +1,25 @@
-"""Judging models: their scores, their win-rates, and whether they know themselves."""
+"""Judging models: scores, win-rates, shares of right answers, and how sure they are."""
 
 import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from llmlab.evaluation import wilson_interval
+from llmlab.plots.marks import (
+    interval,
+    legend_above,
+    line,
+    note,
+    percent,
+    rows_below,
+)
 from llmlab.plots.style import (
-    BLUE,
     GREY,
     HATCHES,
     INK,
-    MARKERS,
     PALETTE,
     WIDTH_INCHES,
     Picture,
@@ -21,6 +28,8 @@ from llmlab.plots.style import (
     styled,
 )
 from llmlab.plots.words import listed, sentence
+
+Interval = tuple[float, float, float]  # value, low, high
 
 
 @styled
@@ -32,12 +41,6 @@ def score_histograms(
 ) -> Picture:
     """One histogram of scores per model, stacked on one axis, each mean marked."""
     samples = {name: np.asarray(values, float) for name, values in scores.items()}
-    if not samples or any(
-        not values.size or not np.isfinite(values).all() for values in samples.values()
-    ):
-        raise ValueError(
-            "scores must be {name: finite scores}, at least one score for each name"
-        )
     everything = np.concatenate(list(samples.values()))
     edges = np.linspace(math.floor(everything.min()), everything.max() + 1e-9, bins + 1)
     figure = Picture(figsize=(WIDTH_INCHES, 0.7 + 1.35 * len(samples)))
@@ -56,12 +59,12 @@ def score_histograms(
         mean = float(values.mean())
         axes.axvline(mean, color=INK, linewidth=1.5)
         left = mean > (edges[0] + edges[-1]) / 2
-        axes.annotate(
+        note(
+            axes,
             f"mean {mean:.2f}",
             (mean, 1),
             (-5 if left else 5, -3),
             xycoords=("data", "axes fraction"),
-            textcoords="offset points",
             ha="right" if left else "left",
             va="top",
             fontsize=9,
@@ -69,7 +72,7 @@ def score_histograms(
         )
         axes.set_title(name)
         axes.yaxis.set_major_locator(MaxNLocator(nbins=3))
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        percent(axes.yaxis)
         axes.grid(axis="y")
     rows[-1, 0].set_xlabel(label)
     figure.supylabel("share of answers", fontsize=10)
@@ -82,57 +85,161 @@ def score_histograms(
 
 
 @styled
-def win_rate_intervals(
-    win_rates: Mapping[str, tuple[float, float, float]], *, against: str
-) -> Picture:
+def win_rate_intervals(win_rates: Mapping[str, Interval], *, against: str) -> Picture:
     """Each model's win-rate against one opponent, as a point in its 95 % interval.
 
     `win_rates` maps a name to (win-rate, low, high), all in [0, 1].
     """
-    if not win_rates:
-        raise ValueError("no win-rates to draw; expected {name: (rate, low, high)}")
     figure, axes = picture(height=1.3 + 0.42 * len(win_rates))
-    verdicts = []
-    for index, (name, (rate, low, high)) in enumerate(win_rates.items()):
-        if not 0 <= low <= rate <= high <= 1:
-            raise ValueError(
-                f"win-rate of {name!r} is {rate} in ({low}, {high}); expected "
-                "0 <= low <= rate <= high <= 1"
-            )
-        colour = PALETTE[index % len(PALETTE)]
-        axes.plot([low, high], [index, index], color=colour, linewidth=3)
-        marker = MARKERS[index % len(MARKERS)]
-        axes.plot([rate], [index], marker, color=colour, markersize=9)
-        axes.annotate(
-            f"{rate:.0%}  ({low:.0%} to {high:.0%})",
-            (min(max(rate, 0.14), 0.86), index),
-            (0, 8),
-            textcoords="offset points",
-            ha="center",
-            fontsize=9,
-        )
-        verdicts.append(f"{name} {_against_one_half(low, high)}")
-    axes.axvline(0.5, color=INK, linewidth=1.2, linestyle="--")
-    axes.annotate(
+    for row, (name, point) in enumerate(win_rates.items()):
+        _check_share(name, point)
+        interval(axes, row, point, index=row, width=3, size=9)
+        rate, low, high = point
+        text = f"{rate:.0%}  ({low:.0%} to {high:.0%})"
+        place = (min(max(rate, 0.14), 0.86), row)
+        note(axes, text, place, (0, 8), ha="center", fontsize=9)
+    _compare_with(axes, 0.5, list(win_rates))
+    note(
+        axes,
         "no difference",
         (0.5, 0),
         (4, 4),
         xycoords=("data", "axes fraction"),
-        textcoords="offset points",
         fontsize=9,
         color=GREY,
     )
-    axes.set_yticks(range(len(win_rates)), list(win_rates))
     axes.set_ylim(len(win_rates) - 0.3, -0.7)
-    axes.set_xlim(0, 1)
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
     axes.set_xlabel(f"win-rate against {against}, with its 95 % interval")
+    verdicts = [
+        f"{name} {_against_one_half(low, high)}"
+        for name, (_, low, high) in win_rates.items()
+    ]
     figure.alt = sentence(
         f"win-rates against {against} with 95 % intervals: {listed(verdicts)}."
     )
     return figure
+
+
+@styled
+def share_intervals(
+    shares: Mapping[str, Interval],
+    *,
+    chance: float,
+    x_label: str = "share of right choices, with its 95 % interval",
+) -> Picture:
+    """One row for each name: a share as a point in its interval, and pure chance.
+
+    `shares` maps a name to (share, low, high), all in [0, 1].
+    """
+    figure, axes = picture(height=0.9 + 0.25 * len(shares))
+    for row, (name, point) in enumerate(shares.items()):
+        _check_share(name, point)
+        interval(axes, row, point)
+    _compare_with(axes, chance, list(shares))
+    axes.text(
+        chance + 0.01, len(shares) - 0.45, "chance", fontsize=9, color=GREY, va="bottom"
+    )
+    axes.set_ylim(len(shares) - 0.4, -0.6)
+    axes.grid(axis="x")
+    axes.set_xlabel(x_label)
+    near = [name for name, (_, low, _) in shares.items() if low <= chance]
+    verdict = "All intervals lie above chance."
+    if near:
+        verdict = (
+            f"The intervals of {listed(near)} hold chance or lie below it, all others "
+            "lie above it."
+        )
+    figure.alt = sentence(f"{x_label}, of {len(shares)} rows. {verdict}")
+    return figure
+
+
+def _check_share(name: str, point: Interval) -> None:
+    share, low, high = point
+    if not 0 <= low <= share <= high <= 1:
+        raise ValueError(
+            f"{name!r} has {share} in ({low}, {high}); expected 0 <= low <= share <= "
+            "high <= 1"
+        )
+
+
+def _compare_with(axes: Axes, level: float, names: Sequence[str]) -> None:
+    """Rows of shares from 0 to 1 beside a dashed line."""
+    axes.axvline(level, color=INK, linewidth=1.2, linestyle="--")
+    rows_below(axes, names)
+    axes.set_xlim(0, 1)
+    percent(axes.xaxis)
+
+
+def _against_one_half(low: float, high: float) -> str:
+    if low > 0.5:
+        return "wins more than half, its whole interval above one half"
+    if high < 0.5:
+        return "wins less than half, its whole interval below one half"
+    return "cannot be told from an even match, its interval holds one half"
+
+
+@styled
+def intervals_by_group(
+    groups: Sequence[str],
+    models: Mapping[str, Sequence[Interval]],
+    *,
+    x_label: str,
+    y_label: str,
+    share: bool = False,
+    title: str = "",
+) -> Picture:
+    """One line for each model, over ordered groups, each point in its interval.
+
+    Parameters
+    ----------
+    models : name to one (value, low, high) for each group.
+    share : the values are shares of one, written in per cent.
+    """
+    figure, axes = picture(height=3.2)
+    for index, (name, points) in enumerate(models.items()):
+        # Side by side, or the intervals of two models would hide each other.
+        shift = 0.08 * (index - (len(models) - 1) / 2)
+        places = [group + shift for group in range(len(groups))]
+        for place, point in zip(places, points, strict=True):
+            interval(axes, place, point, index=index, upright=True, width=2, size=None)
+        values = [value for value, _, _ in points]
+        look = {"linewidth": 1.5, "markersize": 7, "label": name}
+        line(axes, places, values, index, marked=True, **look)
+    bottom, top = axes.get_ylim()
+    if bottom < 0 < top:  # which side of zero a value lies on is what is asked
+        axes.axhline(0, color=INK, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+    axes.set_xticks(range(len(groups)), list(groups))
+    axes.set_xlim(-0.4, len(groups) - 0.6)
+    axes.set(xlabel=x_label, ylabel=y_label, title=title)
+    if share:
+        percent(axes.yaxis)
+    axes.grid(axis="y")
+    legend_above(figure)
+    figure.alt = sentence(
+        f"{y_label} by {x_label}, with intervals: {_leads(groups, models)}"
+    )
+    return figure
+
+
+def _leads(groups: Sequence[str], models: Mapping) -> str:
+    """Who is above whom, where the intervals of the first two are apart."""
+    if len(models) < 2:
+        return f"One line: {next(iter(models))}."
+    (one, first), (other, second) = list(models.items())[:2]
+    above, below, level = [], [], []
+    for group, (_, low, high), (_, low2, high2) in zip(
+        groups, first, second, strict=True
+    ):
+        side = above if low > high2 else below if high < low2 else level
+        side.append(group)
+    clauses = [
+        (above, f"{one} lies above {other} at {{}}, their intervals apart"),
+        (below, f"{one} lies below {other} at {{}}, their intervals apart"),
+        (level, "their intervals overlap at {}"),
+    ]
+    return (
+        "; ".join(text.format(listed(names)) for names, text in clauses if names) + "."
+    )
 
 
 @styled
@@ -149,8 +256,7 @@ def calibration(
     if not np.isin(happened, (0, 1)).all():
         raise ValueError("outcomes must be 0 or 1, one for each predicted probability")
     member = np.minimum((probabilities * bins).astype(int), bins - 1)
-    figure = Picture(figsize=(4.6, 4.0))
-    axes = figure.subplots()
+    figure, axes = picture(height=4.0, width=4.6)
     axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1.2)
     axes.text(
         0.97, 0.04, "dashed: perfectly calibrated", ha="right", fontsize=9, color=GREY
@@ -159,10 +265,10 @@ def calibration(
     for index in np.unique(member):
         inside = member == index
         centre = probabilities[inside].mean()
-        rate = happened[inside].mean()
         low, high = wilson_interval(happened[inside].sum(), inside.sum())
-        axes.plot([centre, centre], [low, high], color=BLUE, linewidth=2)
-        axes.plot([centre], [rate], "o", color=BLUE, markersize=7)
+        interval(
+            axes, centre, (happened[inside].mean(), low, high), upright=True, width=2
+        )
         covered.append(low <= centre <= high)
     axes.set(
         xlabel="predicted probability",
@@ -171,22 +277,13 @@ def calibration(
         ylim=(0, 1.02),
         aspect="equal",
     )
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    percent(axes.xaxis, axes.yaxis)
     axes.grid()
     figure.alt = sentence(
         "calibration: how often it happened against the predicted probability. The "
         f"diagonal passes through {_how_many(sum(covered), len(covered))} intervals."
     )
     return figure
-
-
-def _against_one_half(low: float, high: float) -> str:
-    if low > 0.5:
-        return "wins more than half, its whole interval above one half"
-    if high < 0.5:
-        return "wins less than half, its whole interval below one half"
-    return "cannot be told from an even match, its interval holds one half"
 
 
 def _how_many(part: int, whole: int) -> str:

@@ -5,15 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from llmlab.plots.style import (
-    INK,
-    LINE_STYLES,
-    MARKERS,
-    PALETTE,
-    Picture,
-    picture,
-    styled,
-)
+from llmlab.plots.marks import colour, legend_above, line, marker
+from llmlab.plots.style import INK, Picture, picture, styled
 from llmlab.plots.words import listed, sentence
 
 
@@ -37,11 +30,6 @@ def power_laws(
     held_out : runs that no law has seen, by family; drawn as large hollow markers.
     """
     held_out = dict(held_out or {})
-    if not fitted or set(fitted) != set(laws) or not set(held_out) <= set(fitted):
-        raise ValueError(
-            f"runs of {sorted(fitted)}, laws of {sorted(laws)} and held-out runs of "
-            f"{sorted(held_out)}; expected one law for each family, and no others"
-        )
     below = [
         loss
         for runs in (*fitted.values(), list(held_out.values()))
@@ -55,33 +43,18 @@ def power_laws(
         )
     figure, axes = picture(height=3.6)
     for index, (name, runs) in enumerate(fitted.items()):
-        colour = PALETTE[index % len(PALETTE)]
-        marker = MARKERS[index % len(MARKERS)]
         amounts, losses = np.asarray(runs, dtype=float).T
         last = max(amounts.max(), held_out.get(name, (0, 0))[0])
         along = np.geomspace(amounts.min() / 1.15, last * 1.15, 60)
-        axes.plot(
-            along,
-            [laws[name](amount) - floor for amount in along],
-            color=colour,
-            linestyle=LINE_STYLES[index % len(LINE_STYLES)],
-            linewidth=1.6,
-        )
-        axes.plot(
-            amounts, losses - floor, marker, color=colour, markersize=6, label=name
-        )
+        above = [laws[name](amount) - floor for amount in along]
+        line(axes, along, above, index, linewidth=1.6)
+        look = {"color": colour(index), "markersize": 6, "label": name}
+        axes.plot(amounts, losses - floor, marker(index), **look)
         if name in held_out:
             amount, loss = held_out[name]
-            axes.plot(
-                [amount],
-                [loss - floor],
-                marker,
-                markersize=12,
-                markerfacecolor="none",
-                markeredgecolor=INK,
-                markeredgewidth=1.6,
-                label="not fitted",
-            )
+            look = {"markerfacecolor": "none", "markeredgecolor": INK}
+            look |= {"markersize": 12, "markeredgewidth": 1.6, "label": "not fitted"}
+            axes.plot([amount], [loss - floor], marker(index), **look)
     axes.set(xscale="log", yscale="log", xlabel=x_label, title=title)
     axes.set_ylabel("nats per token above the floor")
     for axis, name_of in ((axes.xaxis, _short), (axes.yaxis, "{:g}".format)):
@@ -89,7 +62,7 @@ def power_laws(
         axis.set_major_formatter(FuncFormatter(lambda value, _, f=name_of: f(value)))
         axis.set_minor_locator(NullLocator())
     axes.grid(which="major")
-    figure.legend(loc="outside upper right", ncols=4, frameon=False)
+    legend_above(figure, columns=4, handlelength=None)
     curves = "one curve falls, that" if len(fitted) == 1 else "curves fall, those"
     figure.alt = sentence(
         f"nats above the floor against the {x_label}, both axes logarithmic: "

@@ -6,12 +6,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
+from llmlab.plots.marks import colour, legend_above, line, marker, percent
 from llmlab.plots.style import (
     BLUE,
     GREY,
-    LINE_STYLES,
     MARKERS,
-    PALETTE,
     WIDTH_INCHES,
     Picture,
     picture,
@@ -48,25 +47,15 @@ def lines(
             )
     figure, axes = picture(height=3.2)
     for index, (name, values) in enumerate(series.items()):
-        axes.plot(
-            x,
-            values,
-            color=PALETTE[index % len(PALETTE)],
-            linestyle=LINE_STYLES[index % len(LINE_STYLES)],
-            marker=MARKERS[index % len(MARKERS)] if len(x) <= 20 else None,
-            markersize=5,
-            linewidth=2,
-            label=name,
-        )
+        few = len(x) <= 20
+        line(axes, x, values, index, marked=few, markersize=5, label=name)
     if doubling:
         axes.set_xscale("log", base=2)
         axes.set_xticks(x)
         axes.xaxis.set_major_formatter(ScalarFormatter())
         axes.minorticks_off()
     if len(series) > 1:
-        figure.legend(
-            loc="outside upper right", ncols=3, handlelength=3.2, frameon=False
-        )
+        legend_above(figure)
     axes.set(xlabel=x_label, ylabel=y_label, title=title)
     axes.grid(axis="y")
     if from_zero:
@@ -88,15 +77,13 @@ def scattered(
 
     `words` say what a reader should see.
     """
-    if not points:
-        raise ValueError("no points to draw; expected {name: (x, y)}, one or more")
     figure, axes = picture(height=3.4)
     for index, (name, (x, y)) in enumerate(points.items()):
         axes.plot(
             [x],
             [y],
-            MARKERS[index % len(MARKERS)],
-            color=PALETTE[index % len(PALETTE)],
+            marker(index),
+            color=colour(index),
             markerfacecolor="none" if index >= len(MARKERS) else None,
             markeredgewidth=1.8,
             markersize=8,
@@ -106,7 +93,7 @@ def scattered(
     axes.set_ylim(0, 1.05)
     figure.legend(loc="outside right upper", frameon=False)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    percent(axes.yaxis)
     axes.set(xlabel=x_label, ylabel=y_label, title=title)
     axes.grid()
     figure.alt = sentence(words)
@@ -120,8 +107,6 @@ def arrows(angles: Mapping[str, Sequence[float]], *, words: str) -> Picture:
     An arrow carries its place in the sequence, where there is room. Later arrows are
     longer, so that one that has gone round does not hide an earlier one.
     """
-    if not angles or not all(len(turns) for turns in angles.values()):
-        raise ValueError("no arrows to draw; expected {name: angles}, one or more each")
     columns = len(angles)
     side = WIDTH_INCHES / columns
     figure = Picture(figsize=(WIDTH_INCHES, side + 0.3))
@@ -133,18 +118,9 @@ def arrows(angles: Mapping[str, Sequence[float]], *, words: str) -> Picture:
         around = np.linspace(0, 2 * np.pi, 200)
         axes.plot(np.cos(around), np.sin(around), color="#d9d9d9", linewidth=1)
         for place, tip in enumerate(_tips(turns)):
-            axes.annotate(
-                "",
-                tip,
-                (0, 0),
-                arrowprops={
-                    "arrowstyle": "-|>",
-                    "color": BLUE if place == len(turns) - 1 else GREY,
-                    "linewidth": 1.4,
-                    "shrinkA": 0,
-                    "shrinkB": 0,
-                },
-            )
+            look = {"arrowstyle": "-|>", "linewidth": 1.4, "shrinkA": 0, "shrinkB": 0}
+            look["color"] = BLUE if place == len(turns) - 1 else GREY
+            axes.annotate("", tip, (0, 0), arrowprops=look)
         _write_at_tips(axes, turns)
     figure.alt = sentence(words)
     return figure

@@ -117,8 +117,8 @@ def print_words(words: str) -> None:
     print(textwrap.fill(f"In words: {words}", width=80))
 
 
-def picture(height: float) -> tuple[Picture, Axes]:
-    figure = Picture(figsize=(WIDTH_INCHES, height))
+def picture(height: float, width: float = WIDTH_INCHES) -> tuple[Picture, Axes]:
+    figure = Picture(figsize=(width, height))
     return figure, figure.subplots()
 
 

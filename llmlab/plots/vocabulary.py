@@ -6,16 +6,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from llmlab.plots.marks import MONO, headline, line, note
 from llmlab.plots.style import (
     BLUE,
     GREEN,
     GREY,
     HATCHES,
     INK,
-    LINE_STYLES,
-    MARKERS,
     ORANGE,
-    PALETTE,
     SKY,
     WIDTH_INCHES,
     Picture,
@@ -45,8 +43,8 @@ def merge_tree(trees: Sequence, *, title: str = "") -> Picture:
             "one another. Draw a shorter text"
         )
     height = max(map(_height, trees))
-    figure = Picture(figsize=(min(WIDTH_INCHES, 3 + 0.4 * letters), 1 + 0.5 * height))
-    axes = figure.subplots()
+    width = min(WIDTH_INCHES, 3 + 0.4 * letters)
+    figure, axes = picture(height=1 + 0.5 * height, width=width)
     axes.set_axis_off()
     left = 0.0
     for tree in trees:
@@ -87,23 +85,19 @@ def _draw_tree(axes: Axes, tree, left: float, *, top: bool) -> float:
     place, height = left, _height(tree)
     if tree.parts:
         first, second = tree.parts
-        ends = [
-            (_draw_tree(axes, first, left, top=False), _height(first)),
-            (
-                _draw_tree(axes, second, left + _leaves(first), top=False),
-                _height(second),
-            ),
-        ]
-        place = (ends[0][0] + ends[1][0]) / 2
-        for end, below in ends:
-            axes.plot([place, end, end], [height, height, below], color=GREY, zorder=1)
+        lefts = {left: first, left + _leaves(first): second}
+        ends = [_draw_tree(axes, part, x, top=False) for x, part in lefts.items()]
+        place = sum(ends) / 2
+        for end, part in zip(ends, tree.parts, strict=True):
+            levels = [height, height, _height(part)]
+            axes.plot([place, end, end], levels, color=GREY, zorder=1)
     axes.text(
         place,
         height,
         visible(tree.text),
         ha="center",
         va="center",
-        fontfamily="DejaVu Sans Mono",
+        fontfamily=MONO,
         fontsize=9.5,
         fontweight="bold" if top else "normal",
         bbox={
@@ -114,16 +108,9 @@ def _draw_tree(axes: Axes, tree, left: float, *, top: bool) -> float:
         },
     )
     if tree.parts:
-        axes.annotate(
-            str(tree.token_id),
-            (place, height),
-            (0, -14),
-            textcoords="offset points",
-            ha="center",
-            fontsize=7,
-            color=INK,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
-        )
+        paper = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+        look = {"ha": "center", "fontsize": 7, "color": INK, "bbox": paper}
+        note(axes, str(tree.token_id), (place, height), (0, -14), **look)
     return place
 
 
@@ -135,32 +122,13 @@ def characters_per_token(
 
     `curves` maps a text's name to {vocabulary size: characters a token}.
     """
-    if not curves or not all(curves.values()):
-        raise ValueError(
-            "no lengths to draw; expected {name: {vocabulary size: characters}}, at "
-            "least one size for each name"
-        )
     figure, axes = picture(height=3.0)
     courses = []
     for index, (name, lengths) in enumerate(curves.items()):
         sizes, values = zip(*sorted(lengths.items()), strict=True)
-        colour = PALETTE[index % len(PALETTE)]
-        axes.plot(
-            sizes,
-            values,
-            color=colour,
-            linestyle=LINE_STYLES[index % len(LINE_STYLES)],
-            marker=MARKERS[index % len(MARKERS)],
-            linewidth=2,
-        )
-        axes.annotate(
-            name,
-            (sizes[-1], values[-1]),
-            (7, 0),
-            textcoords="offset points",
-            va="center",
-            annotation_clip=False,
-        )
+        line(axes, sizes, values, index, marked=True)
+        end = (sizes[-1], values[-1])
+        note(axes, name, end, (7, 0), va="center", annotation_clip=False)
         courses.append(f"{name} {_course(values)}")
     _sizes_below(axes, {size for lengths in curves.values() for size in lengths})
     axes.set(ylabel="characters a token", title=title, ylim=(0, None))
@@ -180,11 +148,6 @@ def vocabulary_costs(
     `costs` maps a model's name to {vocabulary size: {part: cost a character}}. Each
     model has a panel, its parts stacked, its cheapest size marked and drawn as 1.
     """
-    if not costs or not all(costs.values()):
-        raise ValueError(
-            "no costs to draw; expected {model: {vocabulary size: {part: cost}}}, at "
-            "least one size for each model"
-        )
     figure = Picture(figsize=(WIDTH_INCHES, 3.3))
     panels = figure.subplots(1, len(costs), sharey=True, squeeze=False)[0]
     courses, highest = [], 1.2
@@ -201,15 +164,9 @@ def vocabulary_costs(
             stack.set(hatch=HATCHES[index], edgecolor="white", label=part)
         axes.plot(sizes, totals / totals[cheapest], color=INK, marker="o", markersize=3)
         axes.plot([sizes[cheapest]], [1], "D", color=INK, markersize=8)
-        axes.annotate(
-            f"cheapest: {sizes[cheapest]:,}",
-            (sizes[cheapest], 1),
-            (0, 18),
-            textcoords="offset points",
-            ha="center",
-            fontsize=9,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
-        )
+        text, at = f"cheapest: {sizes[cheapest]:,}", (sizes[cheapest], 1)
+        paper = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+        note(axes, text, at, (0, 18), ha="center", fontsize=9, bbox=paper)
         _sizes_below(axes, by_size)
         axes.set_title(model, fontweight="normal", fontsize=10)
         highest = max(highest, totals.max() / totals[cheapest])
@@ -221,8 +178,7 @@ def vocabulary_costs(
     figure.legend(
         handles, names, loc="outside lower center", ncols=len(names), frameon=False
     )
-    if title:
-        figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    headline(figure, title)
     figure.alt = sentence(
         f"cost of one character against the size of the vocabulary: {listed(courses)}. "
         f"The cost is stacked from {listed(parts)}."

@@ -1,16 +1,15 @@
 """Looking at one text: its tokens, what each attends to, what may come next."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from IPython.display import HTML
-from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
 
+from llmlab.plots.marks import MONO, bars, headline, table
 from llmlab.plots.style import (
     BLUE,
-    INK,
+    HATCHES,
     PALETTE,
     WIDTH_INCHES,
     Picture,
@@ -35,21 +34,19 @@ def next_token_bars(
     """
     values = checked_probabilities(probabilities, expected=len(tokens))
     order = np.argsort(-values, kind="stable")[:top]
-    rest = max(0.0, 1.0 - float(values[order].sum()))
-    names = [visible(tokens[index]) for index in order]
-    shares = [float(values[index]) for index in order]
-    figure, axes = picture(height=0.9 + 0.26 * (len(names) + 1))
-    axes.barh(names_at := list(range(len(names))), shares, color=BLUE)
-    axes.barh([len(names)], [rest], color="#d0d0d0", hatch="///", edgecolor="white")
-    axes.set_yticks(
-        [*names_at, len(names)], [*names, "all others"], fontfamily="DejaVu Sans Mono"
+    shares = [*values[order], max(0.0, 1.0 - values[order].sum())]
+    names = [*(visible(tokens[index]) for index in order), "all others"]
+    figure, axes = picture(height=0.9 + 0.26 * len(names))
+    best = len(order)
+    bars(
+        axes,
+        shares,
+        color=[BLUE] * best + ["#d0d0d0"],
+        hatch=[""] * best + ["///"],
+        edgecolor=["none"] * best + ["white"],
     )
+    axes.set_yticks(range(len(names)), names, fontfamily=MONO)
     axes.invert_yaxis()
-    for position, share in enumerate([*shares, rest]):
-        axes.text(share, position, f" {share:.1%}", va="center", fontsize=9)
-    axes.set_xlim(0, 1.12 * max([*shares, rest]))
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    axes.tick_params(axis="y", length=0)
     axes.set_xlabel("probability of the next token")
     if prompt:
         axes.set_title(f"after “{tail(visible(prompt), 60)}”", fontweight="normal")
@@ -57,6 +54,52 @@ def next_token_bars(
     figure.alt = sentence(
         f"most probable next tokens{after}, the first the most probable: "
         f"{listed([repr(tokens[index]) for index in order[:3]])}."
+    )
+    return figure
+
+
+@styled
+def shaped_distributions(
+    tokens: Sequence[str],
+    shaped: Mapping[str, Sequence[float]],
+    *,
+    top: int = 8,
+    title: str = "",
+) -> Picture:
+    """Panels side by side: the same tokens under differently shaped distributions.
+
+    `shaped` maps a setting's name to probabilities, one for each of `tokens`. The
+    tokens shown are the likeliest of the first setting, the same in every panel, and
+    a last bar holds all others together. A token that cannot be drawn gets a cross.
+    """
+    values = {
+        name: checked_probabilities(probabilities, expected=len(tokens))
+        for name, probabilities in shaped.items()
+    }
+    order = np.argsort(-next(iter(values.values())), kind="stable")[:top]
+    names = [visible(tokens[index]) for index in order] + ["all others"]
+    figure = Picture(figsize=(WIDTH_INCHES, 1.1 + 0.24 * len(names)))
+    panels = figure.subplots(1, len(values), sharex=True, sharey=True, squeeze=False)[0]
+    most = 0.0
+    for index, (axes, (name, everything)) in enumerate(
+        zip(panels, values.items(), strict=True)
+    ):
+        shares = [*everything[order], np.delete(everything, order).sum()]
+        most = max(most, *shares)
+        look = {"color": PALETTE[index % 6], "hatch": HATCHES[index % 6]}
+        bars(axes, shares, digits=0, size=8, edgecolor="white", **look)
+        axes.set_title(name, fontsize=9.5, fontweight="normal")
+        axes.tick_params(axis="x", labelsize=8)
+    panels[0].set_xlim(0, 1.45 * most)
+    panels[0].set_yticks(range(len(names)), names, fontfamily=MONO, fontsize=9)
+    panels[0].invert_yaxis()
+    figure.supxlabel("probability of being drawn", fontsize=10)
+    headline(figure, title)
+    cut = [name for name, shares in values.items() if (shares == 0).any()]
+    what = f"some tokens under {listed(cut)}" if cut else "no token"
+    figure.alt = sentence(
+        f"the same tokens under {listed(list(values))}, a panel each. A cross marks "
+        f"what can no longer be drawn; that is so of {what}."
     )
     return figure
 
@@ -76,19 +119,24 @@ def attention_map(
             f"expected a square (time, time) matrix with one row per token"
         )
     side = min(WIDTH_INCHES, 2.2 + 0.32 * len(tokens))
-    figure = Picture(figsize=(side, 0.9 * side))
-    axes = figure.subplots()
-    image = axes.imshow(matrix, cmap="Blues", vmin=0, vmax=max(matrix.max(), 1e-9))
+    figure, axes = picture(height=0.9 * side, width=side)
     names = [visible(token) for token in tokens]
-    font = {"fontfamily": "DejaVu Sans Mono", "fontsize": 9 if len(names) < 20 else 7}
-    axes.set_xticks(range(len(names)), names, rotation=90, **font)
-    axes.set_yticks(range(len(names)), names, **font)
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
+    few = len(names) <= 10
+    image = table(
+        axes,
+        np.vectorize(_short)(matrix) if few else np.empty((0, 0)),
+        rows=names,
+        columns=names,
+        shades=matrix,
+        most=max(matrix.max(), 1e-9),
+        aspect="equal",
+        fontsize=8,
+    )
+    font = {"labelsize": 9 if len(names) < 20 else 7, "labelfontfamily": MONO}
+    axes.tick_params(**font)
+    axes.tick_params(axis="x", rotation=90)
     axes.set(xlabel="is attended to (key)", ylabel="attends (query)", title=title)
-    if len(names) <= 10:
-        _write_in_cells(axes, matrix)
-    else:
+    if not few:
         bar = figure.colorbar(image, ax=axes, shrink=0.7, label="attention weight")
         bar.outline.set_visible(False)
     strongest = [
@@ -101,6 +149,12 @@ def attention_map(
         f"{listed(strongest)}.{more}"
     )
     return figure
+
+
+def _short(weight: float) -> str:
+    if weight < 0.005:
+        return ""
+    return f"{weight:.2f}"[1:] if weight < 0.995 else "1.0"
 
 
 def token_colours(tokens: Sequence[str], ids: Sequence[int] | None = None) -> HTML:
@@ -124,18 +178,3 @@ def token_colours(tokens: Sequence[str], ids: Sequence[int] | None = None) -> HT
         f'<div role="group" aria-label="{len(tokens)} tokens" style="font-family:'
         f'monospace;line-height:1.9">{"".join(boxes)}</div>'
     )
-
-
-def _write_in_cells(axes: Axes, matrix: np.ndarray) -> None:
-    for (row, column), weight in np.ndenumerate(matrix):
-        if weight >= 0.005:
-            dark = weight > 0.6 * matrix.max()
-            axes.text(
-                column,
-                row,
-                f"{weight:.2f}"[1:] if weight < 0.995 else "1.0",
-                ha="center",
-                va="center",
-                fontsize=8,
-                color="white" if dark else INK,
-            )
