@@ -8,6 +8,7 @@ import sys
 COMMANDS = {
     "notebooks": "build the notebooks from notebooks/src",
     "excerpt": "write data/excerpt from the village as it is now",
+    "grade": "grade a folder of submissions into one table",
 }
 
 
