@@ -19,6 +19,7 @@ from authoring.grading.processes import Limits, Place, end_all, ready
 from authoring.grading.submissions import Submission, find_submissions, shown
 from authoring.grading.verdicts import Assignment, digest, grade
 from exercises import load, sets
+from llmlab.arguments import folder_path, seed_number
 
 
 def parser() -> argparse.ArgumentParser:
@@ -26,15 +27,23 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m authoring grade", description=__doc__.split("\n")[0]
     )
     words.add_argument("set", help="which set of exercises, such as ps1")
-    words.add_argument("submissions", type=Path, help="the folder of submissions")
-    words.add_argument("--csv", type=Path, default=Path("grades.csv"))
+    words.add_argument(
+        "submissions", type=folder_path, help="the folder of submissions"
+    )
+    words.add_argument("--csv", type=folder_path, default=Path("grades.csv"))
     words.add_argument("--only", metavar="NAME", help="grade this learner, once more")
     words.add_argument("--again", action="store_true", help="also who was graded")
-    words.add_argument("--roster", type=Path, help="the class: a CSV with names")
-    words.add_argument("--wide", type=Path, help="write one row a learner, too")
-    words.add_argument("--nbgrader", type=Path, help="write nbgrader's export, too")
-    words.add_argument("--feedback", type=Path, help="folder of the learners' pages")
-    words.add_argument("--seed", type=int, help="of the hidden cases (drawn once)")
+    words.add_argument("--roster", type=folder_path, help="the class: a CSV with names")
+    words.add_argument("--wide", type=folder_path, help="write one row a learner, too")
+    words.add_argument(
+        "--nbgrader", type=folder_path, help="write nbgrader's export, too"
+    )
+    words.add_argument(
+        "--feedback", type=folder_path, help="folder of the learners' pages"
+    )
+    words.add_argument(
+        "--seed", type=seed_number, help="of the hidden cases (drawn once)"
+    )
     words.add_argument("--sandbox", action="store_true", help="use bubblewrap (Linux)")
     words.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1))
     default = Limits()

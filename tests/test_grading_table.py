@@ -9,12 +9,12 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from grading_toys import ASSIGNMENT, EXERCISES, as_notebook
 
 from authoring import grade
 from authoring.grading import processes, table, verdicts
 from authoring.grading.notebooks import MOST_BYTES, CannotGrade, code_cells, read_bytes
 from authoring.grading.submissions import find_submissions, shown
-from tests.test_grading import ASSIGNMENT, EXERCISES, as_notebook
 
 CELL = {"cell_type": "code", "source": "x = 1", "metadata": {}}
 
