@@ -4,6 +4,7 @@ what the corpus is like. Nothing is chosen and nothing is edited.
     python -m authoring excerpt     writes it anew
 """
 
+import argparse
 from pathlib import Path
 
 from llmlab.files import write_atomically
@@ -36,6 +37,10 @@ def write(folder: Path = FOLDER) -> None:
         write_atomically(folder / f"{genre}.txt", excerpt(genre).encode())
 
 
-def main(words: list[str]) -> int:
+def main(words: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m authoring excerpt", description="Write data/excerpt anew."
+    )
+    parser.parse_args(words)
     write()
     return 0

@@ -401,11 +401,15 @@ def test_a_notebook_was_built_from_its_source_as_it_is_now(path):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
 def test_a_notebook_is_light_and_short_enough(path):
     metadata = json.loads(path.read_text("utf-8"))["metadata"]
-    assert os.path.getsize(path) < 2_000_000
+    assert os.path.getsize(path) < 400_000
     minutes = metadata["llmlab"]["minutes"]
     assert minutes <= 3
     first_page = "".join(cells_of(path, "markdown")[0]["source"])
     assert re.search(r"\*\*Time\*\* (\d+) minutes? ", first_page)[1] == str(minutes)
+
+
+def test_all_notebooks_together_are_light():
+    assert sum(map(os.path.getsize, NOTEBOOKS)) < 200_000 * len(NOTEBOOKS)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)

@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from authoring import __main__ as command_line
 from authoring import notebooks as notebook_build
 
 SOURCE = """# %% [markdown]
@@ -193,3 +194,11 @@ def test_notes_in_a_picture_are_dropped_and_its_content_kept():
     cleaned = notebook_build.without_notes(NOTED_PNG)
     assert b"tEXt" not in cleaned
     assert cleaned.endswith(b"IDATxy\x00\x00\x00\x00")
+
+
+@pytest.mark.parametrize("command", command_line.COMMANDS)
+def test_every_command_of_authoring_explains_itself(capsys, command):
+    with pytest.raises(SystemExit) as stop:
+        command_line.main([command, "--help"])
+    assert stop.value.code == 0
+    assert f"python -m authoring {command}" in capsys.readouterr().out
