@@ -7,7 +7,15 @@ from collections import Counter
 import pytest
 
 from llmlab import village
-from llmlab.village import corpus, french, french_patterns, questions, support, world
+from llmlab.village import (
+    corpus,
+    french,
+    french_patterns,
+    questions,
+    scoring,
+    support,
+    world,
+)
 from llmlab.village.examples import TASKS
 
 
@@ -82,6 +90,59 @@ def test_a_summary_that_names_the_witness_is_wrong():
         example.facts["who"], f"{example.facts['who']} and {witness}", 1
     )
     assert village.score_answer(example, answer)["right"] == 0
+
+
+@pytest.mark.parametrize("task", ["summarise", "question"])
+def test_a_right_sentence_with_another_one_behind_it_is_wrong(task):
+    for example in examples(task, count=30):
+        for more in (" It is so.", " And so on", "!", ""):
+            right = village.score_answer(example, example.answer + more)["right"]
+            assert right == (more == "")
+
+
+def test_an_answer_of_support_holds_all_its_facts_and_no_other_and_ends():
+    others = support.every_fact()
+    for example in examples("support", count=200):
+        own = example.facts["facts"]
+        for fact in own:
+            without = village.score_answer(example, example.answer.replace(fact, "it"))
+            assert without["right"] == 0
+            assert without["recalled"] < 1
+        other = min(others - set(own))
+        assert other not in example.answer
+        foreign = village.score_answer(example, f"{other}, {example.answer}")
+        assert (foreign["right"], foreign["recalled"]) == (0, 1)
+        cut = village.score_answer(example, example.answer.rstrip(".!?"))
+        assert (cut["right"], cut["recalled"], cut["invented"]) == (0, 1, 0)
+
+
+@pytest.mark.parametrize(
+    "text, held",
+    [
+        ("mill", True),
+        ("the mill.", True),
+        ("(mill)", True),
+        ("a mill, a miller", True),
+        ("a miller and a mill", True),
+        ("miller", False),
+        ("windmill", False),
+        ("windmills, mills", False),
+        ("Mill", False),
+        ("", False),
+    ],
+)
+def test_a_phrase_is_held_as_whole_words(text, held):
+    assert scoring.contains(text, "mill") == held
+
+
+def test_a_question_wants_whose_it_is_and_what_it_is():
+    for example in examples("question", count=100):
+        fact = example.facts["fact"]
+        only_value = village.score_answer(example, f"It is {fact.value}.")
+        if fact.name not in fact.value:
+            assert (only_value["right"], only_value["recalled"]) == (0, 0.5)
+        both = village.score_answer(example, f"Well, {fact.name} and {fact.value}.")
+        assert both["right"] == 1
 
 
 def test_translation_wants_every_accent_and_ending():
@@ -366,6 +427,25 @@ def test_a_story_that_contradicts_itself_has_the_form_and_is_not_consistent():
         verdict = village.judge_story(example.prompt, ". ".join(sentences))
         changed += verdict.form and not verdict.consistent and not verdict.clean
     assert changed > 20
+
+
+def test_the_form_needs_its_end_what_was_asked_and_words_in_their_places():
+    tried = Counter()
+    for example, other in zip(
+        examples("story", "test", 20), examples("story", "test", 21)[1:], strict=True
+    ):
+        sentences = example.answer.split(". ")
+        cut = ". ".join(sentences[:-1]) + "."
+        words = sentences[1].split()
+        muddled = " ".join(sorted(words, key=str.lower, reverse=True))
+        for what, prompt, story in (
+            ("end", example.prompt, cut),
+            ("asked", other.prompt, example.answer),
+            ("words", example.prompt, example.answer.replace(sentences[1], muddled)),
+        ):
+            tried[what] += not village.judge_story(prompt, story).form
+    assert tried["end"] == tried["asked"] == 20
+    assert tried["words"] >= 18
 
 
 def test_a_clean_story_has_the_form_and_is_consistent():

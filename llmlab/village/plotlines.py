@@ -80,7 +80,8 @@ def load() -> Library:
         for part in ("similes", "senses", "facts")
     )
     library = Library({}, similes, senses, facts)
-    for name in sorted(path.name for path in (world.WORDS / FOLDER).iterdir()):
+    names = [path.name for path in (world.WORDS / FOLDER).iterdir()]
+    for name in sorted(name for name in names if name.endswith(".toml")):
         plot = _Reader(f"{FOLDER}/{name}", library, lists, slots).plot()
         library.plots[plot.name] = plot
     return library

@@ -24,7 +24,7 @@ from llmlab.village.calendar import calendar, time_slots
 from llmlab.village.chooser import Chooser
 from llmlab.village.world import Person, Place, Thing, WorldError
 
-Fact = tuple[str, ...]  # ("Tilda", "has", "lantern")
+Condition = tuple[str, ...]  # what may hold: ("Tilda", "has", "lantern")
 
 
 @dataclass(frozen=True)
@@ -110,14 +110,14 @@ class Event:
 class State:
     """What holds now, and what held once and is over, so that nobody supposes it."""
 
-    holds: set[Fact] = field(default_factory=set)
-    over: set[Fact] = field(default_factory=set)
+    holds: set[Condition] = field(default_factory=set)
+    over: set[Condition] = field(default_factory=set)
 
-    def end(self, fact: Fact) -> None:
+    def end(self, fact: Condition) -> None:
         self.holds.discard(fact)
         self.over.add(fact)
 
-    def make(self, fact: Fact) -> None:
+    def make(self, fact: Condition) -> None:
         """Nobody can be at two places."""
         if fact[1:2] == ("at",):
             for other in [f for f in self.holds if f[:2] == fact[:2]]:
@@ -126,7 +126,7 @@ class State:
         self.over.discard(fact)
 
 
-def bind(pattern: str, cast: dict[str, str]) -> Fact:
+def bind(pattern: str, cast: dict[str, str]) -> Condition:
     """ "who has thing" becomes ("Tilda", "has", "lantern")."""
     return tuple(cast.get(word, word) for word in pattern.split())
 
