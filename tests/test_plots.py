@@ -35,6 +35,9 @@ def ppo_history(updates: int = 30) -> list[dict]:
             "entropy": 1 - n / 60,
             "clip_fraction": 0.05 + 0.01 * (-1) ** n,
             "length": 30 + (-1) ** n,
+            "kl_error": 0.2,
+            "explained_variance": -1 if n < 3 else 0.1,
+            "value_loss": 2 / (1 + n),
         }
         for n in range(updates)
     ]
@@ -267,6 +270,24 @@ def test_the_words_tell_where_each_curve_went():
     noise = [{"step": n, "loss": rng.normal()} for n in range(200)]
     assert "ends about where it began" in plots.loss_curve({"noise": noise}).alt
     assert "clip fraction ends about where it began" in PICTURES["ppo_dashboard"]().alt
+
+
+def test_the_dashboard_shows_the_critic_and_how_sure_a_divergence_is():
+    axes = {ax.get_title(loc="left"): ax for ax in PICTURES["ppo_dashboard"]().axes}
+    critic = axes["explained variance (critic)"]
+    assert critic.lines[0].get_ydata().min() == -1
+    assert set(critic.lines[1].get_ydata()) == {0}, "worse than no critic: below this"
+    assert "value loss falls" in PICTURES["ppo_dashboard"]().alt
+    (band,) = axes["KL to the start (nats/answer)"].collections
+    assert np.allclose(band.get_paths()[0].get_extents().y1, 2.9 + 0.2)
+    assert not axes["score (reward model)"].collections
+
+
+def test_the_dashboard_takes_a_run_without_a_critic_and_updates_that_only_warm_it_up():
+    bare = [{"step": n, "score": n} for n in range(3)]
+    assert len(plots.ppo_dashboard(bare).axes) == 2
+    warm_up = [{"step": 0, "value_loss": 1.0}] + ppo_history()[1:]
+    assert "score rises" in plots.ppo_dashboard(warm_up).alt
 
 
 def test_the_entropy_line_and_the_baselines_lie_at_their_values():

@@ -202,6 +202,15 @@ def test_both_orders_are_shown_and_the_first_is_chosen_more_often():
     assert 0.51 < firsts / 3000 < 0.58
 
 
+def test_the_lean_to_the_first_is_gone_from_the_order_of_the_pair():
+    leaning = [Annotator("A", position_bias=0.8)]
+    labels = label([Pair("tell", "2", "2")] * 2000, gold, leaning, generator())
+    shown_first = sum(c.preferred == 0 for c in labels) / 2000
+    first_of_the_pair = sum(c.preferred == c.swapped for c in labels) / 2000
+    assert abs(shown_first - 0.8) < 0.03
+    assert abs(first_of_the_pair - crowd_preference(leaning, 2, 2)) < 0.04
+
+
 def test_several_labels_of_a_pair_come_from_different_annotators():
     crowd = [Annotator(name) for name in "ABCD"]
     labels = label(random_pairs(10), gold, crowd, generator(), labels_per_pair=3)

@@ -11,6 +11,20 @@ from llmlab.plots.marks import colour, headline, legend_above, line, note
 from llmlab.plots.style import GREY, INK, WIDTH_INCHES, Picture, picture, styled
 from llmlab.plots.words import direction, listed, sentence
 
+# What each panel of the dashboard is called, and how it looks in a healthy run.
+_PANELS = {
+    "score": ("score (reward model)", "the score rises"),
+    "kl": ("KL to the start (nats/answer)", "KL grows slowly"),
+    "entropy": ("entropy (nats/token)", "entropy falls,\n   but never to zero"),
+    "clip_fraction": ("clipped ratios (share)", "few ratios are clipped"),
+    "length": ("answer length (tokens)", "length grows little"),
+    "explained_variance": (
+        "explained variance (critic)",
+        "explained variance rises\n   (below 0, no critic is better)",
+    ),
+    "value_loss": ("value loss (critic)", "value loss falls"),
+}
+
 
 @styled
 def loss_curve(
@@ -97,21 +111,15 @@ def ppo_dashboard(
 ) -> Picture:
     """Small charts of what to watch in a PPO run, and how a healthy run looks.
 
-    Draws those of `score`, `kl`, `entropy`, `clip_fraction` and `length` that the
-    history has, each against the update; REINFORCE, say, clips nothing.
+    Draws those of its panels that the history has, each against the update: REINFORCE,
+    say, clips nothing and has no critic. Where a metric comes with its standard error
+    (`kl` with `kl_error`), that is a pale band.
     """
-    panels = {
-        "score": ("score (reward model)", "the score rises"),
-        "kl": ("KL to the start (nats/answer)", "KL grows slowly"),
-        "entropy": ("entropy (nats/token)", "entropy falls,\n   but never to zero"),
-        "clip_fraction": ("clipped ratios (share)", "few ratios are clipped"),
-        "length": ("answer length (tokens)", "length grows little"),
-    }
-    present = [key for key in panels if history and key in history[0]]
+    present = [key for key in _PANELS if any(key in entry for entry in history)]
     if not present:
         raise ValueError(
             "this history has none of the metrics of PPO; expected update metrics "
-            f"with some of {', '.join(panels)}"
+            f"with some of {', '.join(_PANELS)}"
         )
     columns = min(3, len(present) + 1)
     rows = math.ceil((len(present) + 1) / columns)
@@ -121,15 +129,24 @@ def ppo_dashboard(
     for axes, key in zip(grid, present, strict=False):
         updates, values = _series(history, key, run="PPO")
         _draw_series(axes, updates, values, index=0)
-        axes.set_title(panels[key][0], fontsize=9, fontweight="normal")
+        if any(f"{key}_error" in entry for entry in history):
+            _, errors = _series(history, f"{key}_error", run="PPO")
+            band = {"color": colour(0), "alpha": 0.2, "linewidth": 0}
+            axes.fill_between(updates, values - errors, values + errors, **band)
+        if key == "explained_variance":
+            axes.axhline(0, color=INK, linewidth=1, linestyle="--")
+        axes.set_title(_PANELS[key][0], fontsize=9, fontweight="normal")
         axes.set_xlabel("update", fontsize=9)
         axes.tick_params(labelsize=8)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
         axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
         axes.grid(axis="y")
         directions.append(f"{key.replace('_', ' ')} {direction(values)}")
-    _healthy_signs(grid[len(present)], [panels[key][1] for key in present])
-    for axes in grid[len(present) + 1 :]:
+    signs, *empty = grid[len(present) :]
+    text = "\n• ".join(["A healthy run", *(_PANELS[key][1] for key in present)])
+    look = {"transform": signs.transAxes, "va": "top", "linespacing": 1.35}
+    signs.text(0.0, 1.0, text, fontsize=9, **look)
+    for axes in (signs, *empty):
         axes.set_axis_off()
     headline(figure, title)
     figure.alt = sentence(f"policy training, update by update: {listed(directions)}.")
@@ -223,19 +240,6 @@ def _apart(heights: Sequence[float], room: float) -> list[float]:
         for centre, count in groups
         for place in range(int(count))
     ]
-
-
-def _healthy_signs(axes: Axes, signs: Sequence[str]) -> None:
-    axes.set_axis_off()
-    axes.text(
-        0.0,
-        1.0,
-        "\n• ".join(["A healthy run", *signs]),
-        transform=axes.transAxes,
-        va="top",
-        fontsize=9,
-        linespacing=1.35,
-    )
 
 
 def _schedule_shape(values: Sequence[float]) -> str:

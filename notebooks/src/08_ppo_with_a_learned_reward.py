@@ -326,12 +326,25 @@ for name, told in examples.items():
 # of 100 such pairs. Each point below is a group of pairs about which it was equally
 # sure, with its 95 % interval; perfect honesty is the diagonal. (The finished model
 # shows its rewards in units of their spread; `gain` is that unit.)
+#
+# "The first" is here the first of the *pair*, and a coin decided on which side it was
+# shown. **Predict:** how would the points lie if we asked about the story that was
+# *shown* first?
 
 # %%
 in_nats = (winners - losers) / reward.gain
-first_won = torch.tensor([1.0 - comparison.preferred for comparison in test])
+first_won = torch.tensor([float(label.preferred == label.swapped) for label in test])
 differences = torch.where(first_won.bool(), in_nats, -in_nats)
 plots.calibration(differences.sigmoid(), first_won, bins=6)
+
+# %%
+share = person.probability_first(0, 0)
+print(f"of two equal stories people choose the one shown first in {share:.0%}")
+
+# %% [markdown]
+# They would lie higher, most of them above the diagonal: people lean to what is shown
+# first, and a model that reads one story alone cannot know on which side it stood. So
+# every pair should be shown both ways round, or by a coin, as here.
 
 # %% [markdown]
 # ### Your labels count
