@@ -9,11 +9,12 @@ COMMANDS = {
     "notebooks": "build the notebooks from notebooks/src",
     "excerpt": "write data/excerpt from the village as it is now",
     "grade": "grade a folder of submissions into one table",
+    "misconceptions": "print what people get wrong in each exercise",
 }
 
 
 def main(words: list[str] | None = None) -> int:
-    listing = "\n".join(f"  {name:10} {about}" for name, about in COMMANDS.items())
+    listing = "\n".join(f"  {name:15} {about}" for name, about in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog="python -m authoring",
         epilog=f"commands:\n{listing}\n\nEach of them explains itself with --help.",

@@ -45,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
         "--seed", type=seed_number, help="of the hidden cases (drawn once)"
     )
     words.add_argument("--sandbox", action="store_true", help="use bubblewrap (Linux)")
-    words.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1))
+    words.add_argument("--jobs", type=positive, default=min(4, os.cpu_count() or 1))
     default = Limits()
     for name, about in (
         ("step-seconds", "processor time for a cell or an answer"),

@@ -19,7 +19,8 @@ import psutil
 from authoring.grading import sandbox
 from llmlab.paths import ROOT
 
-MOST_REPLY = 64_000_000
+MOST_REPLY = 32_000_000
+"""Bytes of all that one request brings back."""
 
 
 class Stopped(Exception):
@@ -234,6 +235,7 @@ class Worker:
         alarm = threading.Timer(most, self._too_late)
         alarm.daemon = True
         alarm.start()
+        self._left = MOST_REPLY
         try:
             self._send(request)
             while True:
@@ -253,8 +255,9 @@ class Worker:
         self._process.requests.flush()
 
     def _receive(self) -> dict:
-        line = self._process.replies.readline(MOST_REPLY)
-        if len(line) == MOST_REPLY:
+        line = self._process.replies.readline(self._left)
+        self._left -= len(line)
+        if self._left == 0:
             raise Stopped("it sent more than a result can hold")
         if not line.endswith(b"\n"):
             raise Stopped(self._why())
@@ -278,17 +281,19 @@ class Worker:
             )
         code = self.end()
         code = code - 128 if code > 128 else -code  # bubblewrap adds 128
-        if code in (signal.SIGXCPU, signal.SIGKILL):
+        name = next((one.name for one in signal.Signals if one == code), "")
+        if name in ("SIGXCPU", "SIGKILL"):
             return "it used up its processor time or memory and was stopped"
-        if code > 0:
-            return f"it crashed ({signal.Signals(code).name})"
+        if name:
+            return f"it crashed ({name})"
         return "it ended its own process (exit(), os._exit)"
 
     def end(self) -> int:
         """End the process and all that it started, as far as the system knows."""
         family = []
         with contextlib.suppress(psutil.Error):
-            family = psutil.Process(self._process.pid).children(recursive=True)
+            first = psutil.Process(self._process.pid)
+            family = [*first.children(recursive=True), first]
         with contextlib.suppress(OSError, AttributeError):
             os.killpg(self._process.pid, signal.SIGKILL)
         for process in family:

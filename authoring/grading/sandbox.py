@@ -39,16 +39,15 @@ def shown() -> list[Path]:
 
 def in_bubblewrap(words: list[str], folder: Path, hidden) -> list[str]:
     """The command where nothing is but the system, Python, llmlab and its folder."""
-    bound = [*map(Path, SYSTEM + SYSTEM_FILES), *shown()]
-    bound += [HERE / "worker.py", HERE / "rail.py"]
-    masked = [path.resolve() for path in hidden]
-    masked = [one for one in masked if any(one.is_relative_to(b) for b in bound)]
     wall = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session"]
     wall += ["--clearenv", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
     for name, value in environment(folder).items():
         wall += ["--setenv", name, value]
-    for path in bound:
-        wall += ["--ro-bind-try", str(path), str(path)]
-    for path in masked:
-        wall += ["--tmpfs", str(path)]
+    system = [*map(Path, SYSTEM + SYSTEM_FILES)]
+    for places in (system, [*shown(), HERE / "worker.py", HERE / "rail.py"]):
+        for path in places:
+            wall += ["--ro-bind-try", str(path), str(path)]
+        for path in (ROOT, *map(Path.resolve, hidden)):
+            if any(path.is_relative_to(place) and path != place for place in places):
+                wall += ["--tmpfs", str(path)]
     return [*wall, "--bind", str(folder), str(folder), "--chdir", str(folder), *words]

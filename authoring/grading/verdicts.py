@@ -21,6 +21,8 @@ from llmlab.checks.judging import Verdict, judge
 STARTS = 4
 """A submission that ends its process is started again, without the cell that did."""
 MOST_QUESTIONS, MOST_ASKED = 20_000, 50_000_000
+LONGEST = 600
+"""Letters of a sentence that may hold a learner's own words."""
 
 
 class Assignment:
@@ -123,7 +125,7 @@ class Run:
         request = {"do": "run", "source": self.cells[number], "seconds": self._seconds}
         try:
             reply = worker.ask({**request, "names": self.assignment.names()})
-            error, changed = shown(str(reply["error"]))[:300], list(reply["changed"])
+            error, changed = shown(str(reply["error"])[:300]), list(reply["changed"])
         except (Stopped, KeyError, TypeError) as stop:
             self._left_out.add(number)
             self.errors[number] = str(stop)
@@ -190,9 +192,9 @@ def row_of(one, exercise, assignment, found: Run) -> Row:
     if verdict is None:
         points, said = 0, why_undefined(exercise, found)
     else:
-        points, said = max(0, min(verdict.points, possible)), shown(verdict.said)
-        if verdict.hidden != verdict.said:
-            hidden = f"hidden cases: {shown(verdict.hidden)}" if verdict.hidden else ""
+        points = max(0, min(verdict.points, possible))
+        said, hidden = shown(verdict.said[:LONGEST]), shown(verdict.hidden[:LONGEST])
+        hidden = f"hidden cases: {hidden}" if hidden not in ("", said) else ""
         lost = [name for name, held, _ in verdict.properties if not held]
         if points and lost:
             said = joined(said, f"not yet: {', '.join(lost)}")

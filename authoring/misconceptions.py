@@ -1,0 +1,34 @@
+"""Print what people get wrong, exercise by exercise: a guide to misconceptions.
+
+    python -m authoring misconceptions          all exercises
+    python -m authoring misconceptions merge    some of them
+
+The bank of mistakes is the check, so the guide is complete: each sentence is what a
+learner reads who made that mistake.
+"""
+
+import argparse
+import sys
+
+from exercises import bank, load
+from llmlab.checks import Exercise
+
+
+def page(exercise: Exercise) -> str:
+    lines = [f"## {exercise.title} (`{exercise.name}`, {exercise.chapter})", ""]
+    lines += [f"- {said}" for said in dict.fromkeys(exercise.mistakes.values()) if said]
+    return "\n".join(lines)
+
+
+def main(words: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m authoring misconceptions", description=__doc__.split("\n")[0]
+    )
+    parser.add_argument("exercises", nargs="*", metavar="EXERCISE")
+    names = parser.parse_args(words).exercises or bank()
+    try:
+        print("\n\n".join(page(load(name)) for name in names))
+    except ValueError as error:
+        print(f"misconceptions: {error}", file=sys.stderr)
+        return 2
+    return 0
