@@ -1,6 +1,5 @@
 """The tasks: an environment is whole or built anew, and nothing of a person is lost."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -8,32 +7,24 @@ from pathlib import Path
 
 import pytest
 
+import tasks as course
 from llmlab.paths import ROOT
-
-
-def load_tasks():
-    """A fresh copy: a test changes where it thinks it is."""
-    specification = importlib.util.spec_from_file_location("tasks", ROOT / "tasks.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
 def tasks(tmp_path, monkeypatch):
     """tasks.py at work in a small copy of the course; commands are only noted."""
-    module = load_tasks()
     for name in ("requirements.lock", "pyproject.toml"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     for name in ("ROOT", "LOCK", "VENV", "STAMP", "PYTHON"):
-        inside = getattr(module, name).relative_to(ROOT)
-        monkeypatch.setattr(module, name, tmp_path / inside)
-    module.commands = []
-    module.fails_at, module.failure = None, 7
-    module.python_is = "3.11"
-    monkeypatch.setattr(module, "python_of_environment", lambda: module.python_is)
-    monkeypatch.setattr(module, "run", lambda *words, **_: pretend(module, words))
-    return module
+        inside = getattr(course, name).relative_to(ROOT)
+        monkeypatch.setattr(course, name, tmp_path / inside)
+    noted = {"commands": [], "fails_at": None, "failure": 7, "python_is": "3.11"}
+    for name, value in noted.items():
+        monkeypatch.setattr(course, name, value, raising=False)
+    monkeypatch.setattr(course, "python_of_environment", lambda: course.python_is)
+    monkeypatch.setattr(course, "run", lambda *words, **_: pretend(course, words))
+    return course
 
 
 def pretend(tasks, words):
@@ -104,13 +95,10 @@ def test_a_python_that_the_system_replaced_is_seen_and_built_anew(tasks, monkeyp
 def test_the_version_of_an_environment_is_asked_of_its_own_python(
     monkeypatch, tmp_path
 ):
-    tasks = load_tasks()
-    monkeypatch.setattr(tasks, "PYTHON", sys.executable)
-    assert (
-        tasks.python_of_environment() == f"{sys.version_info[0]}.{sys.version_info[1]}"
-    )
-    monkeypatch.setattr(tasks, "PYTHON", tmp_path / "python")
-    assert tasks.python_of_environment() is None
+    monkeypatch.setattr(course, "PYTHON", sys.executable)
+    assert course.python_of_environment() == "{}.{}".format(*sys.version_info[:2])
+    monkeypatch.setattr(course, "PYTHON", tmp_path / "python")
+    assert course.python_of_environment() is None
 
 
 def test_an_older_python_is_told_how_to_name_another(tasks, monkeypatch):
