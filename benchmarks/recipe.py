@@ -25,7 +25,7 @@ from llmlab import village
 from llmlab.evaluation import language_loss
 from llmlab.files import write_atomically
 from llmlab.gpt import GPT, GPTConfig
-from llmlab.life import SCALES, Life
+from llmlab.life import RECIPES, Life
 from llmlab.optimisers import adamw, muon_and_adamw
 from llmlab.paths import CHECKPOINTS, RUNS
 from llmlab.pretraining import encode_documents, pretraining_step
@@ -62,8 +62,9 @@ def recipe(
     shares : of `steps`, for the course's recipe.
     folder : where what is finished is kept.
     """
-    steps = steps or SCALES["full"].base_steps
-    budget = {"steps": steps, "scale": repr(SCALES["full"]), "shares": list(shares)}
+    steps = steps or RECIPES["full"].base.steps
+    recipe = repr(RECIPES["full"].base)
+    budget = {"steps": steps, "recipe": recipe, "shares": list(shares)}
     told = json.dumps(budget, sort_keys=True, default=str).encode()
     path = folder / f"recipe-{hashlib.sha256(told).hexdigest()[:12]}.json"
     done = json.loads(path.read_text("utf-8")) if path.exists() else {}
@@ -148,7 +149,7 @@ class Run:
 
 def our_run(text: Text, steps: int, seed: int) -> Run:
     """The course's recipe: its architecture, Muon, warm-up, plateau and decay."""
-    life = Life(CHECKPOINTS, seed=seed, scale=SCALES["full"])
+    life = Life(CHECKPOINTS, seed=seed, recipe=RECIPES["full"])
     model = life.new_model()
     step = pretraining_step(
         model,
@@ -156,7 +157,7 @@ def our_run(text: Text, steps: int, seed: int) -> Run:
         life.tokenizer,
         muon_and_adamw(model),
         steps=steps,
-        tokens_per_batch=life.scale.tokens_per_batch,
+        tokens_per_batch=life.recipe.base.tokens_per_batch,
         seed=seed,
     )
     return Run(model, step, steps, seed)
@@ -167,7 +168,7 @@ def gpt2_run(text: Text, steps: int, rate: float, seed: int) -> Run:
 
     Weight decay is left out: text that is read once or twice needs none.
     """
-    life = Life(CHECKPOINTS, seed=seed, scale=SCALES["full"])
+    life = Life(CHECKPOINTS, seed=seed, recipe=RECIPES["full"])
     ours = life.new_model().config
     config = GPTConfig.gpt2(
         vocab_size=ours.vocab_size,
@@ -183,7 +184,7 @@ def gpt2_run(text: Text, steps: int, rate: float, seed: int) -> Run:
         life.tokenizer,
         adamw(model, rate),
         steps=steps,
-        tokens_per_batch=life.scale.tokens_per_batch,
+        tokens_per_batch=life.recipe.base.tokens_per_batch,
         seed=seed,
         schedule=cosine,
     )
@@ -221,8 +222,9 @@ def run_in_turns(name: str, runs: dict[str, Run], text: Text) -> dict[str, dict]
 def read_text(steps: int) -> Text:
     """As many documents as the runs will read, and some that nobody trains on."""
     life = Life(CHECKPOINTS)
-    longest = steps * SCALES["full"].tokens_per_batch
-    documents = village.documents(SCALES["full"].documents, seed=0, split="train")
+    longest = steps * RECIPES["full"].base.tokens_per_batch
+    count = RECIPES["full"].shared.documents
+    documents = village.documents(count, seed=0, split="train")
     training: list[list[int]] = []
     tokens = 0
     for document in documents:

@@ -16,7 +16,7 @@ from llmlab import village
 from llmlab.accounting import training_flops
 from llmlab.batching import IGNORE, next_token_batch
 from llmlab.gpt import GPT, GPTConfig
-from llmlab.life import SCALES, Life
+from llmlab.life import RECIPES, Life
 from llmlab.optimisers import adamw, muon_and_adamw
 from llmlab.paths import CHECKPOINTS
 from llmlab.pretraining import encode_documents, epochs, pretraining_step
@@ -40,7 +40,7 @@ NEW_TOKENS, PROMPT_TOKENS = 64, 16
 
 def default_model(seed: int = 0) -> GPT:
     """A fresh model of the size that the course trains."""
-    return Life(CHECKPOINTS, seed=seed, scale=SCALES["full"]).new_model()
+    return Life(CHECKPOINTS, seed=seed, recipe=RECIPES["full"]).new_model()
 
 
 def gpt2_of_the_same_size(config: GPTConfig) -> nn.Module:

@@ -34,6 +34,7 @@ class Card:
     parent_hash : `weights_hash` of the parent; "" for random weights.
     data : what it was trained on, in words.
     seed, steps, tokens, seconds : of the training.
+    settings : every number behind it; see `life.settings`.
     metrics : what was measured at its end.
     tokenizer : fingerprint of the tokenizer that its ids belong to.
     """
@@ -46,6 +47,7 @@ class Card:
     steps: int = 0
     tokens: int = 0
     seconds: float = 0.0
+    settings: dict = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     tokenizer: str = ""
 

@@ -11,45 +11,16 @@ from dataclasses import dataclass
 
 import torch
 
-from llmlab.batching import next_token_batch
 from llmlab.gpt import GPT
 from llmlab.instruction import answer
+from llmlab.likelihood import sequence_log_probs
 from llmlab.pretraining import encode_documents, masked_batch
-from llmlab.reinforce import Rollout, target_logits, token_log_probs
 from llmlab.tokenizer import Tokenizer
 
 NATS_PER_BIT = math.log(2)
 
 
 # Language ---------------------------------------------------------------------------
-
-
-@torch.inference_mode()
-def sequence_log_probs(
-    model: GPT,
-    sequences: Sequence[Sequence[int]],
-    target_masks: Sequence[Sequence[bool]] | None = None,
-    *,
-    rows: int = 64,
-) -> torch.Tensor:
-    """Log-probability of each sequence given its first token, in nats: (count,).
-
-    Parameters
-    ----------
-    target_masks : count only these tokens of each sequence, such as an answer's.
-    rows : sequences a batch; similar lengths are read together.
-    """
-    result = torch.zeros(len(sequences), dtype=torch.float64)
-    order = sorted(range(len(sequences)), key=lambda i: len(sequences[i]))
-    for start in range(0, len(order), rows):
-        members = order[start : start + rows]
-        batch = next_token_batch(
-            [sequences[i] for i in members],
-            None if target_masks is None else [target_masks[i] for i in members],
-        )
-        log_probs = token_log_probs(target_logits(model, batch), batch)
-        result[members] = log_probs.double().sum(dim=1)
-    return result
 
 
 @dataclass(frozen=True)
@@ -113,28 +84,13 @@ def ratio_of_means(totals: torch.Tensor, counts: torch.Tensor) -> tuple[float, f
     """
     if not counts.sum() > 0:
         raise ValueError(
-            f"no token to predict in {len(counts)} of {len(counts)} documents, so there "
-            "is no mean; give at least one document of two tokens or more"
+            f"no token to predict in {len(counts)} of {len(counts)} documents, so "
+            "there is no mean; give at least one document of two tokens or more"
         )
     totals, counts = totals.double(), counts.double()
     mean = totals.sum() / counts.sum()  # ratio of means, not mean of ratios
     error = (totals - mean * counts).square().sum().sqrt() / counts.sum()
     return mean.item(), error.item()
-
-
-@torch.inference_mode()
-def sequence_kl(policy: GPT, reference: GPT, rollout: Rollout) -> torch.Tensor:
-    """How far a policy has moved from its reference, on what it wrote: (batch,) nats.
-
-    The sum over a response of log policy - log reference; its mean over responses drawn
-    from the policy estimates the KL divergence between the two (Schulman 2020's k1).
-    """
-    batch = rollout.batch
-    own, others = (
-        token_log_probs(target_logits(model, batch, rollout.temperature), batch)
-        for model in (policy, reference)
-    )
-    return ((own - others) * rollout.mask).sum(dim=1)
 
 
 # Choices ----------------------------------------------------------------------------
@@ -272,11 +228,12 @@ def answers_right(
     *,
     max_new_tokens: int = 80,
 ) -> dict[str, Share]:
-    """For each task: how often the model's likeliest answer is right.
+    """How often the model's likeliest answer is right: by task, and where the prompts
+    of a task are of several kinds, by population too.
 
     Parameters
     ----------
-    examples : with `task` and `prompt`.
+    examples : with `task`, `population` and `prompt`.
     score : the task's exact scorer; its "right" is 1 or 0.
     """
     said = answer(
@@ -288,5 +245,6 @@ def answers_right(
     )
     outcomes = defaultdict(list)
     for example, text in zip(examples, said, strict=True):
-        outcomes[example.task].append(score(example, text)["right"])
+        for name in {example.task, example.population}:
+            outcomes[name].append(score(example, text)["right"])
     return {task: Share(sum(right), len(right)) for task, right in outcomes.items()}

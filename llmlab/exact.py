@@ -7,6 +7,7 @@ are exact, so that an estimator can be checked to the last digit of a float.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -50,9 +51,13 @@ class World:
     def state_count(self) -> int:
         return sum(self.end**depth for depth in range(self.time))
 
-    @property
+    @cached_property
     def sequences(self) -> list[tuple[int, ...]]:
         return enumerate_sequences(self.vocab_size, self.time)
+
+    @cached_property
+    def _numbers(self) -> dict[tuple[int, ...], int]:
+        return {sequence: row for row, sequence in enumerate(self.sequences)}
 
     @property
     def tokens(self) -> Tensor:
@@ -82,7 +87,7 @@ class World:
 
     def index(self, sequence: tuple[int, ...]) -> int:
         """The row of a sequence in every tensor of this world."""
-        return self.sequences.index(tuple(sequence))
+        return self._numbers[tuple(sequence)]
 
     def random_logits(self, generator: torch.Generator) -> Tensor:
         return torch.randn(
@@ -152,3 +157,43 @@ def optimum(reference: Tensor, rewards: Tensor, beta: float) -> Tensor:
 def total_variation(first: Tensor, second: Tensor) -> Tensor:
     """Half the summed difference: the largest disagreement about any event."""
     return (first - second).abs().sum(dim=-1) / 2
+
+
+def forward_kl_fixed_point(
+    world: World, reference: Tensor, rewards: Tensor, beta: float
+) -> Tensor:
+    """Where the policy gradient ends if k3 is added to the *loss*, as logits (states,
+    vocab).
+
+    The gradient of k3 as a loss is that of KL(ref || pi), state by state, so that in
+    each state reward and pull balance at pi(a) = beta * ref(a) / (c - Q(a)): another
+    policy than `optimum`. Q is what follows under the policy itself, so the last states
+    are settled first.
+
+    reference : logits (states, vocab). rewards : (sequences,).
+    """
+    logits = reference.clone()
+    base = reference.softmax(dim=-1)
+    for state in reversed(range(world.state_count)):
+        followed = _returns_after(world, logits, rewards, state)
+        low = followed.max() + beta * base[state].min() * 1e-6
+        high = followed.max() + beta  # there, the shares sum to at most one
+        for _ in range(200):  # bisection for c
+            middle = (low + high) / 2
+            if (beta * base[state] / (middle - followed)).sum() > 1:
+                low = middle
+            else:
+                high = middle
+        logits[state] = (beta * base[state] / (high - followed)).log()
+    return logits
+
+
+def _returns_after(world: World, logits: Tensor, rewards: Tensor, state: int) -> Tensor:
+    """Expected reward after each token chosen in a state, (vocab,)."""
+    visits = (world.states == state) & world.mask
+    chances = world.token_log_probs(logits)
+    expected = torch.zeros(world.vocab_size, dtype=rewards.dtype)
+    for row, time in visits.nonzero().tolist():
+        rest = chances[row, time + 1 :].sum().exp()
+        expected[world.tokens[row, time]] += rest * rewards[row]
+    return expected

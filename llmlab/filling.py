@@ -12,6 +12,7 @@ from torch import Tensor
 
 from llmlab.batching import IGNORE, Batch, next_token_batch, pad_sequences
 from llmlab.gpt import GPT
+from llmlab.likelihood import target_log_probs
 from llmlab.tokenizer import Tokenizer
 
 BLANK = "_"
@@ -101,11 +102,9 @@ def guess_tokens(
             batch = _one_blank_each(texts, groups, tokenizer)
         where = batch.target_mask
         logits = model(batch.tokens, segment_ids=batch.segment_ids, where=where)
-        targets = batch.targets[where]
-        found = logits.log_softmax(dim=-1).gather(1, targets[:, None])[:, 0]
         members = [index for group in indices for index in group]
-        log_probs[members] = found
-        right[members] = logits.argmax(dim=-1) == targets
+        log_probs[members] = target_log_probs(logits, batch)
+        right[members] = logits.argmax(dim=-1) == batch.targets[where]
     return Guesses(log_probs, right)
 
 

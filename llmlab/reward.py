@@ -14,17 +14,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
-from llmlab.batching import pad_sequences
+from llmlab import processes
+from llmlab.batching import pad_sequences, passes
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.instruction import render_example
-from llmlab.preferences import Comparison
+from llmlab.preferences import EQUAL, Comparison
+from llmlab.progress import Metrics
 from llmlab.tokenizer import Tokenizer
-from llmlab.training import (
-    Metrics,
-    apply_gradients,
-    set_learning_rate,
-    warmup_stable_decay,
-)
+from llmlab.training import loss_step
 
 
 class RewardModel(nn.Module):
@@ -117,10 +114,20 @@ def _pad(sequences, model: nn.Module) -> tuple[Tensor, Tensor]:
 
 
 class EncodedComparison(NamedTuple):
-    """Token ids of prompt and story, for the story chosen and for the other."""
+    """Token ids of prompt and story, for the story chosen and for the other.
+
+    response_start : where the stories begin, behind their prompt.
+    share : how much the label says for the winner: 1, or one half for a tie.
+    """
 
     winner: list[int]
     loser: list[int]
+    response_start: int = 1
+    share: float = 1.0
+
+
+PairScores = tuple[Tensor, Tensor]
+"""Scores of winners and of losers, (pairs,) each."""
 
 
 def encode_comparisons(
@@ -138,59 +145,78 @@ def encode_comparisons(
     """
     encoded = []
     for comparison in comparisons:
-        pair = EncodedComparison(
-            render_example(tokenizer, comparison.prompt, comparison.winner)[0],
-            render_example(tokenizer, comparison.prompt, comparison.loser)[0],
+        is_tie = comparison.preferred == EQUAL
+        stories = comparison.first, comparison.second
+        if not is_tie:
+            stories = comparison.winner, comparison.loser
+        (winner, learned), (loser, _) = (
+            render_example(tokenizer, comparison.prompt, story) for story in stories
         )
-        longest = max(map(len, pair))
+        longest = max(len(winner), len(loser))
         if longest > context:
             raise ValueError(
                 f"a story takes {longest} tokens with its prompt, but the model reads "
                 f"{context}; leave it out: {comparison.prompt!r}"
             )
-        if pair.winner != pair.loser:
-            encoded.append(pair)
+        if winner != loser:
+            start, share = learned.index(True), 0.5 if is_tie else 1.0
+            encoded.append(EncodedComparison(winner, loser, start, share))
     return encoded
 
 
-def reward_loss(winner_scores: Tensor, loser_scores: Tensor) -> Tensor:
+def preference_loss(
+    winner_scores: Tensor, loser_scores: Tensor, shares: Tensor | float = 1.0
+) -> Tensor:
     """-log sigmoid(r_winner - r_loser), mean over pairs: the Bradley-Terry likelihood.
 
     Stiennon et al. 2020, section 3.4. `logsigmoid` rather than log(sigmoid), which
     underflows where the model is surest to be wrong. Both inputs (pairs,).
+
+    shares : how much each label says for the winner; one half: a tie, which is least
+        surprising at equal scores.
     """
-    return -functional.logsigmoid(winner_scores - loser_scores).mean()
+    differences = winner_scores - loser_scores
+    for_winner = functional.logsigmoid(differences)
+    for_loser = functional.logsigmoid(-differences)
+    return -(shares * for_winner + (1 - shares) * for_loser).mean()
 
 
-def score_pairs(
-    model: RewardModel, pairs: Sequence[EncodedComparison]
-) -> tuple[Tensor, Tensor]:
-    """Scores of winners and of losers, (pairs,) each, with gradients.
+def reward_scores(
+    model: RewardModel,
+) -> Callable[[Sequence[EncodedComparison]], PairScores]:
+    """How to score pairs by a reward model, with gradients, for `preference_step`.
 
     Both stories of a pair go through the model in one batch.
     """
-    sequences = [pair.winner for pair in pairs] + [pair.loser for pair in pairs]
-    scores = model(*_pad(sequences, model))
-    return scores[: len(pairs)], scores[len(pairs) :]
+
+    def scores_of(pairs: Sequence[EncodedComparison]) -> PairScores:
+        texts = [pair.winner for pair in pairs] + [pair.loser for pair in pairs]
+        scores = model(*_pad(texts, model))
+        return scores[: len(pairs)], scores[len(pairs) :]
+
+    return scores_of
 
 
-def make_reward_step(
-    model: RewardModel,
+def preference_step(
+    model: nn.Module,
+    scores_of: Callable[[Sequence[EncodedComparison]], PairScores],
     pairs: Sequence[EncodedComparison],
     optimizers: dict[str, Optimizer],
     *,
     steps: int,
-    batch: int = 32,
+    comparisons: int = 32,
     seed: int = 0,
     clip: float = 1.0,
 ) -> Callable[[int, torch.Generator], Metrics]:
-    """An update for `training.train`: the model learns from `batch` comparisons.
+    """An update for `training.train`: learn from `comparisons` pairs at a time.
 
-    Every pair is seen once before any is seen twice. `len(pairs) // batch` steps are
-    one epoch, after which reward models soon overfit (Ouyang et al. 2022, section 3.5).
+    Every pair is seen once before any is seen twice. `len(pairs) // comparisons` steps
+    are one pass. Ouyang et al. 2022 stop there: reward models soon overfit.
 
     Parameters
     ----------
+    model : what learns: a reward model, or the policy itself.
+    scores_of : `reward_scores(model)`, or `dpo.implicit_rewards(policy, …)`.
     steps : updates in all; the learning rate warms up, stays, and falls to zero.
     seed : of the order of the pairs.
     clip : longest gradient.
@@ -198,32 +224,31 @@ def make_reward_step(
     if not pairs:
         raise ValueError("there are no comparisons to learn from; give at least one")
 
-    shuffler = torch.Generator().manual_seed(seed)
-    order: list[int] = []
-    while len(order) < steps * batch:
-        order += torch.randperm(len(pairs), generator=shuffler).tolist()
+    processes.check_share(comparisons, "comparisons")
+    order = passes(
+        lambda dice: torch.randperm(len(pairs), generator=dice).tolist(),
+        steps * comparisons,
+        seed,
+    )
 
-    def step(index: int, generator: torch.Generator) -> Metrics:
-        set_learning_rate(optimizers.values(), warmup_stable_decay(index, steps))
-        chosen = [pairs[n] for n in order[index * batch : (index + 1) * batch]]
-        winners, losers = score_pairs(model, chosen)
-        loss = reward_loss(winners, losers)
-        norm = apply_gradients(loss, model, optimizers.values(), clip=clip)
-        return {
-            "loss": loss.item(),
-            "accuracy": accuracy(winners, losers),
-            "gradient_norm": norm,
-            "tokens": sum(len(pair.winner) + len(pair.loser) for pair in chosen),
-        }
+    def loss_of(index: int, generator: torch.Generator) -> tuple[Tensor, int, Metrics]:
+        rows = order[index * comparisons : (index + 1) * comparisons]
+        chosen = [pairs[rows[number]] for number in processes.share(len(rows))]
+        winners, losers = scores_of(chosen)
+        shares = winners.new_tensor([pair.share for pair in chosen])
+        loss = preference_loss(winners, losers, shares)
+        tokens = sum(len(pair.winner) + len(pair.loser) for pair in chosen)
+        told = {"accuracy": accuracy(winners, losers), "tokens": tokens}
+        return loss, len(chosen), told
 
-    return step
+    return loss_step(model, optimizers, loss_of, steps=steps, clip=clip)
 
 
 @torch.no_grad()
 def normalise(model: RewardModel, sequences: Sequence[Sequence[int]]) -> None:
     """Set gain and bias so that these texts have mean 0 and standard deviation 1.
 
-    Ziegler et al. 2019, section 2.1. Give it texts of the *reference* policy: then a
+    As Ziegler et al. 2019. Give it texts of the *reference* policy: then a
     score of 1 is one standard deviation above what the model wrote before reinforcement
     learning, and the weight of the KL penalty means the same for every reward model.
     """
@@ -249,31 +274,16 @@ def accuracy(winner_scores: Tensor, loser_scores: Tensor) -> float:
     return (higher + ties / 2).mean().item()
 
 
-class CalibrationBin(NamedTuple):
-    """Comparisons of which the model was about equally sure."""
+def expected_agreement(
+    first_scores: Tensor, second_scores: Tensor, preferences: Tensor
+) -> Tensor:
+    """How probably a labeller agrees with the scores on each pair, (pairs,).
 
-    confidence: float
-    accuracy: float
-    count: int
+    No label is drawn, so none of their noise is in it; its mean is at most the mean of
+    max(p, 1 - p), the ceiling.
 
-
-def calibration(
-    winner_scores: Tensor, loser_scores: Tensor, bins: int = 5
-) -> list[CalibrationBin]:
-    """Is the model right as often as it claims?
-
-    The claim is sigmoid(|r_winner - r_loser|), between one half and one. Bins are of
-    equal width in it; empty ones are left out. A calibrated model has accuracy equal to
-    confidence in every bin, up to sampling noise.
+    preferences : (pairs,), the probability that the first text is preferred.
     """
-    differences = (winner_scores - loser_scores).detach().double().cpu()
-    claims = differences.abs().sigmoid()
-    right = (differences > 0).double() + (differences == 0).double() / 2
-    numbers = ((claims - 0.5) * 2 * bins).long().clamp(max=bins - 1)
-    return [
-        CalibrationBin(
-            claims[chosen].mean().item(), right[chosen].mean().item(), int(chosen.sum())
-        )
-        for chosen in (numbers == number for number in range(bins))
-        if chosen.any()
-    ]
+    for_first = (first_scores > second_scores).double()
+    for_first += (first_scores == second_scores).double() / 2
+    return for_first * preferences + (1 - for_first) * (1 - preferences)

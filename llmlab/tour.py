@@ -28,13 +28,14 @@ from llmlab.checkpoints import (
 from llmlab.files import write_atomically
 from llmlab.gpt import GPT
 from llmlab.instruction import answer
-from llmlab.life import SCALES, STAGES, Life, Stage, settings
+from llmlab.life import RECIPES, STAGES, Life, Stage
 from llmlab.paths import CHECKPOINTS, RUNS
 from llmlab.progress import TerminalProgress
 from llmlab.report import VERSION, bars, write_report
 from llmlab.sampling import complete
+from llmlab.training import step_generator
 
-WRITERS = ("base", "instruct", "reinforce", "ppo")
+WRITERS = ("base", "instruct", "ppo")
 """The stages that can be asked to write something."""
 
 
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--scale",
-        choices=SCALES,
+        choices=RECIPES,
         default="full",
         help="'tiny' runs every stage for seconds, to see that all parts fit",
     )
@@ -58,7 +59,7 @@ def main(arguments: argparse.Namespace) -> int:
     life = Life(
         folder=arguments.out,
         seed=arguments.seed,
-        scale=SCALES[arguments.scale],
+        recipe=RECIPES[arguments.scale],
         progress=TerminalProgress(),
     )
     _claim_folder(life)
@@ -74,11 +75,12 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _claim_folder(life: Life) -> None:
-    """A folder holds one life: the same seed and the same scale, or it is refused."""
+    """A folder holds one life: the same seed, text and size, or it is refused."""
     path = life.folder / "settings.json"
+    shared = {"seed": life.seed, **asdict(life.recipe.shared)}
     if not path.exists():
-        _write_json(path, settings(life))
-    elif _read_json(path) != settings(life):
+        _write_json(path, shared)
+    elif _read_json(path) != shared:
         raise ValueError(
             f"{life.folder} holds a tour with other settings. Choose another folder "
             "with --out, or delete this one to begin anew"
@@ -86,19 +88,25 @@ def _claim_folder(life: Life) -> None:
 
 
 def run_stage(life: Life, name: str, stage: Stage) -> dict:
-    """Train one stage, or find that it was trained before. Returns its record."""
+    """Train one stage, or find that it was trained before. Returns its record.
+
+    A stage whose settings or whose parent's weights changed meanwhile is made anew.
+    """
     path = life.folder / f"{name}.json"
+    parent_hash = ""
+    if stage.parent != "random":
+        parent_hash = weights_hash(life.load(stage.parent))
     if path.exists() and life.checkpoint(name).exists():
-        print(f"{name:<12} done before")
-        return _read_json(path)
+        if life.is_current(name) and life.card(name).parent_hash == parent_hash:
+            print(f"{name:<12} done before")
+            return _read_json(path)
+        print(f"{name:<12} made with other settings, or of another parent: made anew")
+        path.unlink()
     earlier = run_history(life.run_state(name))  # of a session that was stopped
     seconds_before = earlier[-1]["seconds"] if earlier else 0.0
     began = time.perf_counter()
     with peak_memory() as memory:
         trained = stage.train(life)
-    parent_hash = ""
-    if stage.parent != "random":
-        parent_hash = weights_hash(life.load(stage.parent))
     card = Card(
         stage=name,
         parent=stage.parent,
@@ -108,6 +116,7 @@ def run_stage(life: Life, name: str, stage: Stage) -> dict:
         steps=len(trained.history),
         tokens=int(sum(metrics["tokens"] for metrics in trained.history)),
         seconds=round(trained.history[-1]["seconds"], 1),
+        settings=life.settings(name),
         metrics=trained.metrics,
         tokenizer=life.tokenizer.fingerprint(),
     )
@@ -160,61 +169,47 @@ def make_report(life: Life, records: list[dict]) -> dict:
         "metrics": {
             "base_validation_loss": metrics["base"]["validation_loss"],
             "base_excess_nats": metrics["base"]["excess"],
-            "french_exact_match": metrics["instruct"]["translate_right"],
-            "summaries_right": metrics["instruct"]["summarise_right"],
-            "support_right": metrics["instruct"]["support_right"],
-            "stories_right": metrics["instruct"]["story_right"],
-            "questions_right": metrics["instruct"]["question_right"],
-            "reward_accuracy": metrics["reward"]["reward_accuracy"],
-            "reward_ceiling": metrics["reward"]["reward_ceiling"],
-            **_policy_metrics("reinforce", metrics["reinforce"]),
-            **_policy_metrics("ppo", metrics["ppo"]),
+            **metrics["instruct"],
+            **metrics["reward"],
+            **{f"ppo_{name}": value for name, value in metrics["ppo"].items()},
             "seconds": sum(record["seconds"] for record in records),
             "peak_memory_bytes": max(r["peak_memory_bytes"] for r in records),
         },
+        "sample_temperature": life.recipe.shared.story_temperature,
         "samples": samples(life),
-    }
-
-
-def _policy_metrics(name: str, metrics: dict) -> dict:
-    return {
-        f"{name}_win_rate": metrics["win_rate"],
-        f"{name}_win_rate_interval": [
-            metrics["win_rate_low"],
-            metrics["win_rate_high"],
-        ],
-        f"{name}_gold": metrics["gold"],
-        f"{name}_kl": metrics["kl"],
     }
 
 
 def samples(life: Life) -> list[dict]:
     """The same prompts, answered by every stage: the first of each task, unselected."""
-    asked = {task: _first_prompts(life, task, 1) for task in village.TASKS}
-    asked["support"].append("How can I reset my password?")
-    asked["story"] += life.story_prompts(2, "test")
-    samples = []
-    for task, prompts in asked.items():
-        for prompt in prompts:
-            samples.append({"prompt": prompt, "task": task, "answers": {}})
+    asked = [
+        {"prompt": example.prompt, "task": task, "answers": {}}
+        for task in village.TASKS
+        for example in village.instructions(
+            3 if task == "story" else 1, seed=life.seed + 1, split="test", task=task
+        )
+    ]
+    asked.append(
+        {"prompt": "How can I reset my password?", "task": "support", "answers": {}}
+    )
     for stage in WRITERS:
         model = life.load(stage)
-        for sample in samples:
-            longest = life.longest_answer(sample["task"])
-            sample["answers"][stage] = _respond(
-                life, model, stage, sample["prompt"], longest
-            )
-    return samples
+        for number, sample in enumerate(asked):
+            # Other dice for each prompt: with the same ones, all stories begin alike.
+            generator = step_generator(life.seed, number)
+            sample["answers"][stage] = _respond(life, model, stage, sample, generator)
+    return asked
 
 
-def _first_prompts(life: Life, task: str, count: int) -> list[str]:
-    examples = village.instructions(count, seed=life.seed, split="test", task=task)
-    return [example.prompt for example in examples]
-
-
-def _respond(life: Life, model: GPT, stage: str, prompt: str, longest: int) -> str:
-    generator = torch.Generator().manual_seed(life.seed)
-    settings = dict(max_new_tokens=longest, generator=generator)
+def _respond(
+    life: Life, model: GPT, stage: str, sample: dict, generator: torch.Generator
+) -> str:
+    settings = dict(
+        max_new_tokens=life.longest_answer(sample["task"]),
+        temperature=life.recipe.shared.story_temperature,
+        generator=generator,
+    )
+    prompt = sample["prompt"]
     if stage == "base":  # it knows no questions, only texts that go on
         text = complete(model, life.tokenizer, prompt, **settings)
         return text.removeprefix(prompt).strip()

@@ -23,9 +23,9 @@ import torch
 from torch.optim import Optimizer
 
 from llmlab.checkpoints import Card, read_card, save_checkpoint
-from llmlab.evaluation import sequence_log_probs
 from llmlab.files import write_atomically
 from llmlab.gpt import GPT, GPTConfig
+from llmlab.likelihood import sequence_log_probs
 from llmlab.ngrams import NgramModel, bits_per_character
 from llmlab.optimisers import muon_and_adamw
 from llmlab.paths import RUNS

@@ -9,7 +9,7 @@ from benchmarks import __main__ as command
 from benchmarks import recipe, speed
 from benchmarks.timing import Measured, race, ratios
 from llmlab.gpt import GPT, GPTConfig
-from llmlab.life import SCALES
+from llmlab.life import RECIPES
 
 
 def test_contestants_take_turns_and_the_first_round_is_not_counted():
@@ -100,10 +100,13 @@ def test_a_loss_that_was_not_reached_is_said(capsys):
 
 @pytest.fixture
 def tiny(monkeypatch):
-    scale = replace(
-        SCALES["full"], layers=1, width=16, documents=60, tokens_per_batch=256
+    full = RECIPES["full"]
+    smaller = replace(
+        full,
+        shared=replace(full.shared, layers=1, width=16, documents=60),
+        base=replace(full.base, tokens_per_batch=256),
     )
-    monkeypatch.setitem(SCALES, "full", scale)
+    monkeypatch.setitem(RECIPES, "full", smaller)
     monkeypatch.setattr(speed, "TOKENS_A_ROUND", 4096)
     monkeypatch.setattr(speed, "MATRIX", 64)
     monkeypatch.setattr(recipe, "VALIDATION_DOCUMENTS", 4)

@@ -13,11 +13,11 @@ from llmlab.evaluation import (
     language_loss,
     masked_accuracy,
     minimal_pairs,
-    sequence_log_probs,
     wilson_interval,
     win_rate,
 )
 from llmlab.gpt import GPT, GPTConfig
+from llmlab.likelihood import sequence_log_probs
 from llmlab.optimisers import muon_and_adamw
 from llmlab.pretraining import pretraining_step
 from llmlab.tokenizer import Tokenizer
@@ -165,14 +165,23 @@ def test_a_long_ending_is_no_worse_for_its_length(tokenizer):
     assert completions(model, tokenizer, [probe]) == {"long": Share(1, 1)}
 
 
-def test_answers_are_scored_by_task(parrot, tokenizer):
+def test_answers_are_scored_by_task_and_by_what_the_prompt_tests(parrot, tokenizer):
     examples = [
-        SimpleNamespace(task="echo", prompt="the", right=""),
-        SimpleNamespace(task="long", prompt="a dog", right=""),
+        SimpleNamespace(task=task, population=population, prompt=prompt)
+        for task, population, prompt in (
+            ("echo", "echo", "the"),
+            ("long", "long, new", "a dog"),
+            ("long", "long, old", "a dog"),
+        )
     ]
 
     def score(example, text):
         return {"right": float(example.task == "echo")}
 
     shares = answers_right(parrot, tokenizer, examples, score, max_new_tokens=4)
-    assert shares == {"echo": Share(1.0, 1), "long": Share(0.0, 1)}
+    assert shares == {
+        "echo": Share(1.0, 1),
+        "long": Share(0.0, 2),
+        "long, new": Share(0.0, 1),
+        "long, old": Share(0.0, 1),
+    }

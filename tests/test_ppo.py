@@ -5,31 +5,38 @@ that accepts the one must reject the other.
 """
 
 import math
+from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 from tabular import TabularPolicy, TabularValues, state_values
 from torch import nn
 
-from llmlab import reinforce
+from llmlab import rollouts
 from llmlab.batching import IGNORE, Batch
 from llmlab.exact import World, kl_divergence, optimum, total_variation
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.optimisers import adamw
-from llmlab.ppo import (
+from llmlab.policy_gradient import (
     Experience,
-    KLController,
-    ValueModel,
     clipped_policy_loss,
-    clipped_value_loss,
+    policy_gradient_loss,
+    policy_step,
+    ratio_metrics,
+    token_weights,
+)
+from llmlab.ppo import (
+    PPO,
+    Critic,
+    ValueModel,
     explained_variance,
     generalised_advantages,
-    make_ppo_step,
-    ratio_metrics,
+    value_loss,
     whiten,
 )
-from llmlab.reinforce import frozen_copy, policy_gradient_loss
 from llmlab.reward import RewardModel
+from llmlab.rollouts import frozen_copy
 from llmlab.training import step_generator, train
 
 WORLD = World()
@@ -63,42 +70,33 @@ def small_gpt(seed: int = 0) -> GPT:
 class Trainer:
     """All that one PPO run needs, on the world of 31 sequences."""
 
-    def __init__(
-        self, policy, value_model, *, rate=1e-2, steps=20, beta=0.5, **settings
-    ):
-        self.policy, self.value_model, self.steps = policy, value_model, steps
+    def __init__(self, policy, value_model, *, reward=world_reward, **changes):
+        plain = dict(rate=1e-2, critic_rate=1e-2, steps=20, responses=64, beta=0.5)
+        plain |= dict(epochs=4, minibatches=4, unfinished_score=None, temperature=1.0)
+        self.settings = replace(PPO, max_new_tokens=4, **(plain | changes))
+        self.policy, self.value_model = policy, value_model
         self.reference = frozen_copy(policy)
-        self.kl_controller = KLController(beta, settings.pop("target", None))
-        policy_optimizers = adamw(policy, rate)
-        value_optimizers = adamw(value_model, rate)
+        policy_optimizers = adamw(policy, self.settings.rate)
+        value_optimizers = adamw(value_model, self.settings.critic_rate)
         self.optimizers = {
             "policy": policy_optimizers["adamw"],
             "value": value_optimizers["adamw"],
         }
-        self.step = make_ppo_step(
+        self.step = policy_step(
             policy,
             self.reference,
-            settings.pop("reward_function", world_reward),
-            value_model,
+            reward,
             [[2]],
-            policy_optimizers=policy_optimizers,
-            value_optimizers=value_optimizers,
-            kl_controller=self.kl_controller,
-            steps=steps,
-            max_new_tokens=4,
-            unfinished_score=None,
-            **settings,
+            self.settings,
+            policy_optimizers,
+            critic=Critic(value_model, self.settings, value_optimizers),
         )
-        self.modules = {
-            "policy": policy,
-            "value": value_model,
-            "kl": self.kl_controller,
-        }
+        self.modules = {"policy": policy, "value": value_model}
 
     def train(self, **settings):
         return train(
             settings.pop("step", self.step),
-            steps=self.steps,
+            steps=self.settings.steps,
             modules=self.modules,
             optimizers=self.optimizers,
             seed=0,
@@ -108,7 +106,7 @@ class Trainer:
 
 def gpt_trainer(**settings) -> Trainer:
     policy = small_gpt()
-    return Trainer(policy, ValueModel(RewardModel(policy)), **settings)
+    return Trainer(policy, ValueModel(policy), **settings)
 
 
 def tabular_trainer(**settings) -> Trainer:
@@ -120,7 +118,9 @@ def tabular_trainer(**settings) -> Trainer:
 
 
 def test_ppo_reaches_the_best_policy_that_exists():
-    trainer = tabular_trainer(rate=0.05, steps=60, batch=512, minibatches=2)
+    trainer = tabular_trainer(
+        rate=0.05, critic_rate=0.05, steps=60, responses=512, minibatches=2
+    )
     history = trainer.train()
     reference = WORLD.probabilities(REFERENCE)
     best = optimum(reference, REWARDS, 0.5)
@@ -140,7 +140,12 @@ def test_ppo_reaches_the_best_policy_that_exists():
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
 def test_a_real_gpt_learns_and_its_first_ratio_is_one(temperature):
     trainer = gpt_trainer(
-        rate=3e-3, steps=16, batch=128, minibatches=2, temperature=temperature
+        rate=3e-3,
+        critic_rate=3e-3,
+        steps=16,
+        responses=128,
+        minibatches=2,
+        temperature=temperature,
     )
     history = trainer.train()
     scores = [metrics["score"] for metrics in history]
@@ -150,12 +155,12 @@ def test_a_real_gpt_learns_and_its_first_ratio_is_one(temperature):
     # With this learning rate later minibatches do move away from the old policy.
     assert max(metrics["clip_fraction"] for metrics in history) > 0
     expected = {"score", "kl", "entropy", "clip_fraction", "approx_kl", "length"}
-    expected |= {"explained_variance", "finished", "beta", "value_loss", "tokens"}
+    expected |= {"explained_variance", "finished", "value_loss", "kl_error", "tokens"}
     assert expected <= history[0].keys()
 
 
 def test_a_run_killed_in_the_middle_ends_with_the_same_bits(tmp_path):
-    settings = dict(rate=1e-2, steps=6, batch=32, minibatches=2, target=0.01)
+    settings = dict(steps=6, responses=32, minibatches=2, warm_up=1)
     undisturbed = gpt_trainer(**settings)
     undisturbed.train()
     state = dict(state_path=tmp_path / "state", save_every=0)
@@ -170,7 +175,6 @@ def test_a_run_killed_in_the_middle_ends_with_the_same_bits(tmp_path):
         killed.train(step=failing, **state)
     resumed = gpt_trainer(**settings)
     resumed.train(**state)
-    assert resumed.kl_controller.beta != 0.5
     for name, module in undisturbed.modules.items():
         for key, value in module.state_dict().items():
             assert torch.equal(value, resumed.modules[name].state_dict()[key]), key
@@ -180,7 +184,7 @@ def test_training_moves_neither_the_reference_nor_the_reward_model():
     policy = small_gpt()
     reward_model = RewardModel(small_gpt(1))
     trainer = Trainer(
-        policy, ValueModel(reward_model), batch=16, reward_function=reward_model.score
+        policy, ValueModel(reward_model.body), responses=16, reward=reward_model.score
     )
     frozen = [trainer.reference, reward_model]
     before = [
@@ -197,7 +201,7 @@ def test_training_moves_neither_the_reference_nor_the_reward_model():
 
 def test_the_same_seed_gives_the_same_metrics():
     first, second = (
-        gpt_trainer(batch=16).step(0, step_generator(3, 0)) for _ in range(2)
+        gpt_trainer(responses=16).step(0, step_generator(3, 0)) for _ in range(2)
     )
     assert first == second
 
@@ -212,30 +216,66 @@ def test_a_minibatch_keeps_what_belongs_together_and_drops_needless_padding():
     expected = torch.tensor([[8, 9, 10], [4, 5, 6]])
     assert torch.equal(part.batch.tokens, expected)
     assert torch.equal(part.log_probs, expected)
-    assert torch.equal(part.values, expected + 0.1)
+    assert torch.equal(part.reference_log_probs, expected + 0.1)
     assert torch.equal(part.advantages, expected + 0.2)
-    assert torch.equal(part.returns, expected + 0.3)
+    assert torch.equal(part.weights, expected + 0.3)
 
 
-def test_more_minibatches_than_responses_are_refused():
-    with pytest.raises(ValueError, match="expected 1 to 4"):
-        gpt_trainer(batch=4, minibatches=5)
+def test_every_response_is_learned_from_once_an_epoch(monkeypatch):
+    learned = []
+    original = Experience.minibatch
+
+    def spy(self, index, settings):
+        learned.append(index.tolist())
+        return original(self, index, settings)
+
+    monkeypatch.setattr(Experience, "minibatch", spy)
+    gpt_trainer(responses=12, epochs=2, minibatches=3).step(0, step_generator(0, 0))
+    assert [len(rows) for rows in learned] == [4] * 6
+    for epoch in (learned[:3], learned[3:]):
+        assert sorted(sum(epoch, [])) == list(range(12))
+    assert learned[:3] != learned[3:]
 
 
-def test_a_reference_that_moves_with_the_policy_is_refused():
-    policy, values = small_gpt(), TabularValues(WORLD)
-    with pytest.raises(ValueError, match="share weights"):
-        make_ppo_step(
-            policy,
-            policy,
-            world_reward,
-            values,
-            [[2]],
-            policy_optimizers=adamw(policy, 1e-3),
-            value_optimizers=adamw(values, 1e-3),
-            kl_controller=KLController(),
-            steps=1,
-        )
+def test_the_old_policy_stays_the_old_one_while_it_is_learned_from():
+    """The sick version takes the old log-probabilities anew: every ratio is then 1."""
+    trainer = gpt_trainer(rate=3e-2, responses=32, epochs=2, minibatches=2, clip=0.05)
+    told = trainer.step(0, step_generator(0, 0))
+    assert told["first_ratio_error"] < 1e-5
+    assert told["clip_fraction"] > 0.01 and told["approx_kl"] > 0
+
+
+def test_while_the_critic_warms_up_the_policy_stays():
+    trainer = gpt_trainer(responses=16, warm_up=1, epochs=2, minibatches=2)
+    before = {k: v.clone() for k, v in trainer.policy.state_dict().items()}
+    told = trainer.step(0, step_generator(0, 0))
+    assert "policy_loss" not in told and told["value_loss"] > 0
+    for name, value in trainer.policy.state_dict().items():
+        assert torch.equal(value, before[name])
+    assert trainer.value_model.head.weight.abs().max() > 0
+    assert "policy_loss" in trainer.step(1, step_generator(0, 1))
+
+
+@pytest.mark.parametrize(
+    ("changes", "metric"),
+    [
+        ({"gae_lambda": 0.0}, "policy_loss"),
+        ({"discount": 0.5}, "explained_variance"),
+        ({"value_clip": 1e-4}, "value_loss"),
+        ({"critic_rate": 0.0}, "value_loss"),
+        ({"clip": 1e-4}, "clip_fraction"),
+        ({"epochs": 1}, "approx_kl"),
+        ({"minibatches": 1}, "approx_kl"),
+        ({"gradient_clip": 1e-9}, "approx_kl"),
+    ],
+)
+def test_every_setting_of_the_critic_and_of_the_careful_steps_is_used(changes, metric):
+    def second_step(**changes):
+        trainer = gpt_trainer(responses=16, **changes)
+        trainer.step(0, step_generator(0, 0))
+        return trainer.step(1, step_generator(0, 1))
+
+    assert second_step(**changes)[metric] != second_step()[metric]
 
 
 # The value network
@@ -243,7 +283,8 @@ def test_a_reference_that_moves_with_the_policy_is_refused():
 
 @torch.no_grad()
 def test_a_value_does_not_see_the_action_that_it_judges():
-    model = ValueModel(RewardModel(small_gpt()))
+    model = ValueModel(small_gpt())
+    nn.init.normal_(model.head.weight, generator=generator())
     tokens = torch.tensor([[2, 0, 1, 1, 0]])
     values = model(tokens)
     for time in range(1, 5):
@@ -256,44 +297,12 @@ def test_a_value_does_not_see_the_action_that_it_judges():
 
 
 @torch.no_grad()
-def test_the_value_network_begins_as_the_reward_model_and_shares_nothing_with_it():
+def test_the_critic_begins_without_an_opinion_and_shares_nothing_with_the_reward():
     reward_model = RewardModel(small_gpt())
-    reward_model.gain.fill_(2.5)
-    reward_model.bias.fill_(-1.5)
-    model = ValueModel(reward_model)
-    tokens = torch.tensor([[2, 0, 1, 2]])
-    torch.testing.assert_close(model(tokens)[:, -1], reward_model(tokens))
+    model = ValueModel(reward_model.body)
+    assert (model(torch.tensor([[2, 0, 1, 2]])) == 0).all()
     own = {parameter.data_ptr() for parameter in reward_model.parameters()}
     assert all(parameter.data_ptr() not in own for parameter in model.parameters())
-
-
-# The controller
-
-
-def test_the_controller_follows_the_published_rule():
-    controller = KLController(0.2, target=6, horizon=10_000)
-    trace = []
-    for kl in (1, 3, 6, 7, 30, 6.3):
-        controller.update(kl, episodes=256)
-        trace.append(controller.beta.item())
-    expected = [0.198976, 0.197957243, 0.197957243]
-    expected += [0.19880186, 0.199819726, 0.200075495]
-    assert trace == pytest.approx(expected, abs=5e-9)
-
-
-def test_without_a_target_beta_stays_and_the_state_can_be_saved():
-    controller = KLController(0.3)
-    controller.update(100, episodes=10_000)
-    assert controller.beta == 0.3
-    other = KLController(0.1)
-    other.load_state_dict(controller.state_dict())
-    assert other.beta == 0.3
-
-
-@pytest.mark.parametrize("settings", [{"beta": -1}, {"target": 0}, {"horizon": 0}])
-def test_a_controller_out_of_range_is_refused(settings):
-    with pytest.raises(ValueError, match="expected"):
-        KLController(**settings)
 
 
 # Advantages
@@ -408,7 +417,7 @@ def slope(ratio: float, advantage: float) -> float:
     """d loss / d log pi of one token."""
     log_prob = torch.tensor([[ratio]], dtype=torch.float64).log().requires_grad_()
     old, advantages = torch.zeros_like(log_prob), torch.tensor([[advantage]]).double()
-    clipped_policy_loss(log_prob, old, advantages, torch.tensor([[True]])).backward()
+    clipped_policy_loss(log_prob, old, advantages, torch.ones(1, 1)).backward()
     return log_prob.grad.item()
 
 
@@ -441,10 +450,11 @@ def test_the_policy_loss_is_the_mean_over_real_tokens_and_ignores_padding():
         advantage = advantages[row, column].item()
         limited = min(max(ratio, 0.8), 1.2)
         total += -min(ratio * advantage, limited * advantage)
-    loss = clipped_policy_loss(new, old, advantages, mask)
+    loss = clipped_policy_loss(new, old, advantages, token_weights(mask, "tokens"))
     assert loss.item() == pytest.approx(total / mask.sum().item(), abs=1e-12)
     junk = torch.where(mask, advantages, 1e6)
     wider = [nn.functional.pad(tensor, (0, 6)) for tensor in (new, old, junk, mask)]
+    wider[-1] = token_weights(wider[-1], "tokens")
     assert clipped_policy_loss(*wider).item() == pytest.approx(loss.item(), abs=1e-12)
 
 
@@ -457,11 +467,15 @@ def test_the_first_ppo_gradient_is_the_reinforce_gradient():
         log_probs = WORLD.token_log_probs(leaf)[rows]
         return torch.autograd.grad(loss(log_probs), leaf)[0]
 
+    def rest(each):
+        return {"advantages": weights, "weights": each}
+
     old = WORLD.token_log_probs(LOGITS)[rows]
-    ppo = gradient(lambda new: clipped_policy_loss(new, old, weights, mask))
-    reinforce = gradient(lambda new: policy_gradient_loss(new, weights, mask))
-    # One divides by tokens, the other by sequences; the direction is one.
-    torch.testing.assert_close(ppo * mask.sum() / 64, reinforce, atol=1e-12, rtol=0)
+    for divide_by in ("tokens", "responses", "lengths"):
+        each = token_weights(mask, divide_by)
+        ppo = gradient(partial(clipped_policy_loss, old_log_probs=old, **rest(each)))
+        reinforce = gradient(partial(policy_gradient_loss, **rest(each)))
+        torch.testing.assert_close(ppo, reinforce, atol=1e-12, rtol=0)
 
 
 def test_the_value_loss_is_clipped_around_the_old_value():
@@ -470,10 +484,13 @@ def test_the_value_loss_is_clipped_around_the_old_value():
     # Moved a little, moved far towards the return, moved far away, beyond the return.
     values = torch.tensor([[0.9, 0.5, 1.5, -0.9]], dtype=torch.float64).requires_grad_()
     mask = torch.ones(1, 4, dtype=torch.bool)
-    loss = clipped_value_loss(values, old, returns, mask)
+    each = token_weights(mask, "tokens")
+    loss = value_loss(values, old, returns, each, clip=0.2)
     errors = [0.9**2, 0.8**2, 1.5**2, 0.9**2]
     assert loss.item() == pytest.approx(sum(errors) / 8, abs=1e-12)
     loss.backward()
+    plain = value_loss(values, old, returns, each)
+    assert plain.item() == pytest.approx(values.square().mean().item() / 2)
     # No gradient where it moved far towards the return; full gradient elsewhere.
     assert (4 * values.grad)[0].tolist() == pytest.approx([0.9, 0.0, 1.5, -0.9])
 
@@ -481,8 +498,9 @@ def test_the_value_loss_is_clipped_around_the_old_value():
 def test_the_value_loss_ignores_padding():
     values, returns, mask = random_experience()
     junk = torch.where(mask, returns, 1e6)
-    loss = clipped_value_loss(values, values, returns, mask)
-    assert clipped_value_loss(values, values, junk, mask) == loss
+    each = token_weights(mask, "tokens")
+    loss = value_loss(values, values, returns, each)
+    assert value_loss(values, values, junk, each) == loss
     expected = (values - returns).square()[mask].mean() / 2
     assert loss.item() == pytest.approx(expected.item(), abs=1e-12)
 
@@ -510,14 +528,14 @@ def test_only_real_tokens_count_in_every_metric_of_an_update():
     """The same rollout, padded twice as wide, learned from in the same way."""
     metrics = []
     for width in (4, 8):
-        trainer = tabular_trainer(batch=64, minibatches=2)
+        trainer = tabular_trainer(responses=64, minibatches=2)
         metrics.append(step_with_padding(trainer, width))
     # A loss is a mean of numbers of size one that cancel: rounding is absolute.
     assert metrics[0] == pytest.approx(metrics[1], rel=1e-5, abs=1e-6)
 
 
 def step_with_padding(trainer, width):
-    original = reinforce.next_token_batch
+    original = rollouts.next_token_batch
 
     def padded(sequences, masks):
         batch = original(sequences, masks)
@@ -529,5 +547,5 @@ def step_with_padding(trainer, width):
         )
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reinforce, "next_token_batch", padded)
+        patch.setattr(rollouts, "next_token_batch", padded)
         return trainer.step(0, step_generator(0, 0))

@@ -47,7 +47,7 @@ def stage(name, parent, steps, seconds, history, **metrics) -> dict:
 
 def example_report() -> dict:
     return {
-        "version": 1,
+        "version": 2,
         "seed": 0,
         "machine": {"processor": "a laptop", "cores": 2, "threads": 2},
         "entropy_line": 1.18,
@@ -56,19 +56,36 @@ def example_report() -> dict:
             stage("base", "random", 600, 182.4, falling(7.6, 1.37, 600), loss=1.371),
             stage("instruct", "base", 200, 55.2, falling(2.9, 0.4, 200), right=0.86),
             stage("reward", "instruct", 120, 31.7, falling(0.69, 0.52, 120)),
-            stage("reinforce", "instruct", 40, 38.0, ppo_history(40)),
             stage("ppo", "instruct", 60, 97.5, ppo_history(60), kl=3.1),
         ],
         "metrics": {
             "base_excess_nats": 0.051,
-            "french_exact_match": 0.83,
+            "base_validation_loss": 0.72,
+            "validation_loss": 1.65,
+            "translate_new_combination_right": 0.97,
+            "translate_new_pattern_right": 0.05,
             "support_right": 0.79,
-            "reward_accuracy": 0.712,
-            "reward_ceiling": 0.745,
+            "question_known_wording_right": 0.8,
+            "question_new_wording_right": 0.45,
+            "question_backwards_right": 0.22,
+            "story_form_right": 0.99,
+            "story_consistent": 0.4,
+            "reward_agreement_tellings": 0.712,
+            "reward_ceiling_tellings": 0.745,
+            "reward_agreement_own": 0.66,
+            "reward_ceiling_own": 0.73,
             "ppo_win_rate": 0.86,
-            "ppo_win_rate_interval": [0.8, 0.91],
+            "ppo_win_rate_low": 0.8,
+            "ppo_win_rate_high": 0.91,
             "ppo_kl": 3.1,
+            "ppo_win_rate_cool": 0.9,
+            "ppo_win_rate_cool_low": 0.86,
+            "ppo_win_rate_cool_high": 0.93,
+            "ppo_kl_cool": 8.2,
+            "ppo_consistent_of_parent": 0.41,
+            "ppo_consistent": 0.45,
         },
+        "sample_temperature": 0.7,
         "samples": [
             {
                 "prompt": "Tell a story about a gull and a lantern.",
@@ -159,7 +176,7 @@ def test_what_a_model_wrote_is_shown_as_text_and_never_run():
 
 def test_every_picture_has_words_and_headings_never_skip_a_level(page):
     images = [attributes for tag, attributes in page.tags if tag == "img"]
-    assert len(images) == 7
+    assert len(images) == 6
     assert all(len(image["alt"]) > 20 for image in images)
     levels = [int(tag[1]) for tag, _ in page.tags if tag in ("h1", "h2", "h3")]
     assert levels[0] == 1 and levels.count(1) == 1
@@ -172,36 +189,53 @@ def test_every_picture_has_words_and_headings_never_skip_a_level(page):
     ("name", "just_enough", "too_little"),
     [
         ("base_excess_nats", 0.06, 0.0601),
-        ("french_exact_match", 0.70, 0.6999),
+        ("translate_new_combination_right", 0.95, 0.9499),
         ("support_right", 0.80, 0.7999),
-        ("reward_accuracy", 0.75, 0.7499),
+        ("reward_agreement_tellings", 0.75, 0.7499),
+        ("reward_agreement_own", 0.7, 0.6999),
         ("ppo_win_rate", 0.75, 0.7499),
-        ("ppo_win_rate_interval", [0.501, 0.9], [0.5, 0.9]),
+        ("ppo_win_rate_low", 0.501, 0.5),
     ],
 )
 def test_a_promise_is_kept_exactly_up_to_its_bar(name, just_enough, too_little):
     report = example_report()
-    report["metrics"] |= {"support_right": 0.9, "reward_ceiling": 0.8}
-    report["metrics"]["reward_accuracy"] = 0.78
+    report["metrics"] |= {"support_right": 0.9, "reward_ceiling_tellings": 0.8}
+    report["metrics"] |= {"reward_ceiling_own": 0.75, "reward_agreement_own": 0.72}
+    report["metrics"]["reward_agreement_tellings"] = 0.78
     report["metrics"][name] = just_enough
-    assert all(bar.met for bar in bars(report))
+    assert not any(bar.met is False for bar in bars(report))
     report["metrics"][name] = too_little
     assert [bar.met for bar in bars(report)].count(False) == 1
 
 
 def test_time_and_memory_are_promises_too():
     report = example_report()
-    report["stages"][0]["seconds"] = 601.0
+    report["stages"][0]["seconds"] = 901.0
     report["stages"][1]["peak_memory_bytes"] = 3_000_000_000
     judged = {bar.what: bar.met for bar in bars(report)}
     assert judged["The whole life, from random weights"] is False
     assert judged["Peak memory"] is False
 
 
+def test_a_limit_that_was_not_promised_is_told_and_not_judged():
+    told = {bar.what: bar for bar in bars(example_report()) if not bar.wanted}
+    french = told["Instruct: French, sentence patterns never shown"]
+    assert (french.measured, french.met, french.verdict) == ("5%", None, "· told")
+    forgot = told["Instruct: what tuning forgot of the village's pages"]
+    assert forgot.measured == "+0.93 nats per token"
+
+
+def test_a_share_stands_beside_the_divergence_of_the_same_stories():
+    warm, cool = (bar for bar in bars(example_report()) if "wins" in bar.measured)
+    assert "86%" in warm.measured and "3.1 nats" in warm.measured
+    assert "90%" in cool.measured and "8.2 nats" in cool.measured
+
+
 def test_what_was_not_measured_is_said_not_judged():
     report = report_without_curves()
     report["metrics"] = {}
-    assert [bar.met for bar in bars(report)].count(None) == 5
+    unknown = [bar for bar in bars(report) if bar.verdict == "– not measured"]
+    assert len(unknown) == len(bars(report)) - 2  # time and memory are always known
     assert "not measured" in Page(render_report(report)).text
 
 
@@ -229,5 +263,5 @@ def test_a_stage_without_its_history_and_another_version_are_refused():
     del report["stages"][2]["history"]
     with pytest.raises(ValueError, match="history of stage 3"):
         render_report(report)
-    with pytest.raises(ValueError, match="version 2; expected 1"):
-        render_report(example_report() | {"version": 2})
+    with pytest.raises(ValueError, match="version 1; expected 2"):
+        render_report(example_report() | {"version": 1})

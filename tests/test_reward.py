@@ -8,18 +8,18 @@ import torch
 from llmlab.batching import pad_sequences
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.optimisers import adamw
-from llmlab.preferences import Comparison
+from llmlab.preferences import EQUAL, Comparison
 from llmlab.reward import (
     EncodedComparison,
     RewardModel,
     accuracy,
-    calibration,
     encode_comparisons,
+    expected_agreement,
     last_real_token,
-    make_reward_step,
     normalise,
-    reward_loss,
-    score_pairs,
+    preference_loss,
+    preference_step,
+    reward_scores,
 )
 from llmlab.tokenizer import Tokenizer
 from llmlab.training import train
@@ -113,8 +113,8 @@ def test_the_first_loss_is_near_log_two_and_the_first_accuracy_near_one_half():
     pairs = world_pairs(100)
     for seed in range(10):
         with torch.no_grad():
-            scores = score_pairs(RewardModel(small_gpt(), seed), pairs)
-        losses.append(reward_loss(*scores).item())
+            scores = reward_scores(RewardModel(small_gpt(), seed))(pairs)
+        losses.append(preference_loss(*scores).item())
         rates.append(accuracy(*scores))
     # The final norm makes scores of spread 1 or less, differences of variance 2 or
     # less; the loss is about log 2 plus an eighth of that variance.
@@ -143,20 +143,21 @@ def test_reward_model_and_policy_share_no_weights():
 
 def test_equal_scores_cost_log_two():
     scores = torch.tensor([3.0, -2.0])
-    assert reward_loss(scores, scores).item() == pytest.approx(math.log(2))
+    assert preference_loss(scores, scores).item() == pytest.approx(math.log(2))
 
 
 def test_adding_a_constant_to_a_prompt_changes_nothing():
     winners, losers = torch.randn(2, 9, dtype=torch.float64)
     shift = torch.randn(9, dtype=torch.float64) * 50
     torch.testing.assert_close(
-        reward_loss(winners + shift, losers + shift), reward_loss(winners, losers)
+        preference_loss(winners + shift, losers + shift),
+        preference_loss(winners, losers),
     )
 
 
 def test_certain_and_wrong_is_expensive_but_finite_with_a_gradient():
     winner = torch.tensor([-200.0], requires_grad=True)
-    loss = reward_loss(winner, torch.tensor([0.0]))
+    loss = preference_loss(winner, torch.tensor([0.0]))
     loss.backward()
     assert loss.item() == pytest.approx(200) and winner.grad.item() == pytest.approx(-1)
     assert not (-torch.sigmoid(winner).log()).isfinite()  # the sick version
@@ -168,7 +169,7 @@ def test_the_loss_is_logistic_regression_on_differences():
     losers = torch.randn(50, 3, generator=source, dtype=torch.float64)
     weight = torch.randn(3, generator=source, dtype=torch.float64).requires_grad_()
     (gradient,) = torch.autograd.grad(
-        reward_loss(winners @ weight, losers @ weight), weight
+        preference_loss(winners @ weight, losers @ weight), weight
     )
     differences = winners - losers
     probability = (differences @ weight).sigmoid()
@@ -182,7 +183,9 @@ def test_training_finds_what_people_prefer_and_goes_on_to_the_same_bits(tmp_path
     def run(steps_first=None):
         model = RewardModel(small_gpt())
         optimizers = adamw(model, 3e-3)
-        step = make_reward_step(model, pairs, optimizers, steps=50, batch=16)
+        step = preference_step(
+            model, reward_scores(model), pairs, optimizers, steps=50, comparisons=16
+        )
         if steps_first:  # interrupted by an exception, then resumed
 
             def failing(index, source):
@@ -207,7 +210,9 @@ def test_training_finds_what_people_prefer_and_goes_on_to_the_same_bits(tmp_path
     def run_again(settings):
         model = RewardModel(small_gpt(), seed=5)
         optimizers = adamw(model, 3e-3)
-        step = make_reward_step(model, pairs, optimizers, steps=50, batch=16)
+        step = preference_step(
+            model, reward_scores(model), pairs, optimizers, steps=50, comparisons=16
+        )
         settings |= {"modules": {"reward": model}, "optimizers": optimizers}
         train(step, **settings)
         return model
@@ -216,20 +221,21 @@ def test_training_finds_what_people_prefer_and_goes_on_to_the_same_bits(tmp_path
     for name, value in model.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
     with torch.no_grad():
-        assert accuracy(*score_pairs(model, held_out)) > 0.9
+        assert accuracy(*reward_scores(model)(held_out)) > 0.9
 
 
-def test_every_pair_is_seen_once_before_any_is_seen_twice(monkeypatch):
+def test_every_pair_is_seen_once_before_any_is_seen_twice():
     pairs = world_pairs(30)
     model = RewardModel(small_gpt())
     seen = []
 
-    def spy(model, chosen):
+    def spy(chosen):
         seen.extend(chosen)
-        return score_pairs(model, chosen)
+        return reward_scores(model)(chosen)
 
-    monkeypatch.setattr("llmlab.reward.score_pairs", spy)
-    step = make_reward_step(model, pairs, adamw(model, 1e-3), steps=6, batch=10)
+    step = preference_step(
+        model, spy, pairs, adamw(model, 1e-3), steps=6, comparisons=10
+    )
     for index in range(6):
         step(index, generator())
     assert sorted(seen[:30]) == sorted(seen[30:]) == sorted(pairs)
@@ -239,7 +245,7 @@ def test_every_pair_is_seen_once_before_any_is_seen_twice(monkeypatch):
 def test_without_comparisons_there_is_nothing_to_learn():
     model = RewardModel(small_gpt())
     with pytest.raises(ValueError, match="no comparisons"):
-        make_reward_step(model, [], adamw(model, 1e-3), steps=1)
+        preference_step(model, reward_scores(model), [], adamw(model, 1e-3), steps=1)
 
 
 # From text to pairs
@@ -263,6 +269,16 @@ def test_comparisons_are_rendered_with_their_end_token(tokenizer):
     assert pair.winner[: start + 1] == pair.loser[: start + 1]
 
 
+def test_a_tie_says_one_half_for_either_story(tokenizer):
+    (tie,) = encode_comparisons([comparison(preferred=EQUAL)], tokenizer, context=64)
+    (choice,) = encode_comparisons([comparison()], tokenizer, context=64)
+    assert (tie.share, choice.share) == (0.5, 1)
+    assert tie.winner == choice.loser  # of equals, the first stands for the winner
+    start = choice.response_start
+    assert choice.winner[start - 1] == tokenizer.assistant_id
+    assert tokenizer.decode(choice.winner[start:]) == "rich"
+
+
 def test_a_story_compared_with_itself_is_left_out(tokenizer):
     pairs = [comparison(), comparison("same", "same")]
     assert len(encode_comparisons(pairs, tokenizer, context=64)) == 1
@@ -278,13 +294,13 @@ def test_a_story_too_long_is_refused_rather_than_cut(tokenizer):
 
 def test_normalised_scores_have_mean_zero_and_spread_one_and_rank_as_before():
     model, sequences, pairs = RewardModel(small_gpt()), texts(40), world_pairs(50)
-    before = accuracy(*score_pairs(model, pairs))
+    before = accuracy(*reward_scores(model)(pairs))
     for _ in range(2):  # doing it again changes nothing
         normalise(model, sequences)
         scores = model.score_texts(sequences)
         assert scores.mean().item() == pytest.approx(0, abs=1e-5)
         assert scores.std().item() == pytest.approx(1, abs=1e-4)
-    assert accuracy(*score_pairs(model, pairs)) == before
+    assert accuracy(*reward_scores(model)(pairs)) == before
     assert {"gain", "bias"} <= model.state_dict().keys()
 
 
@@ -305,19 +321,18 @@ def test_ties_count_one_half():
     assert accuracy(winners[:1], losers[:1]) == 1
 
 
-def test_a_model_that_knows_the_true_strengths_is_calibrated():
-    source = generator()
-    true = 3 * torch.randn(20_000, generator=source)
-    first_wins = torch.rand(20_000, generator=source) < true.sigmoid()
-    differences = torch.where(first_wins, true, -true)
-    bins = calibration(differences, torch.zeros(20_000))
-    assert sum(found.count for found in bins) == 20_000
-    for confidence, rate, count in bins:
-        assert abs(rate - confidence) < 4 * math.sqrt(0.25 / count)
-    boastful = calibration(4 * differences, torch.zeros(20_000))
-    assert boastful[-1].confidence - boastful[-1].accuracy > 0.05
+def test_a_tie_is_least_surprising_at_equal_scores():
+    scores = torch.linspace(-3, 3, 61, dtype=torch.float64)
+    losses = [preference_loss(s[None], torch.zeros(1), 0.5).item() for s in scores]
+    assert min(losses) == losses[30] == pytest.approx(math.log(2))
 
 
-def test_calibration_counts_ties_as_one_half_and_leaves_empty_bins_out():
-    (found,) = calibration(torch.zeros(4), torch.zeros(4))
-    assert found == (0.5, 0.5, 4)
+def test_expected_agreement_is_what_labels_would_say_on_average():
+    first = torch.tensor([1.0, 0.0, 2.0])
+    second = torch.tensor([0.0, 3.0, 2.0])
+    preferences = torch.tensor([0.9, 0.7, 0.2], dtype=torch.float64)
+    found = expected_agreement(first, second, preferences)
+    assert found.tolist() == pytest.approx([0.9, 0.3, 0.5])
+    labels = torch.rand(20_000, 3, generator=generator()) < preferences
+    right = (labels == (first > second))[:, :2].double().mean(dim=0)
+    torch.testing.assert_close(right, found[:2], atol=0.02, rtol=0)

@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from functools import partial
 
 import pytest
 
 import llmlab.life as life_module
 from llmlab.checkpoints import read_card, weights_hash
-from llmlab.life import SCALES, STAGES, Life, settings
+from llmlab.life import RECIPES, STAGES, Life
 from llmlab.paths import CHECKPOINTS
 from llmlab.progress import SilentProgress
 from llmlab.tour import peak_memory, run_stage, ship
@@ -34,7 +36,7 @@ def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tour")
     finished = tour(folder)
     assert finished.returncode == 0, finished.stderr
-    return Life(folder, scale=SCALES["tiny"])
+    return Life(folder, recipe=RECIPES["tiny"])
 
 
 def hashes(life):
@@ -46,13 +48,14 @@ def test_the_tour_makes_every_stage_and_a_report(whole):
     assert [stage["name"] for stage in report["stages"]] == list(STAGES)
     for name in (
         "base_excess_nats",
-        "french_exact_match",
+        "translate_right",
         "support_right",
-        "reward_accuracy",
-        "reward_ceiling",
+        "reward_agreement_tellings",
+        "reward_ceiling_own",
         "ppo_win_rate",
-        "ppo_win_rate_interval",
+        "ppo_win_rate_low",
         "ppo_kl",
+        "ppo_kl_cool",
         "seconds",
         "peak_memory_bytes",
     ):
@@ -92,7 +95,7 @@ def test_a_tour_killed_again_and_again_ends_with_the_same_bits(whole, tmp_path):
     assert kills > 0
     finished = tour(tmp_path)
     assert finished.returncode == 0, finished.stderr
-    assert hashes(Life(tmp_path, scale=SCALES["tiny"])) == hashes(whole)
+    assert hashes(Life(tmp_path, recipe=RECIPES["tiny"])) == hashes(whole)
 
 
 class TenSecondsAStep(SilentProgress):
@@ -112,7 +115,7 @@ def test_an_interrupted_stage_goes_on_and_counts_all_its_seconds(
     whole, tmp_path, monkeypatch
 ):
     shutil.copy(whole.folder / "tokenizer.json", tmp_path)
-    life = Life(tmp_path, scale=whole.scale, progress=TenSecondsAStep(5))
+    life = Life(tmp_path, recipe=whole.recipe, progress=TenSecondsAStep(5))
     monkeypatch.setattr(time, "perf_counter", lambda: life.progress.now)
     with pytest.raises(Interrupted, match="base stopped after step 6 of 8"):
         run_stage(life, "base", STAGES["base"])
@@ -148,7 +151,39 @@ def test_a_checkpoint_of_another_tokenizer_is_refused(whole, tmp_path):
     tokenizer["merges"] = tokenizer["merges"][:-1]
     (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer))
     with pytest.raises(ValueError):
-        Life(tmp_path, scale=SCALES["tiny"]).load("base")
+        Life(tmp_path, recipe=RECIPES["tiny"]).load("base")
+
+
+def test_a_stage_of_other_settings_is_made_anew_and_so_is_what_stands_on_it(
+    whole, tmp_path, capsys
+):
+    shutil.copytree(whole.folder, tmp_path, dirs_exist_ok=True)
+    slower = replace(whole.recipe.reward, other_rate=0.0001)
+    life = Life(tmp_path, recipe=replace(whole.recipe, reward=slower))
+    before = hashes(life)
+    for name in ("base", "instruct", "reward"):
+        run_stage(life, name, STAGES[name])
+    said = capsys.readouterr().out
+    assert said.count("done before") == 2 and said.count("made anew") == 1
+    after = hashes(life)
+    assert [name for name in STAGES if before[name] != after[name]] == ["reward"]
+    assert life.card("reward").settings["reward"]["other_rate"] == 0.0001
+    # Another parent is another stage, too, though its own settings are the same.
+    shutil.copy(life.checkpoint("ppo"), life.checkpoint("instruct"))
+    run_stage(life, "reward", STAGES["reward"])
+    assert "made anew" in capsys.readouterr().out
+
+
+def test_a_state_of_other_settings_is_refused(whole, tmp_path):
+    """A run that was begun with one rate does not go on with another."""
+    shutil.copy(whole.folder / "tokenizer.json", tmp_path)
+    life = Life(tmp_path, recipe=whole.recipe, progress=TenSecondsAStep(2))
+    with pytest.raises(Interrupted):
+        STAGES["base"].train(life)
+    changed = replace(whole.recipe.base, other_rate=0.002)
+    life = Life(tmp_path, recipe=replace(whole.recipe, base=changed))
+    with pytest.raises(ValueError, match="another run|other settings"):
+        STAGES["base"].train(life)
 
 
 def test_the_course_opens_your_own_life_when_it_is_whole(whole, tmp_path, monkeypatch):
@@ -156,8 +191,8 @@ def test_the_course_opens_your_own_life_when_it_is_whole(whole, tmp_path, monkey
     assert life_module.course().folder == CHECKPOINTS
     shutil.copytree(whole.folder, tmp_path / "tour")
     assert life_module.course().folder == CHECKPOINTS  # it is of the tiny scale
-    full = Life(tmp_path / "tour")
-    (tmp_path / "tour" / "settings.json").write_text(json.dumps(settings(full)))
+    tiny = partial(Life, recipe=whole.recipe)
+    monkeypatch.setattr(life_module, "Life", tiny)
     assert life_module.course().folder == tmp_path / "tour"
     (tmp_path / "tour" / "ppo.safetensors").unlink()
     assert life_module.course().folder == CHECKPOINTS

@@ -246,7 +246,7 @@ def answerer(stage):
     def reply(message, temperature):
         top_k = 1 if temperature <= 0.1 else None
         settings = {"temperature": temperature, "top_k": top_k}
-        room = course.scale.story_tokens
+        room = course.recipe.shared.story_tokens
         return answer(
             model, tokenizer, [message], max_new_tokens=room, **settings
         )[0]

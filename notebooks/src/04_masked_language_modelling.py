@@ -221,13 +221,14 @@ claim("The base model moves at none of them", not moved["base"].any())
 
 # %%
 STEPS = 300
-SHARE = course.scale.mask_share
+SHARE = course.recipe.masked.mask_share
 print(f"{SHARE:.0%} of the tokens are hidden")
 
 
 def short_life(make_step, *, steps, label, **settings):
     """Train a new model for `steps` updates; return it and its history."""
-    shape = {"layers": course.scale.layers, "width": course.scale.width}
+    size = course.recipe.shared
+    shape = {"layers": size.layers, "width": size.width}
     config = GPTConfig(vocab_size=tokenizer.vocab_size, causal=False, **shape)
     model = GPT(config, seed=0)
     optimizers = optimisers.muon_and_adamw(model)

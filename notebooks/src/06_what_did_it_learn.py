@@ -39,9 +39,9 @@ from llmlab.evaluation import (
     completions,
     minimal_pairs,
     ratio_of_means,
-    sequence_log_probs,
 )
 from llmlab.gpt import GPT, GPTConfig
+from llmlab.likelihood import sequence_log_probs
 from llmlab.memorisation import longest_copies
 from llmlab.ngrams import NgramModel
 from llmlab.sampling import generate
@@ -61,11 +61,13 @@ tokenizer = course.tokenizer
 # %%
 card = course.card("base")
 library = list(
-    village.documents(course.scale.documents, seed=course.seed, split="train")
+    village.documents(
+        course.recipe.shared.documents, seed=course.seed, split="train"
+    )
 )
 sequences = pretraining.encode_documents(tokenizer, [d.text for d in library])
 batches = pretraining.epochs(
-    sequences, card.steps, course.scale.tokens_per_batch, course.seed
+    sequences, card.steps, course.recipe.base.tokens_per_batch, course.seed
 )
 times_read = Counter(number for batch in batches for number in batch)
 read_texts = [library[number].text for number in sorted(times_read)]

@@ -219,7 +219,7 @@ for task in village.TASKS:
 # %%
 lengths = [len(ids) - 1 for ids, _ in examples]
 one_a_row = len(lengths) * max(lengths)
-row_length = course.scale.context
+row_length = course.recipe.shared.context
 rows = pack(lengths, row_length)
 print(f"one a row: {1 - sum(lengths) / one_a_row:.0%} padding")
 print(f"packed:    {1 - sum(lengths) / (len(rows) * row_length):.0%} padding")
@@ -576,7 +576,7 @@ def after(message, temperature):
         instruct,
         tokenizer,
         [message],
-        max_new_tokens=course.scale.story_tokens,
+        max_new_tokens=course.recipe.shared.story_tokens,
         temperature=temperature,
         generator=dice,
     )[0]

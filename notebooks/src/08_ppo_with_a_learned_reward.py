@@ -232,7 +232,7 @@ test = [
     for comparison in life.comparisons(course, instruct, "test")
     if comparison.first != comparison.second
 ]
-encoded = encode_comparisons(test, tokenizer, context=course.scale.context)
+encoded = encode_comparisons(test, tokenizer, context=course.recipe.shared.context)
 winners = reward.score_texts([pair.winner for pair in encoded])
 losers = reward.score_texts([pair.loser for pair in encoded])
 
@@ -356,7 +356,7 @@ print(f"of two equal stories people choose the one shown first in {share:.0%}")
 
 # %%
 labels = [label for label in mine or clicked if label.preferred != EQUAL]
-own_pairs = encode_comparisons(labels, tokenizer, context=course.scale.context)
+own_pairs = encode_comparisons(labels, tokenizer, context=course.recipe.shared.context)
 
 
 def agrees_with(model):
@@ -637,8 +637,8 @@ step = make_ppo_step(
     kl_controller=kl_controller,
     steps=STEPS,
     batch=48,
-    max_new_tokens=course.scale.story_tokens,
-    temperature=course.scale.story_temperature,
+    max_new_tokens=course.recipe.shared.story_tokens,
+    temperature=course.recipe.shared.story_temperature,
     epochs=2,
     minibatches=2,
     gae_lambda=1.0,
@@ -723,7 +723,7 @@ def judged(temperature):
     return stories, rollouts, gold
 
 
-stories, _, gold = judged(course.scale.judged_temperature)
+stories, _, gold = judged(course.recipe.shared.cool_temperature)
 plots.score_histograms(gold)
 
 # %%
@@ -777,7 +777,7 @@ claim(
 # more often than before, or less?
 
 # %%
-_, rollouts, gold_exploring = judged(course.scale.story_temperature)
+_, rollouts, gold_exploring = judged(course.recipe.shared.story_temperature)
 wins_exploring = win_rate(gold_exploring["ppo"], gold_exploring["instruct"])
 claim(
     "At temperature 0.7 PPO wins less often than at 0.3",
@@ -890,7 +890,7 @@ def storyteller(model):
             model,
             tokenizer,
             [message],
-            max_new_tokens=course.scale.story_tokens,
+            max_new_tokens=course.recipe.shared.story_tokens,
             temperature=temperature,
             generator=dice,
         )[0]
@@ -901,7 +901,7 @@ def storyteller(model):
 Chat(
     {name: storyteller(model) for name, model in models.items()},
     examples=new_prompts[:3],
-    temperature=course.scale.judged_temperature,
+    temperature=course.recipe.shared.cool_temperature,
 )
 
 # %% [markdown]

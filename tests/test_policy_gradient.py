@@ -5,42 +5,59 @@ same oracle that accepts the one must reject the other.
 """
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from tabular import TabularPolicy, state_values
 
 from llmlab.batching import IGNORE, Batch, next_token_batch
-from llmlab.evaluation import sequence_kl
-from llmlab.exact import World, kl_divergence, optimum
+from llmlab.exact import (
+    World,
+    forward_kl_fixed_point,
+    kl_divergence,
+    optimum,
+    total_variation,
+)
 from llmlab.gpt import GPT, GPTConfig
+from llmlab.likelihood import entropy, masked_mean, target_logits, token_log_probs
 from llmlab.optimisers import adamw
-from llmlab.reinforce import (
-    Rollout,
+from llmlab.policy_gradient import (
+    DR_GRPO,
+    GRPO,
+    REINFORCE,
+    RLOO,
+    PolicySettings,
     batch_mean,
+    group_mean,
+    leave_one_out,
+    policy_gradient_loss,
+    policy_step,
+    reward_to_go,
+    standardised,
+    token_weights,
+)
+from llmlab.rollouts import (
+    Rollout,
     check_reference,
-    entropy,
     frozen_copy,
     kl_k1,
     kl_k2,
     kl_k3,
-    leave_one_out,
-    make_reinforce_step,
-    masked_mean,
-    policy_gradient_loss,
-    reward_to_go,
+    log_probs_of,
     roll_out,
     rollout_metrics,
     score_responses,
-    target_logits,
-    token_log_probs,
+    sequence_kl,
     token_rewards,
+    verified_reward,
 )
 from llmlab.sampling import generate
 from llmlab.training import step_generator, train
 
 WORLD = World()
 MASK = WORLD.mask
+EACH = token_weights(MASK, "responses")
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -62,7 +79,7 @@ def expected_gradient(advantages: torch.Tensor, sampled_from=P) -> torch.Tensor:
     """What `policy_gradient_loss` reports on average, over all that can be sampled."""
     leaf = LOGITS.clone().requires_grad_()
     weights = len(P) * sampled_from[:, None] * advantages  # the loss takes a plain mean
-    loss = policy_gradient_loss(WORLD.token_log_probs(leaf), weights, MASK)
+    loss = policy_gradient_loss(WORLD.token_log_probs(leaf), weights, EACH)
     return -torch.autograd.grad(loss, leaf)[0]
 
 
@@ -102,11 +119,11 @@ def test_rewards_carry_no_gradient_of_their_own():
     rewards = token_rewards(REWARDS, log_probs, 0 * log_probs, MASK, 0.1)
     assert not rewards.requires_grad
     advantages = log_probs * 2  # carelessly left attached
-    policy_gradient_loss(log_probs, advantages, MASK).backward()
+    policy_gradient_loss(log_probs, advantages, EACH).backward()
     careless = leaf.grad.clone()
     leaf.grad = None
     log_probs = WORLD.token_log_probs(leaf)
-    policy_gradient_loss(log_probs, advantages.detach(), MASK).backward()
+    policy_gradient_loss(log_probs, advantages.detach(), EACH).backward()
     assert torch.equal(careless, leaf.grad)
 
 
@@ -188,7 +205,7 @@ def test_leave_one_out_is_exactly_unbiased_and_the_own_mean_shrinks_by_half():
     )
     torch.testing.assert_close(healthy, exact, atol=1e-12, rtol=0)
     shrunk = two_sample_gradient(
-        lambda returns: torch.stack([batch_mean(row) for row in returns])
+        lambda returns: torch.stack([batch_mean(row, 1) for row in returns])
     )
     torch.testing.assert_close(shrunk, exact / 2, atol=1e-12, rtol=0)
 
@@ -410,7 +427,9 @@ def test_kl_of_sequences_is_that_of_the_policies_at_their_temperature(temperatur
     )
     finished = torch.ones(31, dtype=torch.bool)
     rollout = Rollout([[2]] * 31, responses, batch, finished, temperature)
-    kl = sequence_kl(policy, reference, rollout)
+    kl = sequence_kl(
+        log_probs_of(policy, rollout), log_probs_of(reference, rollout), rollout.mask
+    )
     torch.testing.assert_close(own.exp().sum().item(), 1.0, atol=1e-5, rtol=0)
     torch.testing.assert_close(own.exp() @ kl, own.exp() @ (own - others))
     assert own.exp() @ kl > 0.001
@@ -488,6 +507,83 @@ def test_more_padding_changes_no_metric():
     assert values.mean() != masked_mean(values, wide.mask)
 
 
+# Weights of tokens
+
+
+def test_what_a_loss_is_divided_by_is_what_its_name_says():
+    mask = torch.tensor([[1, 1, 1, 0], [0, 1, 0, 0]]).bool()
+    values = torch.tensor([[1.0, 2.0, 3.0, 99.0], [99.0, 8.0, 99.0, 99.0]])
+    sums = {
+        "responses": (6 + 8) / 2,
+        "tokens": 14 / 4,
+        "lengths": (2 + 8) / 2,
+        "room": 14 / (2 * 10),
+    }
+    for name, expected in sums.items():
+        weights = token_weights(mask, name, room=10)
+        assert (values * weights).sum().item() == pytest.approx(expected), name
+    with pytest.raises(ValueError, match="choose one of"):
+        token_weights(mask, "batch")
+
+
+def test_what_stands_on_padding_does_not_matter_even_where_it_is_infinite():
+    mask = torch.tensor([[True, False]])
+    log_probs = torch.tensor([[-1.0, -torch.inf]])
+    weights = token_weights(mask, "tokens")
+    loss = policy_gradient_loss(log_probs, torch.ones(1, 2), weights)
+    assert loss.item() == 1
+    assert masked_mean(log_probs, mask) == -1
+
+
+def test_a_group_of_equal_scores_has_nothing_to_say():
+    scores = torch.tensor([1.0, 0.0, 2.0, 0.5, 3.0, 3.0, 3.0, 3.0])
+    found = standardised(scores, 4)
+    expected = torch.tensor([0.146368, -1.024575, 1.317311, -0.439104])
+    torch.testing.assert_close(found[:4], expected, atol=1e-6, rtol=0)
+    assert (found[4:] == 0).all()
+
+
+def test_the_deviation_of_a_group_changes_the_direction_and_its_mean_does_not():
+    exact = WORLD.gradient(LOGITS, REWARDS).flatten()
+
+    def direction(advantage):
+        return torch.cosine_similarity(
+            two_sample_gradient(
+                lambda returns: returns - advantage(returns.flatten()).view_as(returns)
+            ),
+            exact,
+            dim=0,
+        )
+
+    assert direction(lambda r: r - group_mean(r, 2)) == pytest.approx(1, abs=1e-12)
+    assert direction(lambda r: standardised(r, 2)) < 0.99
+
+
+# A program for a reward
+
+
+class Shouter:
+    """A tokenizer of capital letters, a = 3."""
+
+    def decode(self, ids):
+        return "".join(chr(94 + number) for number in ids if number > 2)
+
+
+def test_a_program_pays_for_right_answers_and_refuses_prompts_that_it_does_not_know():
+    class Example:
+        prompt, answer = "ab", "c"
+
+    reward = verified_reward(
+        Shouter(),
+        [Example],
+        lambda tokenizer, prompt: [1, *(ord(letter) - 94 for letter in prompt)],
+        lambda example, text: text == example.answer,
+    )
+    assert reward([[1, 3, 4]] * 2, [[5, 2], [6, 2]]).tolist() == [1, 0]
+    with pytest.raises(ValueError, match="no right answer known.*'b'"):
+        reward([[1, 4]], [[5, 2]])
+
+
 # Training
 
 
@@ -495,63 +591,94 @@ def world_reward(prompts, responses):
     return REWARDS[[WORLD.index(response) for response in responses]]
 
 
-@pytest.mark.parametrize("baseline", ["leave_one_out", "batch_mean", "none"])
-def test_reinforce_climbs_to_the_optimum(baseline):
-    policy, beta = TabularPolicy(WORLD, REFERENCE), 0.5
-    before = policy.probabilities()
-    optimizers = adamw(policy, 0.1)
-    step = make_reinforce_step(
+def trained(settings: PolicySettings, policy=None, reference=None, **step_settings):
+    policy = policy or TabularPolicy(WORLD, REFERENCE)
+    optimizers = adamw(policy, settings.rate)
+    step = policy_step(
         policy,
-        frozen_copy(policy),
-        world_reward,
-        [[2]],
-        optimizers=optimizers,
-        steps=80,
-        batch=128,
-        max_new_tokens=4,
-        baseline=baseline,
-        beta=beta,
-        unfinished_score=None,
+        reference or frozen_copy(policy),
+        step_settings.pop("reward", world_reward),
+        step_settings.pop("prompts", [[2]]),
+        settings,
+        optimizers,
     )
     history = train(
-        step, steps=80, modules={"policy": policy}, optimizers=optimizers, seed=0
+        step,
+        steps=settings.steps,
+        modules={"policy": policy},
+        optimizers=optimizers,
+        seed=0,
+    )
+    return policy, history
+
+
+def in_the_laboratory(row: PolicySettings, **changes) -> PolicySettings:
+    """A row of settings, for sequences of four tokens at temperature 1."""
+    changes = dict(temperature=1.0, unfinished_score=None, beta=0.5) | changes
+    return replace(row, max_new_tokens=4, **changes)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [REINFORCE, replace(REINFORCE, advantage="none"), RLOO, DR_GRPO],
+    ids=["REINFORCE", "no baseline", "RLOO", "DR_GRPO"],
+)
+def test_a_row_whose_gradient_is_right_ends_at_the_best_policy_that_exists(row):
+    settings = in_the_laboratory(row, rate=0.1, responses=512, steps=80)
+    policy, history = trained(settings)
+    reference = WORLD.probabilities(REFERENCE)
+    best = optimum(reference, REWARDS, settings.beta)
+    assert total_variation(reference, best) > 0.2
+    assert total_variation(policy.probabilities(), best) < 0.02
+    assert history[0]["kl"] == 0
+    assert history[-1]["kl"] == pytest.approx(
+        kl_divergence(best, reference).item(), abs=0.15
     )
 
-    def worth(p):
-        return (p @ REWARDS - beta * kl_divergence(p, before)).item()
 
-    best = worth(optimum(before, REWARDS, beta))
-    reached = worth(policy.probabilities())
-    assert reached > worth(before) + 0.9 * (best - worth(before))
-    assert history[0]["kl"] == 0 and history[-1]["kl"] > 0
-
-
-def one_step(baseline, reward_function, prompts=((2,),), **settings):
-    policy = TabularPolicy(WORLD, REFERENCE)
-    step = make_reinforce_step(
-        policy,
-        frozen_copy(policy),
-        reward_function,
-        prompts,
-        optimizers=adamw(policy, 0.1),
-        steps=1,
-        batch=16,
-        max_new_tokens=4,
-        baseline=baseline,
-        beta=0.0,
-        unfinished_score=None,
-        **settings,
+def test_k3_in_the_loss_ends_where_the_other_divergence_wants_it():
+    """Score - mean, no division, and k3 in the loss: not the optimum, but the policy at
+    which score and *forward* KL balance, state by state from the last one back."""
+    settings = in_the_laboratory(
+        GRPO,
+        advantage="group_mean",
+        divide_by="responses",
+        rate=0.1,
+        responses=1024,
+        steps=120,
     )
-    return step(0, step_generator(0, 0))
+    policy, _ = trained(settings)
+    # The mean of eight answers holds the answer itself, which shrinks the gradient of
+    # the score, and not that of k3, to 7 / 8.
+    end = WORLD.probabilities(
+        forward_kl_fixed_point(WORLD, REFERENCE, REWARDS, settings.beta * 8 / 7)
+    )
+    best = optimum(WORLD.probabilities(REFERENCE), REWARDS, settings.beta)
+    assert total_variation(end, best) > 0.1
+    assert total_variation(policy.probabilities(), end) < 0.02
+
+
+def test_grpo_as_published_climbs_though_it_has_another_end():
+    policy, _ = trained(in_the_laboratory(GRPO, rate=0.05, responses=256, steps=40))
+    before = WORLD.probabilities(REFERENCE) @ REWARDS
+    assert policy.probabilities() @ REWARDS > before + 0.2
+
+
+def one_step(reward, prompts=((2,),), **changes):
+    settings = dict(rate=0.1, steps=1, responses=16, beta=0.0) | changes
+    settings = in_the_laboratory(REINFORCE, **settings)
+    _, history = trained(settings, reward=reward, prompts=prompts)
+    return history[0]
+
+
+def zeros(prompts, responses):
+    return torch.zeros(len(responses))
 
 
 def test_policy_and_reference_are_compared_at_the_temperature_of_the_policy():
-    def zeros(prompts, responses):
-        return torch.zeros(len(responses))
-
     entropies = {}
     for temperature in (1.0, 0.5):
-        first = one_step("none", zeros, temperature=temperature)
+        first = one_step(zeros, temperature=temperature)
         assert first["kl"] == 0
         entropies[temperature] = first["entropy"]
     assert entropies[0.5] < entropies[1.0]
@@ -561,9 +688,10 @@ def test_with_a_baseline_a_reward_that_everything_gets_moves_nothing():
     def fives(prompts, responses):
         return torch.full((len(responses),), 5.0)
 
-    for baseline in ("leave_one_out", "batch_mean"):
-        assert one_step(baseline, fives)["gradient_norm"] < 1e-6
-    assert one_step("none", fives)["gradient_norm"] > 0.1
+    for advantage in ("leave_one_out", "group_mean", "standardised", "batch_mean"):
+        found = one_step(fives, advantage=advantage, group=4)
+        assert found["gradient_norm"] < 1e-6
+    assert one_step(fives, advantage="none")["gradient_norm"] > 0.1
 
 
 def test_answers_to_one_prompt_stand_next_to_each_other():
@@ -573,28 +701,79 @@ def test_answers_to_one_prompt_stand_next_to_each_other():
         seen.extend(tuple(prompt) for prompt in prompts)
         return torch.zeros(len(responses))
 
-    one_step("leave_one_out", spy, prompts=[(0,), (1,), (2,)])
+    one_step(spy, prompts=[(0,), (1,), (2,)], group=4)
     groups = [set(seen[start : start + 4]) for start in range(0, 16, 4)]
     assert all(len(group) == 1 for group in groups)
     assert len(set(seen)) > 1
+
+
+def test_a_batch_read_in_parts_gives_the_same_step():
+    policies = [
+        trained(
+            in_the_laboratory(
+                GRPO, rate=0.1, steps=3, responses=32, minibatches=2, parts=parts
+            )
+        )
+        for parts in (1, 4)
+    ]
+    (whole, told), (in_parts, told_in_parts) = policies
+    torch.testing.assert_close(
+        whole.embedding.weight, in_parts.embedding.weight, atol=1e-5, rtol=0
+    )
+    for name in ("policy_loss", "approx_kl", "clip_fraction", "gradient_norm"):
+        assert told[1][name] == pytest.approx(told_in_parts[1][name], abs=1e-5), name
+
+
+@pytest.mark.parametrize(
+    ("changes", "metric"),
+    [
+        ({"beta": 2.0}, "policy_loss"),
+        ({"advantage": "none"}, "gradient_norm"),
+        ({"divide_by": "tokens"}, "gradient_norm"),
+        ({"divide_by": "lengths"}, "gradient_norm"),
+        ({"unfinished_score": -9.0}, "score"),
+        ({"temperature": 0.5}, "entropy"),
+        ({"responses": 32}, "tokens"),
+        ({"gradient_clip": 1e-9}, "kl"),
+        ({"kl_in": "loss", "beta": 3.0}, "policy_loss"),
+    ],
+)
+def test_every_setting_is_used(changes, metric):
+    def second_step(**changes):
+        plain = dict(rate=0.1, steps=2, responses=16)
+        settings = replace(in_the_laboratory(REINFORCE, **plain), **changes)
+        return trained(settings)[1][1]
+
+    assert second_step(**changes)[metric] != second_step()[metric]
+
+
+def test_no_answer_is_longer_than_it_may_be():
+    policy = small_policy()
+    settings = replace(RLOO, max_new_tokens=2, responses=16, steps=1)
+    _, (told,) = trained(settings, policy, reward=zeros)
+    assert 1 <= told["length"] <= 2
+
+
+def test_the_rate_falls_to_zero_in_a_straight_line():
+    seen = []
+    policy = TabularPolicy(WORLD, REFERENCE)
+    settings = in_the_laboratory(REINFORCE, rate=0.1, steps=4, responses=8)
+    optimizers = adamw(policy, settings.rate)
+    step = policy_step(
+        policy, frozen_copy(policy), world_reward, [[2]], settings, optimizers
+    )
+    for index in range(4):
+        step(index, step_generator(0, index))
+        seen.append(optimizers["adamw"].param_groups[0]["lr"])
+    assert seen == pytest.approx([0.1, 0.075, 0.05, 0.025])
 
 
 def test_training_never_moves_the_reference():
     policy = small_policy()
     reference = frozen_copy(policy)
     before = {name: value.clone() for name, value in reference.state_dict().items()}
-    step = make_reinforce_step(
-        policy,
-        reference,
-        world_reward,
-        [[2]],
-        optimizers=adamw(policy, 1e-2),
-        steps=3,
-        batch=16,
-        max_new_tokens=4,
-    )
-    first = step(0, step_generator(0, 0))
-    second = step(1, step_generator(0, 1))
+    settings = in_the_laboratory(RLOO, rate=1e-2, steps=2, responses=16)
+    _, (first, second) = trained(settings, policy, reference)
     assert first["kl"] == 0 and second["kl"] != 0
     for name, value in reference.state_dict().items():
         assert torch.equal(value, before[name])
@@ -609,18 +788,26 @@ def test_a_reference_that_is_the_policy_itself_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
-    [({"baseline": "median"}, "choose one of"), ({"batch": 10}, "divided into groups")],
+    ("changes", "message"),
+    [
+        ({"advantage": "median"}, "choose one of"),
+        ({"divide_by": "words"}, "choose one of"),
+        ({"kl_in": "mind"}, "choose one of"),
+        ({"responses": 10, "group": 4}, "divided into groups"),
+        ({"advantage": "leave_one_out"}, "at least 2"),
+        ({"minibatches": 300, "clip": 0.2}, "expected 1 to 128"),
+        ({"epochs": 2}, "need a ratio"),
+    ],
 )
-def test_settings_that_make_no_sense_are_refused(settings, message):
-    policy = small_policy()
+def test_settings_that_make_no_sense_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
-        make_reinforce_step(
-            policy,
-            frozen_copy(policy),
-            world_reward,
-            [[2]],
-            optimizers=adamw(policy, 1e-2),
-            steps=1,
-            **settings,
-        )
+        replace(REINFORCE, **changes)
+
+
+def test_a_critic_is_given_where_it_is_asked_and_nowhere_else():
+    policy = small_policy()
+    arguments = policy, frozen_copy(policy), world_reward, [[2]]
+    with pytest.raises(ValueError, match="needs one"):
+        policy_step(*arguments, replace(REINFORCE, advantage="critic"), {})
+    with pytest.raises(ValueError, match="no prompts"):
+        policy_step(*arguments[:3], [], REINFORCE, {})

@@ -1,0 +1,73 @@
+"""Phase 2 of a life: it answers."""
+
+from llmlab import village
+from llmlab.evaluation import Share, answers_right, language_loss
+from llmlab.gpt import GPT
+from llmlab.instruction import instruction_step, render_example
+from llmlab.life.folder import Life, Trained
+from llmlab.life.judging import measure_stories
+from llmlab.optimisers import muon_and_adamw
+
+
+def train_instruct(life: Life) -> Trained:
+    """Answer when asked."""
+    settings, tokenizer = life.recipe.instruct, life.tokenizer
+    model = life.load("base")
+    examples = [
+        render_example(tokenizer, example.prompt, example.answer)
+        for example in village.instructions(
+            settings.examples, seed=life.seed, split="train"
+        )
+    ]
+    optimizers = muon_and_adamw(
+        model, matrix_rate=settings.matrix_rate, other_rate=settings.other_rate
+    )
+    step = instruction_step(
+        model,
+        examples,
+        optimizers,
+        steps=settings.steps,
+        row_length=life.recipe.shared.context,
+        rows_per_batch=settings.rows_per_batch,
+        seed=life.seed,
+    )
+    history = life.train("instruct", step, settings.steps, {"model": model}, optimizers)
+    right = measure_answers(life, model)
+    metrics = {
+        f"{population.replace(', ', '_').replace(' ', '_')}_right": share.rate
+        for population, share in right.items()
+    }
+    told = measure_stories(life, model)
+    metrics |= {f"story_{name}": value for name, value in told.items()}
+    # What tuning costs: the loss on pages that it never read, beside the base model's.
+    sequences, _ = life.validation
+    metrics["validation_loss"] = language_loss(model, sequences).nats_per_token
+    return Trained(model, history, metrics, "instructions about the village")
+
+
+def measure_answers(
+    life: Life, model: GPT, *, split: str = "test", seed: int | None = None
+) -> dict[str, Share]:
+    """Share of right answers to held-out prompts, by task and by what the prompt tests.
+
+    A task whose prompts are of several kinds is told apart: "question" for all of them,
+    "question, backwards" for one kind. `split` and `seed`: what was chosen, was chosen
+    on "validation"; what is told, on test prompts of another seed.
+    """
+    shared = life.recipe.shared
+    shares: dict[str, Share] = {}
+    for task in village.TASKS:
+        examples = village.instructions(
+            shared.test_instructions,
+            seed=life.seed + 1 if seed is None else seed,
+            split=split,
+            task=task,
+        )
+        shares |= answers_right(
+            model,
+            life.tokenizer,
+            examples,
+            village.score_answer,
+            max_new_tokens=life.longest_answer(task),
+        )
+    return shares

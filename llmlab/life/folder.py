@@ -1,0 +1,166 @@
+"""A folder of stages: where a life keeps its checkpoints, and what they share."""
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+from torch import nn
+
+from llmlab import village
+from llmlab.checkpoints import Card, load_checkpoint, read_card
+from llmlab.gpt import GPT, GPTConfig
+from llmlab.life.settings import RECIPES, Recipe
+from llmlab.pretraining import encode_documents
+from llmlab.progress import Metrics
+from llmlab.reward import RewardModel
+from llmlab.tokenizer import Tokenizer
+from llmlab.training import train
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a stage leaves behind.
+
+    history : one dictionary of numbers for each update.
+    metrics : measured at the end, under stable names.
+    data : what it was trained on, in words.
+    """
+
+    model: nn.Module
+    history: list[Metrics]
+    metrics: dict[str, float]
+    data: str
+
+
+@dataclass
+class Life:
+    """A folder of stages, and the materials that they share.
+
+    Parameters
+    ----------
+    folder : where tokenizer and checkpoints lie.
+    progress : shows how training goes; see `training.TerminalProgress`.
+    """
+
+    folder: Path
+    seed: int = 0
+    recipe: Recipe = RECIPES["full"]
+    progress: object | None = None
+
+    def checkpoint(self, stage: str) -> Path:
+        return self.folder / f"{stage}.safetensors"
+
+    def run_state(self, stage: str) -> Path:
+        return self.folder / f"{stage}.state"
+
+    def load(self, stage: str) -> nn.Module:
+        """The model as that stage left it: a RewardModel for "reward", else a GPT.
+
+        Raises ValueError if the checkpoint was trained with another tokenizer.
+        """
+        path = self.checkpoint(stage)
+        build = RewardModel.from_config if stage == "reward" else GPT
+        model, card = load_checkpoint(path, build)
+        if card.tokenizer != self.tokenizer.fingerprint():
+            raise ValueError(
+                f"{path} was trained with another tokenizer than {self.folder} holds; "
+                "its ids would mean other words. Keep the files of one life together"
+            )
+        return model
+
+    def card(self, stage: str) -> Card:
+        """Where that stage's checkpoint comes from."""
+        return read_card(self.checkpoint(stage))
+
+    def longest_answer(self, task: str) -> int:
+        """How many tokens an answer may have: stories are long, but few of the others,
+        and their prompts may be."""
+        shared = self.recipe.shared
+        return shared.story_tokens if task == "story" else shared.answer_tokens
+
+    def settings(self, stage: str) -> dict:
+        """Every number behind a stage: with an equal parent, equal weights."""
+        own = asdict(getattr(self.recipe, stage))
+        return {"seed": self.seed, **asdict(self.recipe.shared), stage: own}
+
+    def is_current(self, stage: str) -> bool:
+        """Whether that stage was made, and with the settings of today."""
+        path = self.checkpoint(stage)
+        return path.exists() and read_card(path).settings == self.settings(stage)
+
+    def new_model(self, **changes) -> GPT:
+        shared = self.recipe.shared
+        config = GPTConfig(
+            vocab_size=self.tokenizer.vocab_size,
+            context=shared.context,
+            layers=shared.layers,
+            width=shared.width,
+            **changes,
+        )
+        return GPT(config, seed=self.seed)
+
+    def train(self, stage: str, step, steps: int, modules, optimizers) -> list[Metrics]:
+        return train(
+            step,
+            steps=steps,
+            modules=modules,
+            optimizers=optimizers,
+            seed=self.seed,
+            state_path=self.run_state(stage),
+            progress=self.progress,
+            label=stage,
+            identity={"stage": stage, **self.settings(stage)},
+        )
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        path = self.folder / "tokenizer.json"
+        if not path.exists():
+            Tokenizer.train(
+                self._tokenizer_texts(), self.recipe.shared.vocab_size
+            ).save(path)
+        return Tokenizer.load(path)
+
+    def _tokenizer_texts(self) -> list[str]:
+        """What the vocabulary is made for.
+
+        The bilingual pages count three times: French is seldom, and its words would be
+        cut into letters. (XLM, Conneau and Lample 2019, draws rare languages more often
+        for that reason.)
+        """
+        documents = village.documents(
+            self.recipe.shared.tokenizer_documents, seed=self.seed, split="train"
+        )
+        return [
+            document.text
+            for document in documents
+            for _ in range(3 if document.genre == "bilingual" else 1)
+        ]
+
+    @cached_property
+    def sequences(self) -> list[list[int]]:
+        """The training corpus, encoded."""
+        documents = village.documents(
+            self.recipe.shared.documents, seed=self.seed, split="train"
+        )
+        return encode_documents(
+            self.tokenizer, [document.text for document in documents]
+        )
+
+    @cached_property
+    def validation(self) -> tuple[list[list[int]], list[float]]:
+        """Documents that no stage trains on, encoded, and the bits behind each."""
+        documents = list(
+            village.documents(
+                self.recipe.shared.validation_documents,
+                seed=self.seed,
+                split="validation",
+            )
+        )
+        sequences = encode_documents(
+            self.tokenizer, [document.text for document in documents]
+        )
+        return sequences, [document.bits for document in documents]
+
+    def story_prompts(self, count: int, split: str) -> list[str]:
+        return village.story_prompts(count, seed=self.seed, split=split)

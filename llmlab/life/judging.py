@@ -1,0 +1,142 @@
+"""How phase 3 of a life is measured: on test prompts, at the temperature of training.
+
+Nothing is chosen here. A model is never judged by the reward model, which it was
+trained to please, but by the village's hidden gold score; shares and divergences that
+stand beside each other come from the same stories.
+"""
+
+from collections.abc import Sequence
+
+import torch
+
+from llmlab import village
+from llmlab.evaluation import win_rate
+from llmlab.gpt import GPT
+from llmlab.instruction import render_example
+from llmlab.life.folder import Life
+from llmlab.life.stories import annotators, comparisons, write_stories
+from llmlab.preferences import Comparison, accuracy_ceiling, crowd_preference
+from llmlab.reward import RewardModel, expected_agreement
+from llmlab.rollouts import Rollout, log_probs_of, sequence_kl
+
+
+def measure_reward(life: Life, model: RewardModel, instruct: GPT) -> dict[str, float]:
+    """How well the reward model foretells the crowd, beside the best that anybody can.
+
+    Two populations: tellings by the village, and the instruct model's own stories,
+    which are what a policy will be paid for. No label is drawn: agreement is the
+    expectation over all that the crowd could say.
+    """
+    count, seed = life.recipe.shared.test_comparisons, life.seed + 1
+    metrics = {}
+    for name, numbers in (
+        ("tellings", dict(told=count, own=0)),
+        ("own", dict(told=0, own=count)),
+    ):
+        pairs = comparisons(life, instruct, **numbers, split="test", seed=seed)
+        preferences = crowd_preferences(life, pairs)
+        scores = model.score_texts(
+            [
+                render_example(life.tokenizer, pair.prompt, story)[0]
+                for pair in pairs
+                for story in (pair.first, pair.second)
+            ]
+        ).view(-1, 2)
+        agreement = expected_agreement(scores[:, 0], scores[:, 1], preferences)
+        metrics[f"reward_agreement_{name}"] = agreement.mean().item()
+        metrics[f"reward_ceiling_{name}"] = accuracy_ceiling(preferences.tolist())
+    return metrics
+
+
+def crowd_preferences(life: Life, pairs: Sequence[Comparison]) -> torch.Tensor:
+    """How probably a member of the crowd prefers the first story, (pairs,)."""
+    crowd = annotators(life)
+    return torch.tensor(
+        [
+            crowd_preference(
+                crowd,
+                village.gold_score(pair.prompt, pair.first),
+                village.gold_score(pair.prompt, pair.second),
+            )
+            for pair in pairs
+        ],
+        dtype=torch.float64,
+    )
+
+
+def measure_policy(life: Life, policy: GPT, parent: GPT) -> dict[str, float]:
+    """The policy against its parent, on test prompts, judged by the hidden gold.
+
+    Both write one story a prompt; a win is a higher gold score. Told at the temperature
+    of training, and once more at a cooler one, each with the divergence of the same
+    stories (names that end in `_cool`).
+    """
+    shared = life.recipe.shared
+    metrics = {}
+    for suffix, temperature in (
+        ("", shared.story_temperature),
+        ("_cool", shared.cool_temperature),
+    ):
+        stories, rollouts = stories_of_test(life, policy, 3, temperature)
+        before, _ = stories_of_test(life, parent, 4, temperature)
+        wins = win_rate(_gold(life, stories), _gold(life, before))
+        low, high = wins.interval
+        kl = torch.cat([_divergence(policy, parent, rollout) for rollout in rollouts])
+        metrics |= {
+            f"win_rate{suffix}": wins.rate,
+            f"win_rate{suffix}_low": low,
+            f"win_rate{suffix}_high": high,
+            f"kl{suffix}": kl.mean().item(),
+            f"kl{suffix}_error": (kl.std() / len(kl) ** 0.5).item(),
+        }
+        for name, told in (("", stories), ("_of_parent", before)):
+            found = story_metrics(_test_prompts(life), told)
+            metrics |= {f"{key}{name}{suffix}": found[key] for key in found}
+    return metrics
+
+
+def measure_stories(life: Life, model: GPT) -> dict[str, float]:
+    """What the model's stories are like at the temperature of training; see
+    `story_metrics`."""
+    stories, _ = stories_of_test(life, model, 4, life.recipe.shared.story_temperature)
+    return story_metrics(_test_prompts(life), stories)
+
+
+def stories_of_test(
+    life: Life, model: GPT, draw: int, temperature: float
+) -> tuple[list[str], list[Rollout]]:
+    """One story to each test prompt; `draw` chooses the dice."""
+    return write_stories(
+        life, model, _test_prompts(life), life.seed + draw, temperature
+    )
+
+
+def _test_prompts(life: Life) -> list[str]:
+    count = life.recipe.shared.test_stories
+    return village.story_prompts(count, seed=life.seed + 1, split="test")
+
+
+def _gold(life: Life, stories: Sequence[str]) -> list[float]:
+    pairs = zip(_test_prompts(life), stories, strict=True)
+    return [village.gold_score(prompt, story) for prompt, story in pairs]
+
+
+def _divergence(policy: GPT, parent: GPT, rollout: Rollout) -> torch.Tensor:
+    """Nats of each response, (batch,)."""
+    own, others = log_probs_of(policy, rollout), log_probs_of(parent, rollout)
+    return sequence_kl(own, others, rollout.mask)
+
+
+def story_metrics(prompts: Sequence[str], stories: Sequence[str]) -> dict[str, float]:
+    """Means over stories: gold, words, and the shares whose form is right, which do not
+    contradict themselves, and which are free of every fault."""
+    pairs = list(zip(prompts, stories, strict=True))
+    verdicts = [village.judge_story(*pair) for pair in pairs]
+    sums = {
+        "gold": sum(village.gold_score(*pair) for pair in pairs),
+        "words": sum(len(story.split()) for story in stories),
+        "form_right": sum(verdict.form for verdict in verdicts),
+        "consistent": sum(verdict.consistent for verdict in verdicts),
+        "clean": sum(verdict.clean for verdict in verdicts),
+    }
+    return {name: total / len(pairs) for name, total in sums.items()}

@@ -1,0 +1,83 @@
+"""Phase 3 of a life: it learns what people like."""
+
+from llmlab.instruction import render_prompt
+from llmlab.life.folder import Life, Trained
+from llmlab.life.judging import measure_policy, measure_reward
+from llmlab.life.stories import comparisons, write_stories
+from llmlab.optimisers import adamw, muon_and_adamw
+from llmlab.policy_gradient import policy_step
+from llmlab.ppo import Critic, ValueModel
+from llmlab.reward import (
+    RewardModel,
+    encode_comparisons,
+    normalise,
+    preference_step,
+    reward_scores,
+)
+from llmlab.rollouts import frozen_copy
+
+
+def train_reward(life: Life) -> Trained:
+    """Learn from comparisons what people like."""
+    settings, shared = life.recipe.reward, life.recipe.shared
+    instruct = life.load("instruct")
+    model = RewardModel(instruct, seed=life.seed)
+    labelled = comparisons(
+        life,
+        instruct,
+        told=settings.comparisons - settings.own_comparisons,
+        own=settings.own_comparisons,
+        split="train",
+    )
+    pairs = encode_comparisons(labelled, life.tokenizer, context=shared.context)
+    optimizers = muon_and_adamw(
+        model, matrix_rate=settings.matrix_rate, other_rate=settings.other_rate
+    )
+    step = preference_step(
+        model,
+        reward_scores(model),
+        pairs,
+        optimizers,
+        steps=settings.steps,
+        comparisons=settings.comparisons_per_batch,
+        seed=life.seed,
+    )
+    history = life.train("reward", step, settings.steps, {"model": model}, optimizers)
+    prompts = life.story_prompts(200, "train")
+    _, rollouts = write_stories(life, instruct, prompts, seed=life.seed + 2)
+    written = [
+        prompt + response
+        for rollout in rollouts
+        for prompt, response in zip(rollout.prompts, rollout.responses, strict=True)
+    ]
+    normalise(model, written)
+    metrics = measure_reward(life, model, instruct)
+    return Trained(model, history, metrics, "comparisons by a simulated crowd")
+
+
+def train_ppo(life: Life) -> Trained:
+    """Write what the reward model likes, by proximal policy optimisation."""
+    settings = life.recipe.ppo
+    policy, reward_model = life.load("instruct"), life.load("reward")
+    reference = frozen_copy(policy)
+    value_model = ValueModel(reward_model.body)
+    policy_optimizers = adamw(policy, settings.rate, eps=1e-5)
+    value_optimizers = adamw(value_model, settings.critic_rate, eps=1e-5)
+    prompts = life.story_prompts(life.recipe.shared.story_prompts, "train")
+    step = policy_step(
+        policy,
+        reference,
+        reward_model.score,
+        [render_prompt(life.tokenizer, prompt) for prompt in prompts],
+        settings,
+        policy_optimizers,
+        critic=Critic(value_model, settings, value_optimizers),
+    )
+    optimizers = {
+        **{f"policy_{name}": value for name, value in policy_optimizers.items()},
+        **{f"value_{name}": value for name, value in value_optimizers.items()},
+    }
+    modules = {"policy": policy, "value": value_model}
+    history = life.train("ppo", step, settings.steps, modules, optimizers)
+    metrics = measure_policy(life, policy, reference)
+    return Trained(policy, history, metrics, "stories scored by the reward model")

@@ -1,0 +1,85 @@
+"""Stories of a life's models, and the simulated people who compare them."""
+
+import torch
+
+from llmlab import village
+from llmlab.gpt import GPT
+from llmlab.instruction import render_prompt
+from llmlab.life.folder import Life
+from llmlab.preferences import Annotator, Comparison, label, simulated_crowd
+from llmlab.rollouts import Rollout, roll_out
+
+
+def annotators(life: Life) -> list[Annotator]:
+    """Twenty simulated people who agree with the gold score on 80 pairs in 100."""
+    pairs = village.story_pairs(300, seed=life.seed, split="train")
+    differences = [
+        village.gold_score(pair.prompt, pair.first)
+        - village.gold_score(pair.prompt, pair.second)
+        for pair in pairs
+    ]
+    generator = torch.Generator().manual_seed(life.seed)
+    return simulated_crowd(20, differences, generator, agreement=0.8)
+
+
+def comparisons(
+    life: Life, model: GPT, *, told: int, own: int, split: str, seed: int | None = None
+) -> list[Comparison]:
+    """Labelled pairs of stories: `told` tellings of one event by the village, and `own`
+    pairs that the model wrote itself.
+
+    The reward model will have to judge what the policy writes, so it must have seen
+    the policy's kind of mistakes too (Ouyang et al. 2022 compare samples only).
+    """
+    seed = life.seed if seed is None else seed
+    pairs = village.story_pairs(told, seed=seed, split=split)
+    pairs += own_pairs(life, model, own, split, seed)
+    generator = torch.Generator().manual_seed(seed + len(split))
+    return label(pairs, village.gold_score, annotators(life), generator)
+
+
+def own_pairs(
+    life: Life, model: GPT, count: int, split: str, seed: int
+) -> list[village.StoryPair]:
+    """Two stories by the model itself for each of `count` prompts."""
+    prompts = village.story_prompts(count, seed=seed, split=split)
+    first, second = (
+        write_stories(life, model, prompts, seed=seed + draw)[0] for draw in (0, 1)
+    )
+    return [
+        village.StoryPair(prompt, one, other)
+        for prompt, one, other in zip(prompts, first, second, strict=True)
+    ]
+
+
+def write_stories(
+    life: Life,
+    model: GPT,
+    prompts: list[str],
+    seed: int,
+    temperature: float | None = None,
+) -> tuple[list[str], list[Rollout]]:
+    """What the model writes when asked; and the rollouts.
+
+    temperature : None: the one at which phase 3 explores, that of phase 3.
+    """
+    if temperature is None:
+        temperature = life.recipe.shared.story_temperature
+    generator = torch.Generator().manual_seed(seed)
+    rendered = [render_prompt(life.tokenizer, prompt) for prompt in prompts]
+    rollouts = [
+        roll_out(
+            model,
+            rendered[start : start + 250],
+            generator,
+            max_new_tokens=life.recipe.shared.story_tokens,
+            temperature=temperature,
+        )
+        for start in range(0, len(rendered), 250)
+    ]
+    stories = [
+        life.tokenizer.decode(response)
+        for rollout in rollouts
+        for response in rollout.responses
+    ]
+    return stories, rollouts

@@ -1,0 +1,66 @@
+"""Best of n, against all that could be drawn."""
+
+import itertools
+import math
+
+import pytest
+import torch
+from tabular import TabularPolicy
+
+from llmlab.best_of_n import best, expected_best, kl_bound, sample_scores
+from llmlab.exact import World, kl_divergence
+
+WORLD = World()
+LOGITS = WORLD.random_logits(torch.Generator().manual_seed(1))
+REWARDS = torch.randn(31, generator=torch.Generator().manual_seed(3)).double()
+
+
+def world_reward(prompts, responses):
+    return REWARDS[[WORLD.index(response) for response in responses]]
+
+
+def test_order_statistics_are_the_mean_over_all_choices_of_n():
+    scores = torch.tensor([[3.0, 1.0, 2.0, 5.0, 4.0], [0.0, 0.5, 9.0, 2.0, 1.0]])
+    gold = torch.tensor([[1.0, 7.0, 2.0, 0.0, 5.0], [4.0, 3.0, 2.0, 1.0, 0.0]])
+    for n in (1, 2, 3, 5):
+        for told in (scores, gold):
+            by_hand = [
+                sum(row[max(choice, key=lambda i: s[i])] for choice in choices)
+                / math.comb(5, n)
+                for s, row in zip(scores.tolist(), told.tolist(), strict=True)
+                for choices in [list(itertools.combinations(range(5), n))]
+            ]
+            found = expected_best(scores, n, told)
+            assert found.tolist() == pytest.approx(by_hand, abs=1e-12)
+    with pytest.raises(ValueError, match="best of 6 cannot be told from 5"):
+        expected_best(scores, 6)
+
+
+def test_the_bound_is_above_the_exact_divergence_and_at_zero_for_one():
+    p = WORLD.probabilities(LOGITS)
+    order = REWARDS.argsort()
+    upto = p[order].cumsum(0)
+    for n in (2, 8, 64):
+        chosen = torch.zeros_like(p)
+        chosen[order] = upto**n - (upto - p[order]) ** n
+        assert chosen.sum().item() == pytest.approx(1)
+        assert 0 < kl_divergence(chosen, p) < kl_bound(n)
+    assert kl_bound(1) == 0
+
+
+def test_the_best_answer_of_each_prompt_is_kept():
+    policy = TabularPolicy(WORLD, LOGITS)
+    rollout, scores = sample_scores(
+        policy,
+        world_reward,
+        [[2], [1], [0]],
+        torch.Generator().manual_seed(0),
+        samples=8,
+        max_new_tokens=4,
+    )
+    assert scores.shape == (3, 8)
+    kept = best(rollout, scores)
+    for number, response in enumerate(kept):
+        answers = rollout.responses[8 * number : 8 * number + 8]
+        assert response in answers
+        assert world_reward([], [response]) == max(world_reward([], answers))
