@@ -10,13 +10,13 @@ from llmlab.real_text import (
     LONGEST_PASSAGE,
     Passage,
     drop_repetitions,
+    markdown_text,
     normalise,
     paragraph_windows,
     python_documentation,
     read_text,
     split_validation,
     strip_html,
-    strip_markdown,
 )
 
 LONG = "The lighthouse keeper counted the boats that came home before the storm did. "
@@ -234,13 +234,13 @@ def test_only_two_breaks_leave_a_line_of_html_empty(page, text):
     ],
 )
 def test_markdown_loses_its_marks_and_nothing_else(marked, plain):
-    assert strip_markdown(marked) == plain
+    assert markdown_text(marked).text == plain
 
 
 def test_fenced_code_stays_letter_for_letter():
     code = "# comment\nf(**k)  # [a](b)\n<p>\n> *x*\n"
     text = f"# Before\n```python\n{code}```\n**after**"
-    assert strip_markdown(text) == f"Before\n{code}after"
+    assert markdown_text(text).text == f"Before\n{code}after"
 
 
 def test_normalised_text_has_one_spelling():

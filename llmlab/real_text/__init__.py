@@ -24,7 +24,7 @@ from llmlab.real_text.datasheet import datasheet
 from llmlab.real_text.duplicates import LONG_PARAGRAPH, drop_repetitions
 from llmlab.real_text.extraction import main_text, strip_html
 from llmlab.real_text.language import guess_language
-from llmlab.real_text.markdown import strip_markdown
+from llmlab.real_text.markdown import markdown_text
 from llmlab.real_text.messy_web import FAULTS, WebPage, messy_web
 from llmlab.real_text.mixing import Mixture, mix
 from llmlab.real_text.near_duplicates import drop_near_copies
@@ -39,7 +39,6 @@ from llmlab.real_text.refining import GENTLE, THOROUGH, Source, Station, refine
 from llmlab.real_text.sifting import Dropped, Outcome, Report, Rule, Sifting
 from llmlab.real_text.sources import (
     folder_of_text,
-    library_docstrings,
     package_readmes,
     python_documentation,
     python_topics,

@@ -123,11 +123,6 @@ class _Page:
         self.done = max(self.done, end)
 
 
-def strip_markdown(text: str) -> str:
-    """The text of `markdown_text` alone."""
-    return markdown_text(text).text
-
-
 def _end_of_settings(lines: Sequence[str]) -> int:
     """How many lines at the top are settings, between two "---" or "+++".
 

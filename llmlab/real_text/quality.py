@@ -130,17 +130,15 @@ def share_of_repeated_phrases(text: Measured, length: int) -> float:
 
 
 @dataclass(frozen=True)
-class QualityRule:
+class QualityRule(Rule):
     """A passage stays if `lowest` <= measure <= `highest`.
 
     Parameters
     ----------
-    rule : its name, and why.
     measure : gives a number for a text.
     shown : how the number is written in a report, in the notation of `format`.
     """
 
-    rule: Rule
     measure: Callable[[Measured], float]
     lowest: float = -math.inf
     highest: float = math.inf
@@ -149,7 +147,7 @@ class QualityRule:
     def __post_init__(self) -> None:
         if not self.lowest <= self.highest:
             raise ValueError(
-                f"rule {self.rule.name!r} lets nothing stay: lowest is {self.lowest}, "
+                f"rule {self.name!r} lets nothing stay: lowest is {self.lowest}, "
                 f"highest is {self.highest}"
             )
 
@@ -168,71 +166,79 @@ class QualityRule:
 
 QUALITY_RULES = (
     QualityRule(
-        Rule("too short", "a few words teach nothing about how a text goes on"),
+        "too short",
+        "a few words teach nothing about how a text goes on",
         number_of_words,
         lowest=40,
         shown=".0f",
     ),
     QualityRule(
-        Rule(
-            "long or short words", "words of prose have 3 to 10 characters on average"
-        ),
+        "long or short words",
+        "words of prose have 3 to 10 characters on average",
         mean_word_length,
         lowest=3,
         highest=10,
         shown=".1f",
     ),
     QualityRule(
-        Rule("symbols", "many # and ... mean menus and teasers"),
+        "symbols",
+        "many # and ... mean menus and teasers",
         symbols_per_word,
         highest=0.1,
         shown=".2f",
     ),
     QualityRule(
-        Rule("few letters", "numbers and signs without words are tables or code"),
+        "few letters",
+        "numbers and signs without words are tables or code",
         share_of_words_with_letters,
         lowest=0.7,
     ),
     QualityRule(
-        Rule("no common words", "English without the, of and to is no prose"),
+        "no common words",
+        "English without the, of and to is no prose",
         common_words,
         lowest=2,
         shown=".0f",
     ),
     QualityRule(
-        Rule("bullets", "a passage of nothing but bullets is a list"),
+        "bullets",
+        "a passage of nothing but bullets is a list",
         share_of_bulleted_lines,
         highest=0.9,
     ),
     QualityRule(
-        Rule("trailing lines", "lines that break off with ... lead somewhere else"),
+        "trailing lines",
+        "lines that break off with ... lead somewhere else",
         share_of_trailing_lines,
         highest=0.3,
     ),
     QualityRule(
-        Rule(
-            "open endings", "prose ends its paragraphs with a full stop, lists do not"
-        ),
+        "open endings",
+        "prose ends its paragraphs with a full stop, lists do not",
         share_of_ended_paragraphs,
         lowest=0.3,
     ),
     QualityRule(
-        Rule("repeated lines", "the same line again and again"),
+        "repeated lines",
+        "the same line again and again",
         share_of_repeated_lines,
         highest=0.2,
     ),
     QualityRule(
-        Rule("one phrase", "a single phrase of two words makes up much of the text"),
+        "one phrase",
+        "a single phrase of two words makes up much of the text",
         lambda text: share_of_commonest_phrase(text, 2),
         highest=0.2,
     ),
     QualityRule(
-        Rule("one long phrase", "a single phrase of four words makes up much of it"),
+        "one long phrase",
+        "a single phrase of four words makes up much of it",
         lambda text: share_of_commonest_phrase(text, 4),
         highest=0.16,
     ),
     QualityRule(
-        Rule("repeated phrases", "phrases of ten words that came before in the text"),
+        "repeated phrases",
+        "phrases of ten words that came before in the text",
         lambda text: share_of_repeated_phrases(text, 10),
         highest=0.2,
     ),
@@ -247,16 +253,15 @@ def drop_by_quality(
     passages: Sequence[Passage], rules: Sequence[QualityRule] = QUALITY_RULES
 ) -> Sifting:
     """Drop every passage that a rule speaks against; the first such rule counts."""
-    return sift(passages, lambda passage: _first_complaint(passage, rules))
 
+    def judge(passage: Passage) -> Dropped | None:
+        text = Measured(passage.text)
+        verdicts = ((rule, rule.complaint(text)) for rule in rules)
+        return next(
+            (rule.drops(passage, said) for rule, said in verdicts if said), None
+        )
 
-def _first_complaint(passage: Passage, rules: Sequence[QualityRule]) -> Dropped | None:
-    text = Measured(passage.text)
-    for rule in rules:
-        complaint = rule.complaint(text)
-        if complaint is not None:
-            return rule.rule.drops(passage, complaint)
-    return None
+    return sift(passages, judge)
 
 
 # Notices ------------------------------------------------------------------------------

@@ -215,7 +215,7 @@ TIDY = Station((UNTIDY,), tidy)
 CUT = Station((EDGES,), cut)
 NO_NOTICES = Station((NOTICES,), drop_notices)
 ENGLISH = Station((ENGLISH_ONLY,), drop_other_languages)
-QUALITY = Station(tuple(rule.rule for rule in QUALITY_RULES), drop_by_quality)
+QUALITY = Station(QUALITY_RULES, drop_by_quality)
 NO_REPETITIONS = Station((REPETITIONS,), drop_repetitions)
 NO_NEAR_COPIES = Station((NEAR_COPIES,), drop_near_copies)
 

@@ -5,8 +5,8 @@ parsing files, never by importing them.
 """
 
 import ast
-import difflib
 import importlib.metadata
+import os
 import re
 import sysconfig
 from collections import Counter
@@ -68,38 +68,6 @@ def standard_library_docstrings() -> list[Source]:
         for file in files
         if file.suffix == ".py" and not others & set(file.relative_to(library).parts)
     )
-    return _docstrings(modules)
-
-
-def library_docstrings(name: str) -> list[Source]:
-    """The docstrings of each module of an installed library, its tests left out.
-
-    Functions that are written in C keep theirs elsewhere and are not found.
-
-    Parameters
-    ----------
-    name : as one installs it: "numpy".
-
-    Raises
-    ------
-    ValueError : it is not installed, or has no Python files; the message names
-        libraries that are called alike.
-    """
-    try:
-        distribution = importlib.metadata.distribution(name)
-    except importlib.metadata.PackageNotFoundError as error:
-        names = sorted({_name(found) for found in importlib.metadata.distributions()})
-        alike = difflib.get_close_matches(name, names) or names[:5]
-        raise ValueError(
-            f"no library {name!r} is installed; there are {', '.join(alike)}"
-        ) from error
-    modules = [
-        (file.as_posix(), Path(str(file.locate())))
-        for file in distribution.files or ()
-        if file.suffix == ".py" and not {"test", "tests"} & set(file.parts)
-    ]
-    if not modules:
-        raise ValueError(f"{name} is installed without files of Python")
     return _docstrings(modules)
 
 
@@ -234,7 +202,7 @@ def folder_of_text(
     ValueError : there is no text in it, or a file is empty or not UTF-8; the message
         names every such file.
     """
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))
     files, others = text_files(path)
     sources, faults = [], []
     for file in files:

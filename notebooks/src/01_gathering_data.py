@@ -251,7 +251,7 @@ for text in ("The cat is on the roof of the mill.", "Le chat est sur le toit."):
 
 # %%
 for rule in rt.QUALITY_RULES:
-    print(f"{rule.rule.name:20} {rule.rule.why}")
+    print(f"{rule.name:20} {rule.why}")
 
 # %% [markdown]
 # ## 6 · All stations, and what each threw away
