@@ -512,7 +512,7 @@ def test_showing_prints_the_words_and_a_figure_without_words_is_refused(capsys):
         (lambda: plots.merge_tree([HUG] * 9), "27 bytes; at most 26"),
         (
             lambda: plots.lines([1], {"a": [1, 2]}, x_label="", y_label="", words=""),
-            "one for each",
+            "x and y must have same",
         ),
     ],
 )

@@ -50,7 +50,7 @@ def test_weights_that_need_gradients_or_are_of_half_precision_are_taken():
         (TOKENS, attention()[0], r"shape \(3, 4, 4\) for 4 tokens; expected \(layers"),
         (TOKENS, attention()[:, None], r"take one text: weights\[:, 0\]"),
         (TOKENS[:3], attention(), r"for 3 tokens; expected \(layers, heads, 3, 3\)"),
-        (TOKENS, attention()[:0], "one layer and one head or more"),
+        (TOKENS, attention()[:0], "one layer and head or more"),
         (TOKENS, attention().log(), "softmax over the last axis first"),
         (TOKENS, attention() * float("nan"), "from nan to nan"),
         (TOKENS, attention() / 2, "row 0 of layer 0, head 0 sums to 0.500"),

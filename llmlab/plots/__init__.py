@@ -10,7 +10,7 @@ Colours are those of Okabe and Ito (2008), distinguishable with any colour visio
 and each one comes with a line style, a marker or a hatch that says the same.
 """
 
-from llmlab.plots.curves import loss_curve, ppo_dashboard, schedule
+from llmlab.plots.curves import loss_curve, power_laws, ppo_dashboard, schedule
 from llmlab.plots.family import lineage
 from llmlab.plots.gathering import (
     chance_curves,
@@ -37,7 +37,6 @@ from llmlab.plots.looking import (
     shaped_distributions,
     token_colours,
 )
-from llmlab.plots.scaling import power_laws
 from llmlab.plots.shapes import arrows, lines, scattered
 from llmlab.plots.style import (
     BLUE,

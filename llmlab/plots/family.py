@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, is_dataclass
 
-from matplotlib.axes import Axes
-
 from llmlab.plots.style import BLUE, GREY, Picture, picture, styled
 from llmlab.plots.words import listed, sentence, visible
+
+_BOX_WIDTH = 0.78
 
 
 @styled
@@ -16,42 +16,46 @@ def lineage(cards: Iterable[object]) -> Picture:
     A card is a `checkpoints.Card` or a mapping with `stage` and `parent` (the name of
     another stage), and optionally `steps` and `seconds`, which are written below.
     """
-    notes: dict[str, str] = {}
-    parents: dict[str, str | None] = {}
-    for card in cards:
-        fields = asdict(card) if is_dataclass(card) else dict(card)
-        parents[fields["stage"]] = fields["parent"] or None
-        notes[fields["stage"]] = _card_note(fields)
-    if not parents:
+    fields = [asdict(card) if is_dataclass(card) else dict(card) for card in cards]
+    if not fields:
         raise ValueError("no cards to draw; expected one per checkpoint")
-    for parent in list(parents.values()):
-        if parent is not None:
-            parents.setdefault(parent, None)
+    parents = {card["stage"]: card["parent"] or None for card in fields}
+    notes = {card["stage"]: _note(card) for card in fields}
+    for parent in filter(None, list(parents.values())):
+        parents.setdefault(parent, None)
     places = _tree_places(parents)
     columns = 1 + max(column for column, _ in places.values())
     rows = 1 + max(row for _, row in places.values())
     figure, axes = picture(height=0.5 + 0.62 * rows)
     axes.set_axis_off()
-    box_width = 0.78
-    for child, parent in parents.items():
-        if parent is not None:
-            _draw_branch(axes, places[parent], places[child], box_width)
-    for name, place in places.items():
-        _draw_box(axes, place, box_width, name, notes.get(name, ""))
-    axes.set_xlim(-0.05, columns - 1 + box_width + 0.05)
+    for name, (column, row) in places.items():
+        if parents[name]:
+            left, level = places[parents[name]]
+            middle = (left + _BOX_WIDTH + column) / 2
+            corners = [left + _BOX_WIDTH, middle, middle, column]
+            look = {"linewidth": 1.4, "solid_joinstyle": "round"}
+            axes.plot(corners, [level, level, row, row], color=GREY, **look)
+        sides = [column, column + _BOX_WIDTH]
+        look = {"facecolor": "#eef4f9", "edgecolor": BLUE, "linewidth": 1.2}
+        axes.fill_between(sides, row - 0.36, row + 0.36, **look)
+        note, centre = notes.get(name, ""), column + _BOX_WIDTH / 2
+        look = {"ha": "center", "va": "center"}
+        height = row - 0.12 if note else row
+        axes.text(
+            centre, height, visible(name), fontweight="bold", fontsize=9.5, **look
+        )
+        axes.text(centre, row + 0.17, note, fontsize=7.5, **look)
+    axes.set_xlim(-0.05, columns - 1 + _BOX_WIDTH + 0.05)
     axes.set_ylim(rows - 0.45, -0.55)
     born = [f"{name} from {parent}" for name, parent in parents.items() if parent]
     figure.alt = sentence(f"family tree of the checkpoints: {listed(born)}.")
     return figure
 
 
-def _card_note(fields: Mapping) -> str:
-    notes = []
-    if fields.get("steps"):
-        notes.append(f"{fields['steps']:,} steps")
-    if fields.get("seconds"):
-        notes.append(f"{fields['seconds']:.0f} s")
-    return " · ".join(notes)
+def _note(card: Mapping) -> str:
+    steps = f"{card['steps']:,} steps" if card.get("steps") else ""
+    seconds = f"{card['seconds']:.0f} s" if card.get("seconds") else ""
+    return " · ".join(filter(None, [steps, seconds]))
 
 
 def _tree_places(parents: Mapping[str, str | None]) -> dict[str, tuple[float, float]]:
@@ -82,39 +86,3 @@ def _tree_places(parents: Mapping[str, str | None]) -> dict[str, tuple[float, fl
             "each line of descent to end at a checkpoint without a parent"
         )
     return places
-
-
-def _draw_branch(axes: Axes, parent: tuple, child: tuple, box_width: float) -> None:
-    start, end = parent[0] + box_width, child[0]
-    middle = (start + end) / 2
-    axes.plot(
-        [start, middle, middle, end],
-        [parent[1], parent[1], child[1], child[1]],
-        color=GREY,
-        linewidth=1.4,
-        solid_joinstyle="round",
-    )
-
-
-def _draw_box(axes: Axes, place: tuple, width: float, name: str, note: str) -> None:
-    column, row = place
-    axes.fill_between(
-        [column, column + width],
-        row - 0.36,
-        row + 0.36,
-        facecolor="#eef4f9",
-        edgecolor=BLUE,
-        linewidth=1.2,
-    )
-    centre = column + width / 2
-    axes.text(
-        centre,
-        row - 0.12 if note else row,
-        visible(name),
-        ha="center",
-        va="center",
-        fontweight="bold",
-        fontsize=9.5,
-    )
-    if note:
-        axes.text(centre, row + 0.17, note, ha="center", va="center", fontsize=7.5)

@@ -17,8 +17,6 @@ from llmlab.plots.style import (
 )
 from llmlab.plots.words import listed, sentence
 
-# ------------------------------------------------------------------- what is alike
-
 
 @styled
 def minhash_table(
@@ -138,9 +136,6 @@ def chance_curves(
     return figure
 
 
-# ---------------------------------------------------------------- what was dropped
-
-
 @styled
 def kept_and_dropped(kept: float, dropped: Mapping[str, float]) -> Picture:
     """Bars of what is left of a text and of what each rule dropped, in characters.
@@ -170,9 +165,6 @@ def kept_and_dropped(kept: float, dropped: Mapping[str, float]) -> Picture:
         f"dropped by {listed([f'“{name}”' for name in most[:3]])}."
     )
     return figure
-
-
-# ------------------------------------------------------------ what a mixture teaches
 
 
 @styled

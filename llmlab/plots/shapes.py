@@ -37,14 +37,6 @@ def lines(
     are equal factors, and every `x` is written there. `from_zero` starts the other axis
     at zero, so that twice the height is twice as much.
     """
-    if not series:
-        raise ValueError("no series to draw; expected {name: values}, one or more")
-    for name, values in series.items():
-        if len(values) != len(x):
-            raise ValueError(
-                f"{name!r} has {len(values)} values for {len(x)} places on the x axis; "
-                "expected one for each"
-            )
     figure, axes = picture(height=3.2)
     for index, (name, values) in enumerate(series.items()):
         few = len(x) <= 20

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import anywidget
 import numpy as np
 import torch
 import traitlets
@@ -16,10 +15,10 @@ from llmlab.plots import (
     print_words,
     visible,
 )
-from llmlab.widgets.page import script, style
+from llmlab.widgets.page import View
 
 
-class AttentionViewer(anywidget.AnyWidget):
+class AttentionViewer(View):
     """Choose a layer, a head and a position, and see what this position looks at.
 
     tokens : the texts of the tokens, `time` of them.
@@ -35,9 +34,6 @@ class AttentionViewer(anywidget.AnyWidget):
     layer = traitlets.Int(0).tag(sync=True)
     head = traitlets.Int(0).tag(sync=True)
     position = traitlets.Int(0).tag(sync=True)
-
-    _css = style("attention_viewer")
-    _esm = script("attention_viewer")
 
     def __init__(
         self,
@@ -84,9 +80,13 @@ class AttentionViewer(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **options):
         data, metadata = super()._repr_mimebundle_(**options)
+        del data["text/html"]
         picture = self._picture()
         image, alt = notebook_image(picture, picture.alt)
-        return {**data, **image, "text/plain": repr(self)}, {**metadata, **alt}
+        return {**data, **image}, {**metadata, **alt}
+
+    def static_html(self) -> str:
+        return ""  # the picture is the twin
 
     def _ipython_display_(self) -> None:
         """Shows the view, or the picture where no kernel runs, and prints its words."""
@@ -111,16 +111,12 @@ def _checked_weights(tokens: Sequence[str], weights: Sequence) -> np.ndarray:
             f"tokens is {tokens!r}; expected a list of token texts, one or more"
         )
     array = torch.as_tensor(weights).detach().float().cpu().numpy()
-    expected = f"(layers, heads, {len(tokens)}, {len(tokens)})"
-    if array.ndim != 4 or array.shape[2:] != (len(tokens), len(tokens)):
+    time = len(tokens)
+    if array.ndim != 4 or array.shape[2:] != (time, time) or not array.size:
         raise ValueError(
-            f"attention weights of shape {array.shape} for {len(tokens)} tokens; "
-            f"expected {expected}. Of a batch, take one text: weights[:, 0]"
-        )
-    if not array.size:
-        raise ValueError(
-            f"attention weights of shape {array.shape}; expected one layer and one "
-            "head or more"
+            f"attention weights of shape {array.shape} for {time} tokens; expected "
+            f"(layers, heads, {time}, {time}), one layer and head or more. Of a batch, "
+            "take one text: weights[:, 0]"
         )
     if not np.isfinite(array).all() or array.min() < 0:
         raise ValueError(

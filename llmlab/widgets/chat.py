@@ -3,15 +3,13 @@
 import html
 from collections.abc import Callable, Mapping, Sequence
 
-import anywidget
 import traitlets
 
 from llmlab.widgets.asking import check_temperature, reason
-from llmlab.widgets.page import script, style
-from llmlab.widgets.static_twin import StaticTwin, table
+from llmlab.widgets.page import View, table
 
 
-class Chat(StaticTwin, anywidget.AnyWidget):
+class Chat(View):
     """Several models answer the same message, side by side.
 
     answers : `{name: answer}`, where `answer(message, temperature)` returns a text.
@@ -26,9 +24,6 @@ class Chat(StaticTwin, anywidget.AnyWidget):
     exchanges = traitlets.List().tag(sync=True)
     temperature = traitlets.Float(1.0).tag(sync=True)
     status = traitlets.Unicode("").tag(sync=True)
-
-    _css = style("chat")
-    _esm = script("chat")
 
     def __init__(
         self,

@@ -2,17 +2,15 @@
 
 from collections.abc import Callable, Sequence
 
-import anywidget
 import numpy as np
 import traitlets
 
 from llmlab.plots import visible
 from llmlab.widgets.asking import reason
-from llmlab.widgets.page import script, style
-from llmlab.widgets.static_twin import StaticTwin, table
+from llmlab.widgets.page import View, table
 
 
-class FillIn(StaticTwin, anywidget.AnyWidget):
+class FillIn(View):
     """Bars of what fits the blank of a sentence; a person edits the sentence.
 
     fill : `fill(text)` returns (token text, probability) for the one blank `_` of
@@ -25,9 +23,6 @@ class FillIn(StaticTwin, anywidget.AnyWidget):
     text = traitlets.Unicode("").tag(sync=True)
     bars = traitlets.List().tag(sync=True)
     status = traitlets.Unicode("").tag(sync=True)
-
-    _css = style("fill_in")
-    _esm = script("fill_in")
 
     def __init__(
         self,

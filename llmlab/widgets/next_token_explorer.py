@@ -2,16 +2,14 @@
 
 from collections.abc import Callable, Sequence
 
-import anywidget
 import traitlets
 
 from llmlab.plots import visible
 from llmlab.widgets.asking import check_temperature, reason
-from llmlab.widgets.page import script, style
-from llmlab.widgets.static_twin import StaticTwin, table
+from llmlab.widgets.page import View, table
 
 
-class NextTokenExplorer(StaticTwin, anywidget.AnyWidget):
+class NextTokenExplorer(View):
     """Bars of the next-token distribution; a click on a token goes on with it.
 
     distribution : `distribution(text)` returns the whole distribution at temperature
@@ -25,9 +23,6 @@ class NextTokenExplorer(StaticTwin, anywidget.AnyWidget):
     temperature = traitlets.Float(1.0).tag(sync=True)
     bars = traitlets.List().tag(sync=True)
     status = traitlets.Unicode("").tag(sync=True)
-
-    _css = style("next_token_explorer")
-    _esm = script("next_token_explorer")
 
     def __init__(
         self,

@@ -4,15 +4,13 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable
 
-import anywidget
 import traitlets
 
 from llmlab.preferences import EQUAL, Comparison, LabelStore, pair_name
-from llmlab.widgets.page import script, style
-from llmlab.widgets.static_twin import StaticTwin, table
+from llmlab.widgets.page import View, table
 
 
-class PairLabeller(StaticTwin, anywidget.AnyWidget):
+class PairLabeller(View):
     """A person says which of two texts is better; every click is kept at once.
 
     pairs : objects with `prompt`, `first` and `second`, such as `village.StoryPair`.
@@ -24,9 +22,6 @@ class PairLabeller(StaticTwin, anywidget.AnyWidget):
 
     view = traitlets.Dict().tag(sync=True)
     status = traitlets.Unicode("").tag(sync=True)
-
-    _css = style("pair_labeller")
-    _esm = script("pair_labeller")
 
     def __init__(self, pairs: Iterable, store: LabelStore, *, annotator: str = "me"):
         self.pairs = list(pairs)

@@ -2,18 +2,16 @@
 
 import html
 
-import anywidget
 import traitlets
 
 from llmlab.plots import token_colours
 from llmlab.tokenizer import Tokenizer
-from llmlab.widgets.page import script, style
-from llmlab.widgets.static_twin import StaticTwin
+from llmlab.widgets.page import View
 
 LONGEST_TEXT = 2000
 
 
-class TokenColours(StaticTwin, anywidget.AnyWidget):
+class TokenColours(View):
     """Type a text and see it cut into tokens: a box and an id each, and their count.
 
     tokenizer : anything with `encode(text)` to ids and `token_text(id)` to a text.
@@ -26,9 +24,6 @@ class TokenColours(StaticTwin, anywidget.AnyWidget):
     tokens = traitlets.List().tag(sync=True)
     longest_text = traitlets.Int(LONGEST_TEXT).tag(sync=True)
     status = traitlets.Unicode("").tag(sync=True)
-
-    _css = style("token_colours")
-    _esm = script("token_colours")
 
     def __init__(self, tokenizer: Tokenizer, text: str):
         super().__init__()

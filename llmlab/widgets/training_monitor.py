@@ -5,14 +5,12 @@ import math
 import time
 from collections.abc import Mapping
 
-import anywidget
 import traitlets
 from IPython import get_ipython
 from IPython.display import display
 
 from llmlab.progress import Figures
-from llmlab.widgets.page import script, style
-from llmlab.widgets.static_twin import StaticTwin
+from llmlab.widgets.page import View
 
 
 class TrainingMonitor:
@@ -57,7 +55,7 @@ class TrainingMonitor:
             self.view.curve = curve[:: 1 + len(curve) // 200]
 
 
-class MonitorView(StaticTwin, anywidget.AnyWidget):
+class MonitorView(View):
     """The picture of one run that a `TrainingMonitor` keeps up to date."""
 
     label = traitlets.Unicode().tag(sync=True)
@@ -66,9 +64,6 @@ class MonitorView(StaticTwin, anywidget.AnyWidget):
     figures = traitlets.List().tag(sync=True)
     curve = traitlets.List().tag(sync=True)
     message = traitlets.Unicode("").tag(sync=True)
-
-    _css = style("training_monitor")
-    _esm = script("training_monitor")
 
     def static_html(self) -> str:
         return (

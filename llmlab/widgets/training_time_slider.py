@@ -3,14 +3,12 @@
 import math
 from collections.abc import Iterable
 
-import anywidget
 import traitlets
 
-from llmlab.widgets.page import script, style
-from llmlab.widgets.static_twin import StaticTwin, table
+from llmlab.widgets.page import View, table
 
 
-class TrainingTimeSlider(StaticTwin, anywidget.AnyWidget):
+class TrainingTimeSlider(View):
     """Move through training: the loss of each saved step, and a sample of that time.
 
     snapshots : (step, loss, text) in the order of the steps.
@@ -18,9 +16,6 @@ class TrainingTimeSlider(StaticTwin, anywidget.AnyWidget):
 
     snapshots = traitlets.List().tag(sync=True)
     position = traitlets.CInt(0).tag(sync=True)
-
-    _css = style("training_time_slider")
-    _esm = script("training_time_slider")
 
     def __init__(self, snapshots: Iterable[tuple[int, float, str]]):
         snapshots = [
