@@ -19,6 +19,7 @@ import psutil
 import torch
 
 from llmlab import plots, village
+from llmlab.arguments import folder_path, seed_number
 from llmlab.checkpoints import (
     Card,
     run_history,
@@ -40,8 +41,10 @@ WRITERS = ("base", "instruct", "ppo")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, default=RUNS / "tour", help="a folder")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--out", type=folder_path, default=RUNS / "tour", help="a folder"
+    )
+    parser.add_argument("--seed", type=seed_number, default=0)
     parser.add_argument(
         "--scale",
         choices=RECIPES,
