@@ -1,14 +1,18 @@
 """Grading: what a submission does to its process earns nothing but by its results."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 
+import psutil
 import pytest
 from grading_toys import ASSIGNMENT, RIGHT, as_notebook
 
+from authoring.grading import sandbox
 from authoring.grading.processes import Limits, Place, Worker, ready
 from authoring.grading.submissions import Submission
 from authoring.grading.verdicts import grade
@@ -200,7 +204,7 @@ twice = lambda n: [[[[[[[[[[[[n]]]]]]]]]]]]
 largest = lambda n: 10 ** 9999
 is_sick = lambda f: f(f(*range(9)))""",
     "answers with a flood": """
-twice = largest = lambda numbers: [0.1] * 999_999""",
+twice = lambda numbers: [0.1] * 999_999""",
     "looks for definition and cases": """
 import gc, sys
 twice = next(o for o in gc.get_objects() if type(o).__name__ == "Exercise").solution
@@ -307,6 +311,23 @@ REFUSED = [
 ]
 
 
+WHY = {
+    "ends the process": "it ended its own process (exit(), os._exit)",
+    "crashes": "it crashed (SIGABRT)",
+    "closes the channel": "it closed the channel of its results",
+    "never ends": "code cell 1 ran out of time",
+    "waits": "code cell 1 ran out of time",
+}
+
+
+@pytest.mark.parametrize("kind", WHY)
+def test_what_ended_a_cell_is_told_truly(plain, tmp_path, kind):
+    rows = graded(plain, tmp_path, HOSTILE[kind], RIGHT["twice"])
+    assert WHY[kind] in rows["twice"].remark
+    assert (rows["twice"].status, rows["twice"].points) == ("graded", 3)
+    assert rows["largest"].status == "partly graded"
+
+
 @pytest.mark.parametrize("cell", REFUSED)
 def test_what_reaches_out_of_the_process_is_refused(plain, tmp_path, cell):
     said = graded(plain, tmp_path, f"{cell}\ntwice = 3")["twice"].said
@@ -314,8 +335,6 @@ def test_what_reaches_out_of_the_process_is_refused(plain, tmp_path, cell):
 
 
 def test_nobody_reads_the_submissions_of_others(plain, tmp_path):
-    from dataclasses import replace
-
     others = replace(plain, hidden=(tmp_path,))
     (tmp_path / "bob.ipynb").write_text("{}")
     for look in ("open", "__import__('os').listdir"):
@@ -334,8 +353,6 @@ def test_all_of_it_at_once_gains_nothing_behind_the_wall(walled, tmp_path):
 
 def test_behind_the_wall_only_python_and_llmlab_are_there(walled, tmp_path):
     """Without the rail: a program of its own looks around."""
-    from authoring.grading import sandbox
-
     (walled.hidden[0] / "bob.ipynb").write_text("{}")
     own = tmp_path / "own"
     own.mkdir()
@@ -373,10 +390,10 @@ def test_a_process_is_started_anew_if_the_one_that_starts_them_was_killed(
 def test_nothing_that_a_submission_started_is_left(plain, tmp_path):
     with Worker(plain) as worker:
         worker.set_up()
-        import psutil
-
         process = psutil.Process(worker._process.pid)
+        folder = worker._folder.name
     assert not process.is_running()
+    assert not os.path.exists(folder)
 
 
 def test_no_secret_of_the_grading_person_reaches_a_learner(

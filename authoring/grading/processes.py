@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -157,13 +158,11 @@ class Child:
     """A process that the nursery has borne."""
 
     def __init__(self, nursery: Nursery, pid: int, requests, replies):
-        self._nursery, self.pid, self._code = nursery, pid, None
+        self._nursery, self.pid = nursery, pid
         self.requests, self.replies = requests, replies
 
     def wait(self) -> int:
-        if self._code is None:
-            self._code = self._nursery.wait(self.pid)
-        return self._code
+        return self._nursery.wait(self.pid)
 
     def complaint(self) -> str:
         return ""
@@ -195,7 +194,7 @@ class Worker:
             if place.walled:
                 words = sandbox.in_bubblewrap(words, folder, place.hidden)
             self._process = Alone(folder, words)
-        self._late = False
+        self._late, self._code, self._ending = False, None, threading.Lock()
         Worker.running.add(self)
 
     def __enter__(self) -> "Worker":
@@ -224,6 +223,7 @@ class Worker:
         try:
             self.ask(request)
         except Stopped as stop:
+            self.end()
             raise Stopped(self._process.complaint() or str(stop)) from None
 
     def ask(self, request: dict, take: Callable[[dict], object] | None = None) -> dict:
@@ -279,6 +279,8 @@ class Worker:
                 f"it had not ended after {self.place.limits.wall_seconds:g} seconds "
                 "of the clock; the machine may have been busy: grade it once more"
             )
+        if not self._is_over():
+            return "it closed the channel of its results"
         code = self.end()
         code = code - 128 if code > 128 else -code  # bubblewrap adds 128
         name = next((one.name for one in signal.Signals if one == code), "")
@@ -288,18 +290,32 @@ class Worker:
             return f"it crashed ({name})"
         return "it ended its own process (exit(), os._exit)"
 
+    def _is_over(self) -> bool:
+        """Its channel closes a moment before it ends."""
+        for _ in range(20):
+            try:
+                if psutil.Process(self._process.pid).status() == psutil.STATUS_ZOMBIE:
+                    return True
+            except psutil.Error:
+                return True
+            time.sleep(0.05)
+        return False
+
     def end(self) -> int:
         """End the process and all that it started, as far as the system knows."""
-        family = []
-        with contextlib.suppress(psutil.Error):
-            first = psutil.Process(self._process.pid)
-            family = [*first.children(recursive=True), first]
-        with contextlib.suppress(OSError, AttributeError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        for process in family:
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-        return self._process.wait()
+        with self._ending:
+            if self._code is None:
+                family = []
+                with contextlib.suppress(psutil.Error):
+                    first = psutil.Process(self._process.pid)
+                    family = [*first.children(recursive=True), first]
+                with contextlib.suppress(OSError, AttributeError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
+                for process in family:
+                    with contextlib.suppress(psutil.Error):
+                        process.kill()
+                self._code = self._process.wait()
+            return self._code
 
 
 def end_all() -> None:

@@ -202,8 +202,11 @@ def birth():
             sys.exit()
         request = json.loads(message)
         if "wait" in request:
-            _, state = os.waitpid(request["wait"], 0)
-            door.send(str(os.waitstatus_to_exitcode(state)).encode())
+            try:
+                code = os.waitstatus_to_exitcode(os.waitpid(request["wait"], 0)[1])
+            except ChildProcessError:  # of a nursery before this one
+                code = -signal.SIGKILL
+            door.send(str(int(code)).encode())
             continue
         child = os.fork()
         if child == 0:
