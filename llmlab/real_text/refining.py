@@ -135,14 +135,7 @@ def _characters(passages: Sequence[Passage]) -> int:
 def mend_letters(passages: Sequence[Passage]) -> Sifting:
     """Put letters right that were read wrongly."""
     dropped = [
-        Dropped(
-            rule=GARBLED.name,
-            source=passage.source,
-            text=wrong,
-            characters=len(wrong) - len(right),
-            whole=False,
-            reason=f"stands for {right}",
-        )
+        GARBLED.drops(passage, f"stands for {right}", wrong, len(wrong) - len(right))
         for passage in passages
         for wrong, right in garbled(passage.text)
     ]
@@ -155,25 +148,16 @@ def tidy(passages: Sequence[Passage]) -> Sifting:
     kept, dropped = [], []
     for passage in passages:
         text = normalise(passage.text)
-        if text != passage.text:
-            dropped.append(_untidiness(passage, text))
         if text:
             kept.append(Passage(passage.source, text))
+        if text != passage.text:
+            lines = zip(passage.text.split("\n"), text.split("\n"), strict=False)
+            changed = next((old for old, new in lines if old != new), "")
+            saved = len(passage.text) - len(text)
+            reason = f"{saved:,} characters fewer; the first line that changed was"
+            part = changed if text else None
+            dropped.append(UNTIDY.drops(passage, reason, part, saved))
     return Sifting(kept, dropped)
-
-
-def _untidiness(passage: Passage, text: str) -> Dropped:
-    before, after = passage.text.split("\n"), text.split("\n")
-    changed = (old for old, new in zip(before, after, strict=False) if old != new)
-    saved = len(passage.text) - len(text)
-    return Dropped(
-        rule=UNTIDY.name,
-        source=passage.source,
-        text=next(changed, ""),
-        characters=saved,
-        whole=not text,
-        reason=f"{saved:,} characters fewer; the first line that changed was",
-    )
 
 
 def cut(passages: Sequence[Passage]) -> Sifting:
@@ -183,21 +167,14 @@ def cut(passages: Sequence[Passage]) -> Sifting:
         windows = paragraph_windows(passage.text, LONGEST_PASSAGE)
         kept += [Passage(passage.source, window) for window in windows]
         if windows != [passage.text]:
-            dropped.append(_edges(passage, windows))
+            last_and_first = zip(windows[:2], (-1, 0), strict=False)
+            lines = [window.split("\n")[place] for window, place in last_and_first]
+            part = "\n(one passage ends, the next begins)\n".join(lines)
+            saved = len(passage.text) - sum(map(len, windows))
+            reason = f"cut into {len(windows)}"
+            part = part if windows else None
+            dropped.append(EDGES.drops(passage, reason, part, saved))
     return Sifting(kept, dropped)
-
-
-def _edges(passage: Passage, windows: Sequence[str]) -> Dropped:
-    last_and_first = zip(windows[:2], (-1, 0), strict=False)
-    lines = [window.split("\n")[place] for window, place in last_and_first]
-    return Dropped(
-        rule=EDGES.name,
-        source=passage.source,
-        text="\n(one passage ends, the next begins)\n".join(lines),
-        characters=len(passage.text) - sum(map(len, windows)),
-        whole=not windows,
-        reason=f"cut into {len(windows)}",
-    )
 
 
 def drop_other_languages(passages: Sequence[Passage]) -> Sifting:

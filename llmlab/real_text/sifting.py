@@ -26,15 +26,22 @@ class Rule:
     name: str
     why: str
 
-    def drops(self, passage: Passage, reason: str) -> "Dropped":
-        """A whole passage."""
-        text = passage.text
-        return Dropped(self.name, passage.source, text, len(text), True, reason)
+    def drops(
+        self,
+        passage: Passage,
+        reason: str,
+        part: str | None = None,
+        characters: int = 0,
+    ) -> "Dropped":
+        """A passage; or a part of one that is kept, which becomes so much shorter."""
+        if part is None:
+            text = passage.text
+            return Dropped(self.name, passage.source, text, len(text), True, reason)
+        return Dropped(self.name, passage.source, part, characters, False, reason)
 
     def drops_paragraph(self, passage: Passage, text: str, reason: str) -> "Dropped":
         """A paragraph, with the empty line that parted it from its neighbour."""
-        characters = len(text) + len("\n\n")
-        return Dropped(self.name, passage.source, text, characters, False, reason)
+        return self.drops(passage, reason, text, len(text) + len("\n\n"))
 
 
 @dataclass(frozen=True)

@@ -638,7 +638,7 @@ for name, collection in (("before", uncleaned), ("after", web)):
 
 # %%
 worst = max(overlaps, key=lambda overlap: overlap.share)
-print(f"{worst.share:.0%} of {worst.document.source} is known, such as")
+print(f"{worst.share:.0%} of {worst.passage.source} is known, such as")
 read(f"  {worst.example}")
 
 # %% [markdown]
