@@ -290,7 +290,9 @@ def mixed_precision(
     return torch.autocast(kind, torch.bfloat16, enabled=precision == "bfloat16")
 
 
-def multiplies_bfloat16() -> bool:
-    """Whether this processor has instructions for products of bfloat16 numbers."""
+def multiplies_bfloat16(device: torch.device | str = "cpu") -> bool:
+    """Whether this device has instructions for products of bfloat16 numbers."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     here = torch.cpu.get_capabilities()
     return bool(here.get("avx512_bf16") or here.get("amx_bf16"))

@@ -157,7 +157,7 @@ def test_a_graphics_card_is_used_where_there_is_one(monkeypatch):
         assert processes.find_device() == torch.device(name) == tried[-1]
 
 
-@pytest.mark.parametrize("name", ["cuda:77", "gpu"])
+@pytest.mark.parametrize("name", ["cuda:77", "gpu", "meta"])
 def test_a_device_that_is_not_there_is_named(name):
     with pytest.raises(ValueError, match=f"no device '{name}' here .* --device cpu"):
         processes.find_device(name)
