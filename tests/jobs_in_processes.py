@@ -1,7 +1,7 @@
 """What `test_processes` has done by one process, and by two; small, and told as JSON.
 
 Run as a program by each of the processes, with torchrun's variables set:
-`python jobs_in_processes.py FOLDER JOB …`
+`python jobs_in_processes.py FOLDER JOB …`. In the end the second process dies.
 """
 
 import json
@@ -166,12 +166,9 @@ def too_small(folder):
         return str(error)
 
 
-def dies(folder):
-    def die(index):
-        if index == 6 and processes.rank() == 1:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    run(state=folder / "left.state", on_step=die)
+def die_in_the_second_process(index):
+    if index == 6 and processes.rank() == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":
@@ -180,3 +177,4 @@ if __name__ == "__main__":
         results = {job: globals()[job](Path(folder)) for job in jobs}
         told = Path(folder) / f"told-{processes.rank()}.json"
         told.write_text(json.dumps(results))
+        run(state=Path(folder) / "left.state", on_step=die_in_the_second_process)

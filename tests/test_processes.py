@@ -54,14 +54,14 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def two(folder):
-    """What each of two processes tells of all jobs, and what they printed."""
+    """What each of two processes tells of all jobs, and how they ended."""
     begun = folder / "begun-alone.state"
     with pytest.raises(jobs.Interrupted, match="after step 7"):
         jobs.run(state=begun, on_step=jobs.interrupt_last_process)
     ended = start_two(folder, *JOBS)
-    assert [code for code, _, _ in ended] == [0, 0], ended
-    told = [json.loads((folder / f"told-{rank}.json").read_text()) for rank in (0, 1)]
-    return told, [out for _, out, _ in ended]
+    files = [folder / f"told-{rank}.json" for rank in (0, 1)]
+    assert all(file.exists() for file in files), ended
+    return [json.loads(file.read_text()) for file in files], ended
 
 
 @pytest.fixture(scope="module")
@@ -116,10 +116,10 @@ def test_dice_differ_between_processes_and_the_first_has_those_of_one(two):
 
 
 def test_the_first_process_saves_and_shows(two, folder):
-    told, printed = two
+    told, ((_, first, _), (_, second, _)) = two
     assert [process["saved"] for process in told] == [True, True]
     assert read_card(folder / "saved.safetensors").stage == "by process 0"
-    assert printed[0].strip() == "process 0 prints" and printed[1] == ""
+    assert (first.strip(), second) == ("process 0 prints", "")
 
 
 def test_a_batch_smaller_than_the_processes_is_refused(two):
@@ -130,8 +130,8 @@ def test_a_batch_smaller_than_the_processes_is_refused(two):
         )
 
 
-def test_where_one_process_dies_the_other_stops_and_names_it(folder, alone):
-    (code, _, said), (killed, _, _) = start_two(folder, "dies")
+def test_where_one_process_dies_the_other_stops_and_names_it(two, folder, alone):
+    _, ((code, _, said), (killed, _, _)) = two
     assert killed < 0 and code > 0
     assert "process 0 of 2 stops: process 1 has ended" in said
     losses, _ = jobs.run(state=folder / "left.state")
