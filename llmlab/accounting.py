@@ -5,8 +5,10 @@ before it exists; the tests hold each of them against a real model. A *part* has
 same name in every table.
 """
 
+import os
 from collections.abc import Callable
 
+import psutil
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -64,6 +66,19 @@ def training_flops(config: GPTConfig, *, batch: int = 1, time: int) -> dict[str,
     """
     forward = forward_flops(config, batch=batch, time=time)
     return {part: 3 * operations for part, operations in forward.items()}
+
+
+def rule_of_thumb_flops(config: GPTConfig, tokens: int) -> int:
+    """Operations of a training run of so many tokens, by the rule of thumb 6 N D.
+
+    Kaplan et al. 2020, section 2.1: each number of a matrix takes part in one
+    multiplication and one addition for every token that is read, and the backward pass
+    costs twice that. N counts the matrices that tokens are multiplied with: the blocks
+    and the output table; a table of embeddings is only looked up. What is left out is
+    attention's own products, which grow with the length of a document.
+    """
+    blocks = config.layers * 12 * config.width**2
+    return 6 * (blocks + config.vocab_size * config.width) * tokens
 
 
 def activation_bytes(config: GPTConfig, *, batch: int = 1, time: int) -> dict[str, int]:
@@ -124,6 +139,71 @@ def training_bytes(config: GPTConfig, *, batch: int = 1, time: int) -> dict[str,
         "optimiser": BYTES * (matrices + 2 * (parameters - matrices)),
         "activations": sum(activation_bytes(config, batch=batch, time=time).values()),
     }
+
+
+LIBRARIES = 340e6
+"""Bytes that Python and PyTorch take by themselves, beside what a model needs."""
+
+SLACK = 1.15
+"""What an allocator loses between pieces of memory: measured, a tenth to a fifth."""
+
+
+def step_bytes(
+    config: GPTConfig, *, batch: int = 1, time: int, optimiser: str = "muon_and_adamw"
+) -> dict[str, int]:
+    """The most memory that training takes at once, part by part, as the system sees it.
+
+    On the way back through the loss, the logits are needed two times more.
+
+    optimiser : "muon_and_adamw", or "adamw" for all parameters.
+    """
+    parts = training_bytes(config, batch=batch, time=time)
+    if optimiser == "adamw":
+        parts["optimiser"] = 2 * parts["weights"]
+    parts["loss"] = 2 * BYTES * batch * time * config.vocab_size
+    parts["slack"] = round((SLACK - 1) * sum(parts.values()))
+    return parts
+
+
+def memory_at_hand(device: torch.device) -> int:
+    """Bytes that are free for each process: of the card, or of the machine."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    free = psutil.virtual_memory().available
+    return free // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+
+
+def parts_that_fit(
+    config: GPTConfig, *, rows: int, time: int, free: float, **settings
+) -> tuple[int, float]:
+    """In how many parts a batch has to go through the model; and the bytes it takes.
+
+    Parameters
+    ----------
+    rows, time : of the batch.
+    free : bytes that may be used; `settings` as in `step_bytes`.
+
+    Raises
+    ------
+    ValueError : not even one row fits; the message says which length of row would.
+    """
+
+    def needed(batch: int, time: int) -> float:
+        return sum(step_bytes(config, batch=batch, time=time, **settings).values())
+
+    for parts in range(1, rows + 1):
+        if (least := needed(-(-rows // parts), time)) <= free:
+            return parts, least
+    shorter = next((t for t in range(time, 7, -1) if needed(1, t) <= free), None)
+    advice = "no length of row would fit"
+    if shorter:
+        advice = f"--context {shorter} would fit"
+    raise ValueError(
+        f"a model of {sum(parameter_counts(config).values()) / 1e6:,.1f} million "
+        f"parameters takes {least / 1e9:.1f} GB of memory to train on a row of {time} "
+        f"tokens, and {free / 1e9:.1f} GB are free; {advice}. Choose a smaller model "
+        "(--size, --layers, --width, --vocabulary), or end what else is running"
+    )
 
 
 def cache_bytes(config: GPTConfig, *, batch: int = 1, time: int) -> int:

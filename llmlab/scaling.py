@@ -21,8 +21,6 @@ from dataclasses import dataclass
 
 import torch
 
-from llmlab.gpt import GPT
-
 
 @dataclass(frozen=True)
 class PowerLaw:
@@ -90,25 +88,3 @@ def fit_power_law(
         best = int(errors.argmin())
         low, high = units[max(best - 1, 0)].log(), units[min(best + 1, 20)].log()
     return PowerLaw(floor, start, units[best].item(), exponents[best].item())
-
-
-def training_operations(model: GPT, tokens: int) -> int:
-    """Floating-point operations of a training run, by the rule of thumb 6 N D.
-
-    Kaplan et al. 2020, section 2.1: each number of a matrix takes part in one
-    multiplication and one addition for every token that is read, and the backward pass
-    costs twice that. N counts the matrices that tokens are multiplied with: the blocks
-    and the output table. The table of embeddings is only looked up.
-
-    What is left out is attention's own products, which grow with the length of a
-    document; `accounting.training_flops` has them too.
-    """
-    looked_up = {"position_embedding.weight"}
-    if not model.config.tied:
-        looked_up.add("embedding.weight")
-    matrices = sum(
-        parameter.numel()
-        for name, parameter in model.named_parameters()
-        if parameter.ndim == 2 and name not in looked_up
-    )
-    return 6 * matrices * tokens

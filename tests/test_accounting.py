@@ -1,6 +1,8 @@
 """Each formula of what a model costs, held against a real model."""
 
 import itertools
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -15,6 +17,9 @@ from llmlab.accounting import (
     measured_flops,
     measured_optimiser_bytes,
     parameter_counts,
+    parts_that_fit,
+    rule_of_thumb_flops,
+    step_bytes,
     training_bytes,
     training_flops,
 )
@@ -154,3 +159,75 @@ def test_a_cache_takes_the_memory_that_was_predicted(preset):
     config = PRESETS[preset]
     cache = Cache(config, BATCH, TIME)
     assert measured_cache_bytes(cache) == cache_bytes(config, batch=BATCH, time=TIME)
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"tied": True}, {"layers": 3, "width": 48}, {"heads": 2}]
+)
+def test_the_rule_of_thumb_counts_all_matrix_products_but_attentions_own(changes):
+    config = GPTConfig(**({"vocab_size": 300, "layers": 2, "width": 32} | changes))
+    for shape in (config, GPTConfig.gpt2(**SIZES)):
+        counted = training_flops(shape, batch=5, time=30)
+        expected = sum(counted.values()) - counted["scores and means"]
+        assert rule_of_thumb_flops(shape, tokens=5 * 30) == expected
+
+
+# What fits ----------------------------------------------------------------------------
+
+PEAK = """
+import sys, torch
+from llmlab.accounting import LIBRARIES, step_bytes
+from llmlab.batching import next_token_batch
+from llmlab.gpt import GPT, GPTConfig
+from llmlab.optimisers import muon_and_adamw
+from llmlab.pretraining import prediction_step
+from llmlab.training import keep_freed_memory, step_generator
+import resource
+keep_freed_memory()
+torch.set_num_threads(1)
+config = GPTConfig(vocab_size=8192, layers=2, heads=4, width=256)
+model = GPT(config)
+batch = next_token_batch(torch.randint(6, 8192, (8, 257)).tolist())
+step = prediction_step(model, muon_and_adamw(model), lambda *_: batch, steps=9)
+for index in range(3):
+    step(index, step_generator(0, index))
+unit = 1 if sys.platform == "darwin" else 1024
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+print(LIBRARIES + sum(step_bytes(config, batch=8, time=256).values()))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its peak is counted elsewhere")
+def test_the_memory_of_a_training_is_foretold_within_15_per_cent():
+    told = subprocess.run(
+        [sys.executable, "-c", PEAK], capture_output=True, text=True, check=True
+    )
+    measured, foretold = map(float, told.stdout.split())
+    assert foretold == pytest.approx(measured, rel=0.15)
+
+
+def test_a_batch_is_cut_into_as_few_parts_as_fit():
+    config = GPTConfig(**SIZES)
+
+    def needed(rows):
+        return sum(step_bytes(config, batch=rows, time=TIME).values())
+
+    for rows, parts in ((8, 1), (7, 2), (4, 2), (3, 3), (2, 4), (1, 8)):
+        free = needed(rows)
+        found, taken = parts_that_fit(config, rows=8, time=TIME, free=free)
+        assert (found, taken <= free) == (parts, True)
+
+
+def test_what_cannot_fit_is_told_with_what_would():
+    config = GPTConfig(**SIZES)
+    half = sum(step_bytes(config, time=16).values())
+    with pytest.raises(ValueError, match="--context 16 would fit"):
+        parts_that_fit(config, rows=4, time=32, free=half)
+    with pytest.raises(ValueError, match="no length of row would fit"):
+        parts_that_fit(config, rows=4, time=32, free=1000)
+
+
+def test_adamw_for_all_parameters_keeps_two_numbers_of_each():
+    config = GPTConfig.gpt2(**SIZES)
+    told = step_bytes(config, batch=2, time=TIME, optimiser="adamw")
+    assert told["optimiser"] == 8 * GPT(config).number_of_parameters()

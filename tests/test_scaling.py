@@ -5,9 +5,7 @@ import math
 import pytest
 import torch
 
-from llmlab.accounting import training_flops
-from llmlab.gpt import GPT, GPTConfig
-from llmlab.scaling import PowerLaw, fit_power_law, training_operations
+from llmlab.scaling import PowerLaw, fit_power_law
 
 PLANTED = PowerLaw(floor=0.7, start=7.8, unit=9e3, exponent=0.32)
 AMOUNTS = [4e4, 6e4, 8e4, 1.2e5]
@@ -67,23 +65,6 @@ def test_no_law_beside_the_fitted_one_is_nearer_to_scattered_losses():
     for factor in (0.98, 1.02):
         assert distance(law.unit * factor, law.exponent) > least
         assert distance(law.unit, law.exponent * factor) > least
-
-
-@pytest.mark.parametrize(
-    "changes", [{}, {"tied": True}, {"layers": 3, "width": 48}, {"heads": 2}]
-)
-def test_operations_are_those_of_all_matrix_products_but_attentions_own(changes):
-    config = GPTConfig(**({"vocab_size": 300, "layers": 2, "width": 32} | changes))
-    counted = training_flops(config, batch=5, time=40)
-    expected = sum(counted.values()) - counted["scores and means"]
-    assert training_operations(GPT(config), tokens=5 * 40) == expected
-
-
-def test_the_table_of_learned_positions_is_looked_up_too():
-    config = GPTConfig.gpt2(vocab_size=300, context=64, layers=1, heads=2, width=32)
-    counted = training_flops(config, batch=1, time=64)
-    expected = sum(counted.values()) - counted["scores and means"]
-    assert training_operations(GPT(config), tokens=64) == expected
 
 
 @pytest.mark.parametrize(

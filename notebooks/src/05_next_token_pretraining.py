@@ -28,6 +28,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from llmlab import life, optimisers, plots, pretraining, training, village
+from llmlab.accounting import rule_of_thumb_flops
 from llmlab.batching import IGNORE, Batch, next_token_batch
 from llmlab.checks import your_attention
 from llmlab.claims import claim
@@ -35,7 +36,7 @@ from llmlab.evaluation import entropy_line, language_loss
 from llmlab.gpt import GPT
 from llmlab.ngrams import NgramModel
 from llmlab.sampling import complete, generate, shape_logits
-from llmlab.scaling import fit_power_law, training_operations
+from llmlab.scaling import fit_power_law
 from llmlab.widgets import (
     NextTokenExplorer,
     TrainingMonitor,
@@ -788,7 +789,7 @@ def loss_of_run(width, steps):
         config=replace(base.config, width=width),
     )
     tokens = sum(entry["tokens"] for entry in history)
-    cost = training_operations(model, tokens)
+    cost = rule_of_thumb_flops(model.config, tokens)
     return tokens, cost, language_loss(model, validation).nats_per_token
 
 
@@ -882,7 +883,7 @@ print(f"It promises less than the entropy after {2.0**when:,.0f} tokens.")
 # thumb: six for every weight of a matrix and every token read.
 
 # %%
-print(getsource(training_operations))
+print(getsource(rule_of_thumb_flops))
 
 # %% [markdown]
 # A wider model learns more from the same text. But it also costs more, and for the
@@ -898,7 +899,7 @@ def equal_cost(steps, run, widths=(32, 64, 128)):
     runs = {16: run}
     for width in widths:
         model = GPT(replace(base.config, width=width))
-        affordable = round(steps * cost / training_operations(model, tokens))
+        affordable = round(steps * cost / rule_of_thumb_flops(model.config, tokens))
         runs[width] = loss_of_run(width, affordable)
     return runs
 
