@@ -170,7 +170,7 @@ def read_safetensors(
     ------
     FileNotFoundError, ValueError : as `load_checkpoint`.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.is_file():
         raise FileNotFoundError(
             f"there is no checkpoint {path}; `python -m llmlab tour` makes the "
@@ -234,7 +234,7 @@ def save_run_state(
 
 def run_history(path: Path | str) -> list[dict]:
     """What a run under way has done so far; nothing where none was saved."""
-    if not Path(path).exists():
+    if not Path(path).expanduser().exists():
         return []
     _, metadata = read_safetensors(path, tensors=False)
     return json.loads(metadata["history"])

@@ -28,7 +28,7 @@ def write_atomically(path: Path | str, data: bytes | Callable[[str], None]) -> N
     OSError : the folder cannot be written or the disk is full; what was there before
         is as it was, and no half-written file remains.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

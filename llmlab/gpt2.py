@@ -64,7 +64,7 @@ def load_gpt2(path: Path | str) -> GPT:
     FileNotFoundError, ValueError : there is no such file, or it is damaged, or holds
         another architecture; the message names the weight and the shapes.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.is_file():
         raise FileNotFoundError(
             f"there is no file {path}; give GPT-2's weights as a .safetensors file"
@@ -188,7 +188,7 @@ def with_tokenizer(model: GPT, vocabulary: Path | str) -> tuple[GPT, Tokenizer]:
 
 def read_vocabulary(path: Path | str) -> tuple[Tokenizer, list[int]]:
     """GPT-2's tokenizer, and GPT-2's id for each of its ids: -1 where it has none."""
-    path = Path(path)
+    path = Path(path).expanduser()
     if path.is_dir():
         names = ("tokenizer.json", "vocab.json")
         path = next((path / n for n in names if (path / n).is_file()), path / names[0])

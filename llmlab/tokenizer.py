@@ -412,7 +412,7 @@ class Tokenizer:
         FileNotFoundError : there is no such file.
         ValueError : the file is damaged, of another kind or of another version.
         """
-        path = Path(path)
+        path = Path(path).expanduser()
         try:
             return cls._from_json(path.read_text(encoding="utf-8"))
         except (ValueError, KeyError, TypeError, AttributeError) as error:

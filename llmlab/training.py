@@ -79,7 +79,7 @@ def train(
     """
     identity = {"steps": steps, "seed": seed} | (identity or {})
     history: list[Metrics] = []
-    if state_path is not None and Path(state_path).exists():
+    if state_path is not None and Path(state_path).expanduser().exists():
         history = load_run_state(state_path, modules, optimizers, identity)
 
     def save():

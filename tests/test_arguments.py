@@ -7,7 +7,11 @@ import sys
 import pytest
 
 from llmlab import __main__ as command_line
+from llmlab.checkpoints import Card, load_checkpoint, save_checkpoint
+from llmlab.gpt import GPT, GPTConfig
 from llmlab.paths import ROOT
+from llmlab.preferences import LabelStore
+from llmlab.tokenizer import Tokenizer
 
 
 @pytest.fixture
@@ -45,3 +49,17 @@ def test_an_impossible_seed_is_refused_before_anything_is_written(
         command_line.main([command, *place, f"--seed={seed}"])
     assert stop.value.code == 2 and "--seed" in capsys.readouterr().err
     assert not (home / "out").exists()
+
+
+def test_what_a_learner_saves_in_the_home_folder_is_found_there_again(home):
+    tokenizer = Tokenizer.train(["the cat and the hat"], 270)
+    tokenizer.save("~/mine/tokenizer.json")
+    assert Tokenizer.load("~/mine/tokenizer.json").merges == tokenizer.merges
+    model = GPT(GPTConfig(vocab_size=270, layers=1, heads=1, width=8))
+    card = Card(stage="base", data="a cat", seed=0, steps=1, tokens=1, seconds=0.0)
+    save_checkpoint("~/mine/model.safetensors", model, card)
+    assert load_checkpoint("~/mine/model.safetensors")[1] == card
+    LabelStore("~/mine/labels.sqlite")
+    names = {path.name for path in (home / "mine").iterdir()}
+    assert names == {"tokenizer.json", "model.safetensors", "labels.sqlite"}
+    assert not (home / "~").exists()

@@ -36,7 +36,7 @@ class LabelStore:
     _FIRST_COLUMNS = list(COLUMNS)[:6]
 
     def __init__(self, path: Path | str):
-        self.path = Path(path)
+        self.path = Path(path).expanduser()
         with self._connection() as connection:
             tables = connection.execute("SELECT name FROM sqlite_master").fetchall()
             if not tables:
