@@ -180,8 +180,8 @@ def sync_notebooks(arguments):
 
 
 def exercises(arguments):
-    """generate the student version of the exercises"""
-    run(PYTHON, "-m", "llmlab", "exercises", *arguments)
+    """make the notebooks of the exercise sets"""
+    run(PYTHON, "-m", "authoring", "exercises", *arguments)
 
 
 def lock(arguments):

@@ -7,6 +7,7 @@ import sys
 # Only the chosen module is imported. Each offers `main(words) -> int`.
 COMMANDS = {
     "notebooks": "build the notebooks from notebooks/src",
+    "exercises": "make the notebooks of the exercise sets",
     "excerpt": "write data/excerpt from the village as it is now",
     "grade": "grade a folder of submissions into one table",
     "misconceptions": "print what people get wrong in each exercise",

@@ -22,15 +22,15 @@ class Set:
     exercises: tuple[str, ...]
 
 
-def bank() -> list[str]:
+def names() -> list[str]:
     """The names of all exercises that there are."""
     return sorted(path.stem for path in (FOLDER / "bank").glob("[a-z]*.py"))
 
 
 def load(name: str) -> Exercise:
-    if name not in bank():
+    if name not in names():
         raise ValueError(
-            f"there is no exercise {name!r}; choose from: {', '.join(bank())}"
+            f"there is no exercise {name!r}; choose from: {', '.join(names())}"
         )
     return importlib.import_module(f"exercises.bank.{name}").EXERCISE
 

@@ -2,37 +2,14 @@
 
 import argparse
 import importlib
-import importlib.util
 import sys
-from types import ModuleType
-
-from llmlab.paths import ROOT
 
 COMMANDS = {
     "doctor": ("llmlab.doctor", "what is here, what is broken, what to do about it"),
     "tour": ("llmlab.tour", "train the whole life of the model, and report on it"),
     "train": ("llmlab.train_text", "pre-train on a folder of text of your own"),
     "data": ("llmlab.write_village", "write the generated corpus to a folder"),
-    "exercises": ("exercises/build.py", "generate the student version"),
 }
-
-
-def load(module: str) -> ModuleType:
-    """Import the module of a command: only the chosen one costs its imports."""
-    if not module.endswith(".py"):
-        return importlib.import_module(module)
-    path = ROOT / module
-    if not path.exists():
-        raise ValueError(
-            f"{path} is not there. The exercises come with a clone of the repository: "
-            "run this from one."
-        )
-    specification = importlib.util.spec_from_file_location("exercise_build", path)
-    loaded = importlib.util.module_from_spec(specification)
-    # A dataclass looks its module up by name.
-    sys.modules["exercise_build"] = loaded
-    specification.loader.exec_module(loaded)
-    return loaded
 
 
 def main(words: list[str] | None = None) -> int:
@@ -79,7 +56,7 @@ def main(words: list[str] | None = None) -> int:
 
 def run(command: str, words: list[str]) -> int:
     module_name, about = COMMANDS[command]
-    module = load(module_name)
+    module = importlib.import_module(module_name)
     parser = argparse.ArgumentParser(
         prog=f"python -m llmlab {command}",
         description=about[0].upper() + about[1:] + ".",

@@ -6,55 +6,21 @@ mistakes (`exercise`; the bank itself is in `exercises/bank`). Grading does the 
 a process of the submission's own.
 """
 
-import sys
 from collections.abc import Callable
 
-# The old checks, until all eight exercises have moved into the bank.
-_OLD = (
-    "common gpt instruction masking near_duplicates next_token ppo sampling tokenizer"
-)
-for _name in _OLD.split():
-    sys.modules.pop(f"{__name__}.{_name}", None)
-
-from llmlab.checks.common import CheckFailed
 from llmlab.checks.data import Case, Dice, Observation, Table
 from llmlab.checks.exercise import Exercise, graded_cases, variant
-from llmlab.checks.gpt import attention
-from llmlab.checks.instruction import instruction_targets
 from llmlab.checks.judging import Verdict, judge
-from llmlab.checks.masking import hide
-from llmlab.checks.near_duplicates import estimated_likeness
-from llmlab.checks.next_token import next_token_loss
 from llmlab.checks.observing import observe
-from llmlab.checks.ppo import policy_loss
-from llmlab.checks.sampling import keep_nucleus
-from llmlab.checks.tokenizer import merge
 from llmlab.checks.yours import your_attention, your_merge
 
-__all__ = [
-    "Case",
-    "CheckFailed",
-    "Dice",
-    "Exercise",
-    "Observation",
-    "Table",
-    "Verdict",
-    "attention",
-    "check",
-    "estimated_likeness",
-    "graded_cases",
-    "hide",
-    "instruction_targets",
-    "judge",
-    "keep_nucleus",
-    "merge",
-    "next_token_loss",
-    "observe",
-    "policy_loss",
-    "variant",
-    "your_attention",
-    "your_merge",
-]
+
+class CheckFailed(AssertionError):
+    """An answer that is not right yet. The message says in plain words why."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What Jupyter shows: the sentence. A stack of our own calls helps nobody."""
+        return [f"Not yet: {self}"]
 
 
 def check(exercise: Exercise | str, *answer: Callable) -> None:

@@ -32,7 +32,9 @@ class Exercise:
     properties : where results cannot be compared, because answers are random, or are
         predictions or plans: for each property a function of the cases and what came
         of them, which returns a sentence, or None if it holds.
+    compared : of the inputs and a result, what is compared; where several are right.
     hints : three, from a nudge to where to read.
+    given : its body is a cell before the answer, where numbers are shown.
     use : its body is the cell after the hints, where the answer is put to use.
     library : dotted names of functions of the library that do the same.
     """
@@ -56,13 +58,19 @@ class Exercise:
     definition: Callable | tuple[Callable, ...] | None = None
     right: tuple = ()
     properties: dict[str, Callable] = field(default_factory=dict)
+    compared: Callable | None = None
     tolerance: float = 1e-4
+    given: Callable | None = None
     use: Callable | None = None
     library: tuple[str, ...] = ()
 
     @property
     def solutions(self) -> tuple[Callable, ...]:
         return self.solution if isinstance(self.solution, tuple) else (self.solution,)
+
+    @property
+    def right_function(self) -> Callable | tuple[Callable, ...]:
+        return self.definition or self.solution
 
     @property
     def answers(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ smallest case on which it is wrong.
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -67,11 +67,17 @@ def judge(
 
 def _readable(case: Case, seen: Observation) -> Observation:
     """What was observed, if it can be an observation of this case."""
-    inputs = range(len(case.inputs))
+    if seen.error:
+        return replace(seen, results=(), gradients=())
     is_whole = (
-        len(seen.results) == (0 if seen.error else case.calls)
-        and len(seen.gradients) == (0 if seen.error else len(case.gradients))
-        and {*seen.changed, *seen.handed_back} <= {*inputs}
+        len(seen.results) == case.calls
+        and len(seen.gradients) == len(case.gradients)
+        and {*seen.changed, *seen.handed_back} <= {*range(len(case.inputs))}
+        and all(
+            found is None
+            or (isinstance(found, Tensor) and found.shape == case.inputs[k].shape)
+            for k, found in zip(case.gradients, seen.gradients, strict=True)
+        )
     )
     return seen if is_whole else Observation(error="ValueError", message="no result")
 
@@ -79,7 +85,7 @@ def _readable(case: Case, seen: Observation) -> Observation:
 def _by_properties(exercise, cases, seen) -> tuple[str, set[str]]:
     """A sentence, and the properties that do not hold."""
     everything = set(exercise.points)
-    form = observe(exercise.definition or exercise.solution, cases)
+    form = observe(exercise.right_function, cases)
     for case, wanted, found in zip(cases, form, seen, strict=True):
         fault = _general_fault(exercise, case, wanted, found)
         if fault:
@@ -98,39 +104,50 @@ def _by_properties(exercise, cases, seen) -> tuple[str, set[str]]:
 
 
 def _by_definition(exercise, cases, seen) -> tuple[str, set[str]]:
-    wanted = observe(exercise.definition or exercise.solution, cases)
+    seen = [_comparable(exercise, *pair) for pair in zip(cases, seen, strict=True)]
+    wanted = [_outcome(exercise, exercise.right_function, case) for case in cases]
     tolerance = exercise.tolerance
     wrong = [
-        k
-        for k, found in enumerate(seen)
-        if not _same_observation(wanted[k], found, tolerance)
+        k for k, w in enumerate(wanted) if not _same_observation(w, seen[k], tolerance)
     ]
     if not wrong:
         return "", set()
     broken = {cases[k].proves or next(iter(exercise.points)) for k in wrong}
-    first = wrong[0]
-    if seen[first].error != "NotImplementedError":
+    first = cases[wrong[0]]
+    # All cases; or at least those of the property that is wrong first, and all that
+    # are right: so one of two mistakes gets its name.
+    some = [
+        k for k, c in enumerate(cases) if k not in wrong or c.proves == first.proves
+    ]
+    for several in (range(len(cases)), some):
+        several = sorted(several, key=lambda k: k not in wrong)
         for mistake, sentence in exercise.mistakes.items():
-            if sentence and _does_the_same(mistake, cases, seen, wrong, tolerance):
+            does_the_same = (
+                _same_observation(
+                    _outcome(exercise, mistake, cases[k]), seen[k], tolerance
+                )
+                for k in several
+            )
+            if sentence and all(does_the_same):
                 return sentence, broken
-    case, right, found = cases[first], wanted[first], seen[first]
-    fault = _general_fault(exercise, case, right, found)
-    return fault or _difference(exercise, case, right, found), broken
+    pair = wanted[wrong[0]], seen[wrong[0]]
+    fault = _general_fault(exercise, first, *pair)
+    return fault or _difference(exercise, first, *pair), broken
 
 
-def _does_the_same(mistake, cases, seen, wrong, tolerance) -> bool:
-    """On all cases, those first on which the answer is wrong."""
-    order = [*wrong, *(k for k in range(len(cases)) if k not in wrong)]
-    return all(
-        _same_observation(
-            observe_case(_function_of(mistake, cases[k]), cases[k]), seen[k], tolerance
-        )
-        for k in order
-    )
+def _outcome(exercise, answer, case: Case) -> Observation:
+    function = answer[case.of] if isinstance(answer, tuple) else answer
+    return _comparable(exercise, case, observe_case(function, case))
 
 
-def _function_of(answer, case: Case):
-    return answer[case.of] if isinstance(answer, tuple) else answer
+def _comparable(exercise, case: Case, seen: Observation) -> Observation:
+    if exercise.compared is None:
+        return seen
+    try:
+        results = [exercise.compared(case.inputs, result) for result in seen.results]
+    except Exception:  # A result of another form, of which more is said later.
+        return seen
+    return replace(seen, results=tuple(results))
 
 
 # Comparing
@@ -191,14 +208,14 @@ def _close(wanted: Tensor, found: Tensor, tolerance: float) -> Tensor:
 def _general_fault(
     exercise, case: Case, wanted: Observation, found: Observation
 ) -> str:
-    if found.error and found.error != wanted.error:
-        return _why_it_stopped(exercise, case, found)
     if set(found.changed) - set(wanted.changed):
         ordinal = _ordinal(min(found.changed))
         return (
             f"Your function changes its {ordinal} input in place. Whoever called it "
             "still needs that as it was: work on a copy."
         )
+    if found.error and found.error != wanted.error:
+        return _why_it_stopped(exercise, case, found)
     for pair in zip(wanted.results, found.results, strict=True):
         if fault := _form(*pair):
             return fault
@@ -349,24 +366,25 @@ def _first_difference(wanted, found, tolerance: float) -> tuple[str, str, str]:
 
 def _apart(wanted, found) -> tuple[str, str]:
     """Both in words, with as many digits as it takes to see that they differ."""
-    for digits in (3, 4, 6, 9):
+    for digits in (4, 6, 9):
         words = in_words(wanted, digits), in_words(found, digits)
         if words[0] != words[1]:
             break
     return words
 
 
-def in_words(value, digits: int = 4) -> str:
+def in_words(value, digits: int = 4, most: int = 24) -> str:
     if isinstance(value, Tensor):
-        if value.numel() > 12:
-            return f"a tensor of shape {tuple(value.shape)}"
+        if value.numel() > most:
+            return f"of shape {tuple(value.shape)}"
         return in_words(value.tolist(), digits)
     if isinstance(value, float):
-        return f"{value:.{digits}g}" if value == value else "not a number (nan)"
+        short = f"{value:.{digits}g}" if value == value else "not a number (nan)"
+        return f"{value:.1f}" if "e+" in short else short
     if isinstance(value, list | tuple | set) and value:
         items = sorted(value, key=str) if isinstance(value, set) else value
-        if len(value) > 24:
-            return f"a {type(value).__name__} of {len(value)}"
+        if len(value) > most:
+            return f"of length {len(value)}"
         begin, end = {"list": "[]", "tuple": "()", "set": "{}"}[type(value).__name__]
         return begin + ", ".join(in_words(item, digits) for item in items) + end
     if isinstance(value, Table):
@@ -383,7 +401,11 @@ def _arguments(exercise, case: Case) -> list[str]:
 
 
 def _situation(exercise, case: Case) -> str:
-    if case.words:
-        return case.words
-    named = zip(_arguments(exercise, case), case.inputs, strict=True)
-    return ", ".join(f"{name} {in_words(value)}" for name, value in named) or "this"
+    """The words of a case, or its inputs, those that are long by their shape."""
+    if case.words or not case.inputs:
+        return case.words or "all that it is given"
+    named = list(zip(_arguments(exercise, case), case.inputs, strict=True))
+    whole = ", ".join(f"{name} {in_words(value)}" for name, value in named)
+    if len(whole) < 160:
+        return whole
+    return ", ".join(f"{name} {in_words(value, most=1)}" for name, value in named)

@@ -48,7 +48,7 @@ def observe_case(function: Callable, case: Case) -> Observation:
         if leaves:
             gradients = _gradients(results[0], leaves)
     except BaseException as error:  # Whatever it is, the others are still observed.
-        failed = _described(error, function)
+        results, failed = [], _described(error, function)
     kept = [_live(value) for value in case.inputs]
     return Observation(
         results=tuple(plain(result) for result in results),

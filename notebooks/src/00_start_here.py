@@ -343,7 +343,5 @@ for test, exchange in zip(tests, chat.exchanges, strict=False):
 # ### Where to go from here
 #
 # **Next:** [1 · Gathering data](01_gathering_data.ipynb): before a model can be born,
-# it needs something to read. **Exercises:**
-# [problem set 1](../exercises/release/ps1/ps1.ipynb) has one for each phase,
-# [problem set 2](../exercises/release/ps2/ps2.ipynb) five for the first; do each
-# after its chapter.
+# it needs something to read. **Exercises:** five
+# [problem sets](../exercises/README.md), each for a chapter or two.

@@ -1073,7 +1073,7 @@ Markdown(sheet.replace("# ", "### ", 1).replace("\n## ", "\n#### "))
 #
 # ### Where to go from here
 #
-# **Exercise:** the first of [problem set 2](../exercises/release/ps2/ps2.ipynb):
+# **Exercise:** the first of [problem set 1](../exercises/release/ps1/ps1.ipynb):
 # MinHash, how alike two texts are, estimated from a few numbers. **Read:**
 # [the datasheet of the village](../data/README.md). **Next:** the model does not
 # read letters. [2 · Tokens](02_tokens.ipynb) shows what it reads instead.

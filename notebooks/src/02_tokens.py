@@ -164,8 +164,10 @@ left, right = most_frequent(pairs)
 print("merge", text_of[left], "and", text_of[right])
 
 # %% [markdown]
-# The pair becomes the token 262, the first number after the bytes. This is the
-# library's function for it:
+# The pair becomes the token 262, the first number after the bytes. **Exercise,
+# before you look:** write it yourself, in
+# [problem set 1](../exercises/release/ps1/ps1.ipynb). This is the library's function
+# for it:
 
 # %%
 print(getsource(merge_pair))
@@ -1011,8 +1013,9 @@ else:
 # **Papers:** Sennrich, Haddow and Birch, *Neural Machine Translation of Rare Words
 # with Subword Units* (2016); Petrov and others, *Language Model Tokenizers Introduce
 # Unfairness Between Languages* (2023); Land and Bartolo, *Fishing for Magikarp*
-# (2024), on tokens that were never read. **Exercise:** the second of
-# [problem set 2](../exercises/release/ps2/ps2.ipynb), one merge of byte-pair
-# encoding, and a tokenizer that learns with yours. **Next:** the numbers are there,
+# (2024), on tokens that were never read. **Exercises:**
+# [problem set 1](../exercises/release/ps1/ps1.ipynb), one merge of byte-pair
+# encoding, a tokenizer that learns with yours, and whose loss is lower.
+# **Next:** the numbers are there,
 # and a model must read them:
 # [3 · Attention and the GPT](03_attention_and_the_gpt.ipynb).

@@ -372,8 +372,10 @@ claim(
 
 # %% [markdown]
 # **Your turn:** replace `mask_after` by your own idea of a mask, and see whether
-# the triangle survives. Put together, this is causal scaled dot-product attention,
-# for one text and one head:
+# the triangle survives. **Exercise, before you look:** put it together yourself, for
+# whole batches and all heads, in
+# [problem set 2](../exercises/release/ps2/ps2.ipynb). This is causal scaled
+# dot-product attention, for one text and one head:
 
 
 # %%
@@ -1171,8 +1173,8 @@ claim("All logits agree to a billionth", gap < 1e-9, measured=gap)
 #
 # ### Where to go from here
 #
-# **Exercise:** the first of [problem set 1](../exercises/release/ps1/ps1.ipynb):
-# attention for a whole batch and all heads at once, with a check that names your
-# mistake. **Next:** this body learns to read.
+# **Exercises:** [problem set 2](../exercises/release/ps2/ps2.ipynb): attention for
+# a whole batch and all heads at once, with a check that names your mistake, and a
+# detective's work, who looks ahead. **Next:** this body learns to read.
 # [4 · Masked language modelling](04_masked_language_modelling.ipynb) begins with random
 # weights.

@@ -100,7 +100,8 @@ for stood, shown, target in zip(
 #
 # Why so odd? A text that is *used* later has no `<mask>` in it. A model that had to
 # answer at that sign only could ignore all other places. Now it cannot: any word
-# might be a false one that it will be asked about.
+# might be a false one that it will be asked about. **Exercise, before you look:**
+# write it yourself, in [problem set 2](../exercises/release/ps2/ps2.ipynb).
 
 # %%
 print(getsource(pretraining.masked_batch))
@@ -973,7 +974,7 @@ claim(
 #
 # ### Where to go from here
 #
-# **Exercise:** the third of [problem set 2](../exercises/release/ps2/ps2.ipynb):
+# **Exercise:** the last of [problem set 2](../exercises/release/ps2/ps2.ipynb):
 # what is hidden, what is asked for, and what is never touched.
 # **Next:** [5 · Next-token pre-training](05_next_token_pretraining.ipynb), the other
 # game, and the model that the rest of the course raises.

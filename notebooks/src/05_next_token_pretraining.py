@@ -159,9 +159,12 @@ print(f"mean surprise        {mean:.4f} nats = 4/3 of ln 2")
 # power is the *perplexity*, the number of equally probable tokens that would surprise
 # as much.
 #
-# The library's function does this for whole batches. It takes *logits*, scores
-# that become probabilities by a softmax; the logarithms of probabilities will do.
-# This is its source, and it must find the same number:
+# **Exercise, before you look:** write it for whole batches, shift and padding
+# included, in [problem set 3](../exercises/release/ps3/ps3.ipynb).
+#
+# The library's function takes *logits*, scores that become probabilities by a
+# softmax; the logarithms of probabilities will do. This is its source, and it must
+# find the same number:
 
 # %%
 print(getsource(pretraining.cross_entropy))
@@ -1308,10 +1311,8 @@ print(f"\n{of_choices:.2f} bits of choices, {of_text:.2f} bits of text")
 #
 # ### Where to go from here
 #
-# **Exercises:** the fourth and fifth of
-# [problem set 2](../exercises/release/ps2/ps2.ipynb), the loss that you watched fall
-# and top-p; and the first of [problem set 1](../exercises/release/ps1/ps1.ipynb),
-# attention that looks back and never ahead. **Next:** [6 · What did it
+# **Exercises:** [problem set 3](../exercises/release/ps3/ps3.ipynb), the loss that
+# you watched fall, top-p, and four fever charts. **Next:** [6 · What did it
 # learn?](06_what_did_it_learn.ipynb) asks the base model one thing at a time. It
 # continues text, but it does not answer:
 # [7 · Instruction tuning](07_instruction_tuning.ipynb) teaches it that.

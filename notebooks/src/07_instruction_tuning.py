@@ -145,7 +145,8 @@ print(sum(i in control for i in ids), "control tokens in the prompt")
 # Training uses pairs of a question and a good answer. The whole conversation is one
 # sequence, and the model predicts every next token of it. But should it *learn*
 # them all? It will never have to write questions. So the question is read and not
-# learned: its positions get no target.
+# learned: its positions get no target. **Exercise, before you look:** which position
+# gets which, in [problem set 4](../exercises/release/ps4/ps4.ipynb).
 
 # %%
 print(getsource(render_example))
@@ -647,8 +648,8 @@ Chat(
 #
 # ### Where to go from here
 #
-# **Exercise:** the second of [problem set 1](../exercises/release/ps1/ps1.ipynb),
-# the targets of a conversation. **Next:** the model answers, but which of two
+# **Exercise:** [problem set 4](../exercises/release/ps4/ps4.ipynb), the targets of
+# a conversation. **Next:** the model answers, but which of two
 # possible answers do people like better?
 # [8 · PPO with a learned reward](08_ppo_with_a_learned_reward.ipynb) lets it learn
 # that.

@@ -537,7 +537,9 @@ for beta in (3.0, 1.0, 0.3, 0.1):
 # Drawing stories is slow; it would be a pity to use each for one small update only.
 # But after one update the policy is no longer the one that drew them. PPO (Schulman
 # et al. 2017) corrects for that by the **ratio** of new to old probability of every
-# token, and it stops pushing once the ratio has moved far enough, by 0.2:
+# token, and it stops pushing once the ratio has moved far enough, by 0.2.
+# **Exercise, before you look:** write it yourself, in
+# [problem set 5](../exercises/release/ps5/ps5.ipynb).
 
 # %%
 print(getsource(clipped_policy_loss))
@@ -968,6 +970,7 @@ Chat(
 #
 # ### Where to go from here
 #
-# **Exercise:** the third of [problem set 1](../exercises/release/ps1/ps1.ipynb), the
-# policy loss. **Play:** all stages side by side are in
+# **Exercises:** [problem set 5](../exercises/release/ps5/ps5.ipynb), the policy
+# loss, and pairs that tell what a reward pays for.
+# **Play:** all stages side by side are in
 # [0 · Start here](00_start_here.ipynb).
