@@ -1,5 +1,6 @@
 """The hidden truth about stories: it knows imagination, and is hard to fool."""
 
+import dataclasses
 import random
 import statistics
 
@@ -384,3 +385,47 @@ def requests(count):
         stories.draw_request(Chooser("requests", number), "validation")
         for number in range(count)
     ]
+
+
+def test_a_story_is_well_formed_with_two_unknown_pairs_in_a_hundred_words():
+    found = gold.read(PROMPT, DRY)
+    for unknown, words, well_formed in ((0, 0, True), (2, 100, True), (3, 149, False)):
+        changed = dataclasses.replace(found, unknown_pairs=unknown, words=words)
+        assert changed.well_formed == well_formed
+
+
+def test_the_better_of_a_pair_is_as_often_the_first_as_the_second():
+    for kind, likely in (("cut", 1.0), ("disordered", 1.0), ("equal length", 0.8)):
+        first = [
+            village.gold_score(pair.prompt, pair.first)
+            > village.gold_score(pair.prompt, pair.second)
+            for pair in (
+                stories.draw_pair(OfOneKind(kind, number), "train")
+                for number in range(100)
+            )
+        ]
+        assert 0.3 * likely < statistics.mean(first) < 0.7
+
+
+class OfOneKind(Chooser):
+    """Draws every pair of the same kind."""
+
+    def __init__(self, kind, number):
+        super().__init__("one kind", kind, number)
+        self._kind = kind
+
+    def weighted(self, weights):
+        return self._kind if self._kind in weights else super().weighted(weights)
+
+
+def test_a_short_pair_is_filled_up(monkeypatch):
+    def shortest():
+        pairs = [
+            stories.draw_pair(OfOneKind("equal length", number), "train")
+            for number in range(40)
+        ]
+        return min(stories.count_words(t) for p in pairs for t in (p.first, p.second))
+
+    before = shortest()
+    monkeypatch.setattr(stories, "SHORTEST_OF_A_PAIR", 110)
+    assert before < 95 < shortest()

@@ -13,6 +13,7 @@ from llmlab.village import (
     news,
     pages,
     plotlines,
+    support,
     websites,
     world,
 )
@@ -227,6 +228,27 @@ def test_who_asks_does_not_hear_about_himself():
         for answer in re.findall(r"We answer (.*)", text):
             name, _, told = answer.partition(": ")
             assert name not in told
+
+
+def test_the_village_never_writes_what_tests_ask():
+    """Neither a held-out wording nor the reversal of a held-out fact."""
+    pages_told = "\n".join(
+        write(Chooser("leaks", number))[0]
+        for number in range(300)
+        for write in (websites.quiz, websites.questions_and_answers)
+    )
+    asked = {
+        example.prompt
+        for example in village.instructions(1500, seed=0, split="test", task="question")
+    }
+    asked |= {text for intent in support.load() for text in intent.held_out_questions}
+    told = {
+        line.partition(": ")[2]
+        for line in pages_told.splitlines()
+        if "asks" in line.partition(": ")[0]
+    }
+    assert len(told) > 500
+    assert not told & asked
 
 
 def test_facts_about_oneself_are_told_in_ones_own_words():

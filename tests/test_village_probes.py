@@ -120,3 +120,10 @@ def test_the_same_seed_gives_the_same_probes(found):
 )
 def test_a_plural_is_made_singular(plural, singular):
     assert minimal_pairs._singular(plural) == singular
+
+
+def test_a_probe_has_thirty_words_at_most_and_an_end():
+    thirty = " ".join(["word"] * 29 + ["end."])
+    assert minimal_pairs._is_whole(thirty)
+    assert not minimal_pairs._is_whole(f"One {thirty}")
+    assert not minimal_pairs._is_whole("One word")
