@@ -40,7 +40,7 @@ def test_a_tilde_in_the_variable_for_runs_is_the_home_folder(home):
 
 
 @pytest.mark.parametrize("seed", ["-1", str(2**63), "1e3", "one"])
-@pytest.mark.parametrize("command", ["data", "tour"])
+@pytest.mark.parametrize("command", ["data", "tour", "train"])
 def test_an_impossible_seed_is_refused_before_anything_is_written(
     home, capsys, command, seed
 ):
