@@ -40,16 +40,12 @@ from llmlab.plots.looking import (
 from llmlab.plots.shapes import arrows, lines, scattered
 from llmlab.plots.style import (
     BLUE,
-    GREEN,
     GREY,
     HATCHES,
     LINE_STYLES,
     MARKERS,
-    ORANGE,
     PALETTE,
-    PURPLE,
     SHOWN_PIXELS_PER_INCH,
-    SKY,
     VERMILLION,
     WIDTH_INCHES,
     Picture,

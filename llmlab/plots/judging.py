@@ -12,9 +12,9 @@ from llmlab.plots.marks import (
     interval,
     legend_above,
     line,
+    name_rows,
     note,
     percent,
-    rows_below,
 )
 from llmlab.plots.style import (
     GREY,
@@ -165,7 +165,7 @@ def _check_share(name: str, point: Interval) -> None:
 def _compare_with(axes: Axes, level: float, names: Sequence[str]) -> None:
     """Rows of shares from 0 to 1 beside a dashed line."""
     axes.axvline(level, color=INK, linewidth=1.2, linestyle="--")
-    rows_below(axes, names)
+    name_rows(axes, names)
     axes.set_xlim(0, 1)
     percent(axes.xaxis)
 

@@ -67,7 +67,7 @@ def interval(
 def bars(
     axes: Axes, shares: Sequence[float], *, digits: int = 1, size: float = 9, **look
 ) -> None:
-    """Bars from the top down, with its share behind each; a cross where nothing is."""
+    """Bars with their shares behind them; without digits, nothing at all is a cross."""
     axes.barh(range(len(shares)), shares, **look)
     for place, share in enumerate(shares):
         text = f" {share:.{digits}%}" if share > 0 or digits else " ×"
@@ -120,7 +120,7 @@ def percent(*axes: Axis) -> None:
         axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
 
 
-def rows_below(axes: Axes, names: Sequence[str]) -> None:
+def name_rows(axes: Axes, names: Sequence[str]) -> None:
     """Names the rows of axes without a spine beside them."""
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(axis="y", length=0)
