@@ -29,7 +29,7 @@
 #    it is its turn to answer (`instruct`).
 # 3. **Learning from preferences.** Somebody says which of two answers is better. A
 #    second model learns to predict that judgement (`reward`), and the first one
-#    practises until it is judged better (`reinforce`, `ppo`).
+#    practises until it is judged better (`ppo`).
 #
 # Nothing is downloaded at any point. The next cell opens the stages of one such
 # life: yours, if you have run `make tour`, and otherwise the one in this folder.
@@ -209,7 +209,7 @@ read(complete(base, tokenizer, question, max_new_tokens=40, top_k=1))
 # %% [markdown]
 # ### All of them at once
 #
-# Now talk to four stages side by side. Three messages are from tests that no stage
+# Now talk to three stages side by side. Three messages are from tests that no stage
 # has trained on. The fourth asks about the world outside the village.
 # **Predict** for each message which stages will make sense.
 
@@ -256,7 +256,7 @@ def answerer(stage):
 
 stages = {
     "base": go_on,
-    **{stage: answerer(stage) for stage in ("instruct", "reinforce", "ppo")},
+    **{stage: answerer(stage) for stage in ("instruct", "ppo")},
 }
 chat = Chat(stages, examples=messages, temperature=0.1)
 display(chat)
@@ -290,9 +290,9 @@ for test, exchange in zip(tests, chat.exchanges, strict=False):
 # %% [markdown]
 # ## What did not work at this size
 #
-# - **Knowledge of the world.** The model has read about one village. To a question
-#   about anything else the best it can say is that the village has no answer, and
-#   it says even that only because it was taught to.
+# - **Knowledge of the world.** The model has read about one village, whose people are
+#   animals. Asked about anything else, it says the nearest thing that it knows how to
+#   say, and says it as if it were true.
 # - **Conversation.** It answers single messages. A dialogue that refers back to
 #   itself needs longer memory and other training text than we give it.
 # - **Any English you like.** The village's language is small. A word that it never

@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from llmlab import life, plots, village
 from llmlab.batching import IGNORE, Batch, next_token_batch, pack, packed_batch
 from llmlab.claims import claim
-from llmlab.evaluation import answers_right
+from llmlab.evaluation import Share, answers_right, language_loss
 from llmlab.instruction import (
     answer,
     instruction_step,
@@ -31,7 +31,7 @@ from llmlab.instruction import (
     render_prompt,
 )
 from llmlab.optimisers import muon_and_adamw
-from llmlab.pretraining import cross_entropy
+from llmlab.pretraining import cross_entropy, encode_documents
 from llmlab.sampling import complete, generate
 from llmlab.training import train
 from llmlab.widgets import Chat, TrainingMonitor
@@ -396,29 +396,38 @@ print("no <eos>:", tokenizer.decode(said_without_end.sequences()[0]))
 #
 # Sixty updates taught the form. The course's instruct model had the same start and
 # more updates on more examples. Both now sit the same test: prompts that no
-# training used. Translations pair nouns and adjectives that were never paired, the
-# help desk's questions have new wordings, stories are about new combinations. And
-# all answers are judged by programs, strictly: a translation is right only if every
-# letter is.
+# training used, and on which nothing was chosen. All answers are judged by programs,
+# strictly: a translation is right only if every letter is.
 #
-# **Predict** which task needs the most training.
+# What is *new* about a prompt comes in two kinds. Three translations of four put words
+# together that training never paired: a **new combination** of known parts. The fourth
+# is in a sentence pattern that training never showed, such as "We did not …": nothing
+# but its parts is known, and they must be **composed**. Questions have new wordings, or
+# ask backwards. One share over both kinds would say more about the mixture than about
+# the model, so each has a row of its own.
+#
+# **Predict** which row is the best, and which one is the worst.
 
 # %%
 instruct = course.load("instruct").requires_grad_(False)
-TASKS = {
-    "translate": "French, every letter",
-    "support": "help desk",
+ROWS = {
+    "translate, new combination": "French, words combined anew",
+    "translate, new pattern": "French, new patterns",
     "summarise": "summaries",
-    "story": "stories",
-    "question": "questions",
+    "support": "help desk",
+    "story": "stories, their form",
+    "question, new wording": "questions, new wording",
+    "question, backwards": "questions, backwards",
 }
 
 
 def measure(model, count):
-    """Share of right answers to held-out prompts, by task."""
+    """Share of right answers to test prompts, by task and population."""
     shares = {}
-    for task in TASKS:
-        held_out = village.instructions(count, seed=0, split="test", task=task)
+    for task in village.TASKS:
+        held_out = village.instructions(
+            count, seed=course.seed + 1, split="test", task=task
+        )
         shares |= answers_right(
             model,
             tokenizer,
@@ -433,25 +442,25 @@ after_60_updates = measure(healthy, 50)
 grown_up = measure(instruct, 150)
 
 # %% [markdown]
-# A share of right answers is an estimate. With 150 questions, the true share could
-# be a few points higher or lower; the line around each point is the interval that
-# holds it 95 times in 100 (Wilson 1927).
+# A share of right answers is an estimate. With 150 prompts a task, and fewer for each
+# kind, the true share could be some points higher or lower; the line around each point
+# is the interval that holds it 95 times in 100 (Wilson 1927).
 
 # %%
-figure = Figure(figsize=(plots.WIDTH_INCHES, 3), layout="constrained")
+figure = Figure(figsize=(plots.WIDTH_INCHES, 3.8), layout="constrained")
 axes = figure.subplots()
 runs = {
     "60 updates": (after_60_updates, "s", plots.VERMILLION, 0.12),
     "instruct": (grown_up, "o", plots.BLUE, -0.12),
 }
 for name, (shares, marker, colour, shift) in runs.items():
-    for row, task in enumerate(TASKS):
-        low, high = shares[task].interval
+    for row, name_of_row in enumerate(ROWS):
+        low, high = shares[name_of_row].interval
         axes.plot([low, high], 2 * [row + shift], color=colour, linewidth=2.5)
-    places = [row + shift for row in range(len(TASKS))]
-    rates = [shares[task].rate for task in TASKS]
+    places = [row + shift for row in range(len(ROWS))]
+    rates = [shares[name_of_row].rate for name_of_row in ROWS]
     axes.plot(rates, places, marker, color=colour, markersize=8, label=name)
-axes.set_yticks(range(len(TASKS)), TASKS.values())
+axes.set_yticks(range(len(ROWS)), ROWS.values())
 axes.invert_yaxis()
 axes.set(xlim=(-0.02, 1.02), xlabel="right answers to held-out prompts (share)")
 axes.grid(axis="x", color="#e4e4e4")
@@ -459,58 +468,113 @@ axes.spines[["top", "right"]].set_visible(False)
 figure.legend(loc="outside upper right", ncols=2, frameon=False)
 plots.show(
     figure,
-    alt="Shares of right answers to held-out prompts with 95 % intervals, task "
-    "by task, for the model of 60 updates (squares) and the instruct model "
-    "(circles).",
+    alt="Shares of right answers to test prompts with 95 % intervals, row by row, "
+    "for the model of 60 updates (squares) and the instruct model (circles). "
+    + "; ".join(f"{ROWS[name]}: {grown_up[name]}" for name in ROWS),
 )
 
 # %%
-for task, bar in {"translate": 0.70, "support": 0.80}.items():
-    rate = grown_up[task].rate
-    claim(f"{TASKS[task]}: {bar:.0%} right or more", rate >= bar, measured=rate)
+combined, composed = (
+    grown_up[f"translate, new {kind}"] for kind in ("combination", "pattern")
+)
+claim(
+    "French, words combined anew: 90% right or more",
+    combined.rate >= 0.9,
+    measured=combined.rate,
+)
+claim(
+    "New patterns are harder: the two intervals are apart",
+    composed.interval[1] < combined.interval[0],
+    measured=composed.rate,
+)
+claim(
+    "The help desk: 75% right or more",
+    grown_up["support"].rate >= 0.75,
+    measured=grown_up["support"].rate,
+)
 for task in ("summarise", "story"):
     low, high = grown_up[task].interval
-    claim(f"{TASKS[task]}: interval above one half", low > 0.5, measured=low)
+    claim(f"{ROWS[task]}: interval above nine tenths", low > 0.9, measured=low)
 
 # %% [markdown]
-# ### The weakest row
+# The endings of French words are learned, and it puts them on words that it never saw
+# together. What it does not do is to compose a sentence from parts of which it knows
+# each: it has learned patterns and no grammar.
 #
-# Questions about the village are answered worst. Half of those in the test ask
-# *forwards*, for something that training asked too, in a new wording: "What is the
-# wish of Otto?" The other half ask *backwards* for facts that training asked for
-# forwards only: "Whose wish is it to …?" **Predict:** which half is harder? And how
-# well does it do on questions in words that it was trained on?
+# ### Right in form
+#
+# That a story is "right" means little here: it is about what was asked, and it ends.
+# Read a few, and you will find people called by another's name in the middle of it.
+# The village's program finds that, too. Below are 100 stories, drawn at the temperature
+# at which phase 3 will work. **Guess** how many of them do not contradict themselves.
 
 # %%
-def share_right(split, *directions):
-    """The share of questions of some directions that it answers rightly."""
-    asked = village.instructions(300, seed=0, split=split, task="question")
-    (share,) = answers_right(
+asked = village.story_prompts(100, seed=course.seed + 1, split="test")
+told, _ = life.write_stories(course, instruct, asked, seed=0)
+verdicts = [
+    village.judge_story(prompt, story)
+    for prompt, story in zip(asked, told, strict=True)
+]
+form = Share(sum(verdict.form for verdict in verdicts), len(verdicts))
+consistent = Share(sum(verdict.consistent for verdict in verdicts), len(verdicts))
+claim("Of the stories, 9 in 10 are right in form", form.rate >= 0.9)
+claim(
+    "Fewer are free of contradictions: the intervals are apart",
+    consistent.interval[1] < form.interval[0],
+    measured=consistent.rate,
+)
+plots.share_intervals(
+    {
+        "right in form": (form.rate, *form.interval),
+        "free of contradictions": (consistent.rate, *consistent.interval),
+    },
+    chance=0.5,
+    x_label="share of 100 stories, with its 95 % interval",
+)
+
+# %% [markdown]
+# ### Questions, and what they ask for
+#
+# Half of the questions in the test ask *forwards*, for something that training asked
+# too, in a new wording: "What is the wish of Otto?" The other half ask *backwards* for
+# facts that training asked for forwards only: "Whose wish is it to …?" **Predict:**
+# which half is harder? And how well does it do on questions in words that it was
+# trained on?
+
+
+
+# %%
+def share_right(split):
+    """The share of 300 questions that it answers rightly, by what they test."""
+    return answers_right(
         instruct,
         tokenizer,
-        [q for q in asked if q.facts["direction"] in directions],
+        village.instructions(
+            300, seed=course.seed + 1, split=split, task="question"
+        ),
         village.score_answer,
         max_new_tokens=course.longest_answer("question"),
-    ).values()
-    return share
+    )
 
 
-known = share_right("train", "forward", "reverse")
-new_words = share_right("test", "forward")
-backwards = share_right("test", "reverse")
+known = share_right("train")["question"]
+unseen = share_right("test")
+new_words = unseen["question, new wording"]
+backwards = unseen["question, backwards"]
 claim(
     "In words of training, it is right in more than half",
     known.rate > 0.5,
     measured=known.rate,
 )
 claim(
-    "In new words, and backwards, it is right in less than half",
-    max(new_words.rate, backwards.rate) < 0.5,
-    measured=max(new_words.rate, backwards.rate),
+    "A new wording is harder than a known one: the intervals are apart",
+    new_words.interval[1] < known.interval[0],
+    measured=new_words.rate,
 )
 claim(
-    "The intervals are apart",
-    known.interval[0] > max(new_words.interval[1], backwards.interval[1]),
+    "Backwards is harder still: the intervals are apart",
+    backwards.interval[1] < new_words.interval[0],
+    measured=backwards.rate,
 )
 question = "What can one see at the inn?"
 (text,) = answer(instruct, tokenizer, [question], max_new_tokens=30, top_k=1)
@@ -525,6 +589,45 @@ print(f"{question}\n-> {text}")
 # about, and tells a fact about them that has the sound of an answer.
 
 # %% [markdown]
+# ### What did it cost?
+#
+# Every update for answers moved weights that held the village. So read pages of the
+# village that no stage has read, once more, as in phase 1: how surprised is the base
+# model by a token, and how surprised is the instruct model? **Predict:** the same, a
+# little more, or much more?
+
+# %%
+pages = village.documents(200, seed=course.seed, split="validation")
+sequences = encode_documents(tokenizer, [page.text for page in pages])
+before = language_loss(base, sequences)
+after = language_loss(instruct, sequences)
+claim(
+    "Tuning forgets: the pages surprise instruct by more than twice the standard "
+    "error more",
+    after.nats_per_token > before.nats_per_token + 2 * after.error,
+    measured=after.nats_per_token - before.nats_per_token,
+)
+plots.intervals_by_group(
+    ["base", "instruct"],
+    {
+        "pages never read": [
+            (
+                loss.nats_per_token,
+                loss.nats_per_token - 1.96 * loss.error,
+                loss.nats_per_token + 1.96 * loss.error,
+            )
+            for loss in (before, after)
+        ]
+    },
+    x_label="stage",
+    y_label="nats per token",
+)
+
+# %% [markdown]
+# It can answer now, and it writes the village's pages worse than before. Nobody asked
+# it to keep that skill: no page was among the examples. The usual cure is to mix some
+# in.
+#
 # ## 7 · Talk to it
 #
 # First the question from the beginning, then some that it was never asked.
@@ -557,9 +660,13 @@ for prompt, task in prompts.items():
 
 
 # %%
+# One row of dice for the whole conversation: seeded anew for each message, they would
+# fall alike every time, and all stories would begin alike.
+dice = torch.Generator().manual_seed(0)
+
+
 def before(message, temperature):
     """The base model goes on with the text."""
-    dice = torch.Generator().manual_seed(0)
     return complete(
         base,
         tokenizer,
@@ -572,7 +679,6 @@ def before(message, temperature):
 
 def after(message, temperature):
     """The instruct model answers."""
-    dice = torch.Generator().manual_seed(0)
     return answer(
         instruct,
         tokenizer,
@@ -600,9 +706,11 @@ Chat(
 # - **It does not know what it does not know.** A few stock excuses of the help desk,
 #   for tomorrow's weather or for homework, are all the modesty it was shown, and a
 #   stock sentence is not judgement.
-# - **Tuning forgets.** Every update for answers moves weights that held the village.
-#   Nothing here watches over the old skills; you can measure them with the tools of
-#   notebook 5.
+# - **Tuning forgets.** Nothing here watches over the old skills, and the loss on the
+#   village's pages rises.
+# - **It combines, and does not compose.** Two layers learned sentence patterns word for
+#   word. Whether more of them would teach a model of this size to build new ones, we
+#   have not tried yet.
 
 # %% [markdown]
 # ## Summary

@@ -20,6 +20,7 @@ import math
 import re
 import tempfile
 import textwrap
+from dataclasses import replace
 from inspect import getsource
 from pathlib import Path
 
@@ -29,17 +30,17 @@ from matplotlib.figure import Figure
 
 from llmlab import life, plots, village
 from llmlab.claims import claim
-from llmlab.evaluation import sequence_kl, win_rate
+from llmlab.evaluation import Share, win_rate
 from llmlab.exact import World, kl_divergence, optimum, total_variation
 from llmlab.instruction import answer, render_example, render_prompt
 from llmlab.optimisers import adamw
 from llmlab.paths import RUNS
-from llmlab.ppo import (
-    KLController,
-    ValueModel,
+from llmlab.policy_gradient import (
     clipped_policy_loss,
-    make_ppo_step,
+    policy_gradient_loss,
+    policy_step,
 )
+from llmlab.ppo import PPO, Critic, ValueModel
 from llmlab.preferences import (
     EQUAL,
     Annotator,
@@ -48,13 +49,15 @@ from llmlab.preferences import (
     bradley_terry,
     crowd_preference,
 )
-from llmlab.reinforce import frozen_copy, policy_gradient_loss
 from llmlab.reward import (
     accuracy,
     encode_comparisons,
-    make_reward_step,
-    reward_loss,
+    expected_agreement,
+    preference_loss,
+    preference_step,
+    reward_scores,
 )
+from llmlab.rollouts import frozen_copy, log_probs_of, sequence_kl
 from llmlab.training import train
 from llmlab.village.gold import read
 from llmlab.widgets import Chat, PairLabeller, TrainingMonitor
@@ -208,7 +211,7 @@ print(f"by hand: ln 3 =       {math.log(3):.6f}")
 # **reward**. The loss is Bradley and Terry's: how surprised were we by the choices?
 
 # %%
-print(getsource(reward_loss))
+print(getsource(preference_loss))
 
 # %% [markdown]
 # **By hand:** what is the loss of a model that gives all stories the same reward?
@@ -216,38 +219,55 @@ print(getsource(reward_loss))
 
 # %%
 for margin in (0.0, 2.0, -2.0):
-    loss = reward_loss(torch.tensor([margin]), torch.tensor([0.0]))
+    loss = preference_loss(torch.tensor([margin]), torch.tensor([0.0]))
     print(f"winner ahead by {margin:+.0f}: loss {loss:.4f}")
 print(f"ln 2 = {math.log(2):.4f}")
 
 # %% [markdown]
-# The course's reward model was trained on the crowd's labels of stories that we do
-# not use below. How good is it? It sees 500 new comparisons: tellings by the
-# village, and pairs of stories that the instruct model itself wrote.
+# The course's reward model was trained on the crowd's labels of 3,000 pairs. Half of
+# them are tellings by the village, the other half pairs that the instruct model wrote
+# itself, since those are what a policy will be paid for. How good is it? One figure
+# over both kinds would hide the one behind the other, so there are two. And to be rid
+# of the labels' noise, no label is drawn: for each pair we know the probability $p$
+# that somebody of the crowd prefers the first, so whoever chooses the first agrees with
+# a person with probability $p$, and otherwise with $1 - p$. **Predict** for which kind
+# it is nearer to the ceiling.
 
 # %%
 reward = course.load("reward")
-test = [
-    comparison
-    for comparison in life.comparisons(course, instruct, "test")
-    if comparison.first != comparison.second
-]
-encoded = encode_comparisons(test, tokenizer, context=course.recipe.shared.context)
-winners = reward.score_texts([pair.winner for pair in encoded])
-losers = reward.score_texts([pair.loser for pair in encoded])
+context = course.recipe.shared.context
+kinds_of_pairs = {
+    "tellings by the village": {"told": 400, "own": 0},
+    "instruct's own stories": {"told": 0, "own": 400},
+}
+test, agreement = {}, {}
+for kind, numbers in kinds_of_pairs.items():
+    test[kind] = life.comparisons(
+        course, instruct, **numbers, split="test", seed=course.seed + 1
+    )
+    first, second = (
+        reward.score_texts(
+            [
+                render_example(tokenizer, pair.prompt, getattr(pair, side))[0]
+                for pair in test[kind]
+            ]
+        )
+        for side in ("first", "second")
+    )
+    shares = life.crowd_preferences(course, test[kind])
+    agreement[kind] = expected_agreement(first, second, shares).mean().item()
+    ceiling = accuracy_ceiling(shares)
+    claim(
+        f"{kind}: within 0.06 of the ceiling",
+        agreement[kind] >= ceiling - 0.06,
+        measured=ceiling - agreement[kind],
+    )
+    claim(f"{kind}: not above it", agreement[kind] <= ceiling + 1e-9)
 
-ceiling = accuracy_ceiling([preference_for_first(pair) for pair in test])
-right = accuracy(winners, losers)
-claim(
-    "The reward model agrees with the labels within 0.05 of the ceiling",
-    right >= ceiling - 0.05,
-    measured=ceiling - right,
-)
-claim(
-    "It is not above the ceiling by more than chance allows",
-    right <= ceiling + 2 * math.sqrt(ceiling * (1 - ceiling) / len(encoded)),
-    measured=right,
-)
+# %% [markdown]
+# The second claim cannot fail by chance: an expectation is never above the best one.
+# With drawn labels it could, and a reward model "above the ceiling" would be luck, or
+# would have seen the answers.
 
 # %% [markdown]
 # ### What does it pay for?
@@ -332,63 +352,79 @@ for name, told in examples.items():
 # *shown* first?
 
 # %%
+pairs_told = test["tellings by the village"] + test["instruct's own stories"]
+labelled = [pair for pair in pairs_told if pair.preferred != EQUAL]
+encoded = encode_comparisons(labelled, tokenizer, context=context)
+with torch.no_grad():
+    winners = reward.score_texts([pair.winner for pair in encoded])
+    losers = reward.score_texts([pair.loser for pair in encoded])
 in_nats = (winners - losers) / reward.gain
-first_won = torch.tensor([float(label.preferred == label.swapped) for label in test])
-differences = torch.where(first_won.bool(), in_nats, -in_nats)
-plots.calibration(differences.sigmoid(), first_won, bins=6)
-
-# %%
-share = person.probability_first(0, 0)
-print(f"of two equal stories people choose the one shown first in {share:.0%}")
-
-# %% [markdown]
-# They would lie higher, most of them above the diagonal: people lean to what is shown
-# first, and a model that reads one story alone cannot know on which side it stood. So
-# every pair should be shown both ways round, or by a coin, as here.
+# Each pair in both orders: the crowd leans to whatever is shown first, and a reward
+# model, which reads one story alone, cannot know which that was.
+predicted = torch.cat([in_nats, -in_nats]).sigmoid()
+happened = torch.cat([torch.ones(len(in_nats)), torch.zeros(len(in_nats))])
+plots.calibration(predicted, happened, bins=6)
 
 # %% [markdown]
 # ### Your labels count
 #
 # Comparisons are comparisons, whoever made them: yours can join the crowd's, or
-# train a copy of the model alone. Here are six updates on your labels, or on the
-# stand-in's if you made none. **Predict:** how many labels does it take to change a
-# model's taste?
+# train a copy of the model alone. Here are forty updates on half of your labels, or of
+# the stand-in's if you made none; the other half is kept back. **Predict:** with how
+# many of the labels that it learns from will it agree afterwards, and with how many of
+# those that were kept back?
 
 # %%
 labels = [label for label in mine or clicked if label.preferred != EQUAL]
-own_pairs = encode_comparisons(labels, tokenizer, context=course.recipe.shared.context)
+own_pairs = encode_comparisons(labels, tokenizer, context=context)
+learned, kept_back = own_pairs[::2], own_pairs[1::2]
 
 
-def agrees_with(model):
+def agrees_with(model, pairs):
     """The share of these labels that a reward model agrees with."""
-    scores = (
-        model.score_texts([getattr(pair, side) for pair in own_pairs])
-        for side in ("winner", "loser")
+    return accuracy(
+        *(
+            model.score_texts([getattr(pair, side) for pair in pairs])
+            for side in ("winner", "loser")
+        )
     )
-    return accuracy(*scores)
 
 
 own_reward = course.load("reward")
-before = agrees_with(own_reward)
+before = agrees_with(own_reward, learned)
 optimizers = adamw(own_reward, 3e-4)
 train(
-    make_reward_step(
-        own_reward, own_pairs, optimizers, steps=6, batch=len(own_pairs)
+    preference_step(
+        own_reward,
+        reward_scores(own_reward),
+        learned,
+        optimizers,
+        steps=40,
+        comparisons=len(learned),
     ),
-    steps=6,
+    steps=40,
     modules={"model": own_reward},
     optimizers=optimizers,
     seed=0,
     progress=TrainingMonitor(),
     label="your taste",
 )
-after = agrees_with(own_reward)
-claim("It agrees with no fewer of these labels than before", after >= before)
+after = agrees_with(own_reward, learned)
+claim(
+    "It agrees with at least nine in ten of the labels that it learned from",
+    after >= 0.9,
+    measured=after,
+)
+
+# %% tags=["nbval-ignore-output"]
+print(f"labels learned:   {before:.0%} before, {after:.0%} after")
+print(f"labels kept back: {agrees_with(own_reward, kept_back):.0%} after")
 
 # %% [markdown]
-# Two dozen labels are learned *by heart* in seconds. That is memory rather than
-# taste: whether the copy agrees with the next two dozen is another question, and
-# the honest way to ask it is to keep some labels back. Try it with yours.
+# A dozen labels are learned *by heart* in seconds. Whether that is taste and not only
+# memory, the labels kept back say; of a dozen of them each is worth eight points, so
+# do not read much into a few. (Yours differ from ours, so the last output is not
+# compared when this page is tested.)
 
 # %% [markdown]
 # ## 6 · From reward to policy, in a world that can be counted
@@ -459,7 +495,8 @@ for name, values in {
 # worse than usual? Every method from here on, PPO too, learns from advantages.
 #
 # The library's loss has this estimator as its gradient. `detach` says that the
-# advantage is a fact and not something to differentiate.
+# advantage is a fact and not something to differentiate; the weights say what each
+# token counts.
 
 # %%
 print(getsource(policy_gradient_loss))
@@ -557,12 +594,14 @@ def push(advantage):
     """- d loss / d log-probability of a token, at each ratio."""
     log_probs = ratios.log().requires_grad_()
     advantages = torch.full_like(ratios, float(advantage))
-    everywhere = torch.ones_like(ratios, dtype=torch.bool)
     loss = clipped_policy_loss(
-        log_probs, torch.zeros_like(ratios), advantages, everywhere
+        log_probs,
+        torch.zeros_like(ratios),
+        advantages,
+        weights=torch.ones_like(ratios),
     )
     gradient = torch.autograd.grad(loss, log_probs)[0]
-    return 0 - gradient * len(ratios)
+    return 0 - gradient
 
 
 print("ratio             ", "".join(f"{ratio:7.1f}" for ratio in ratios))
@@ -610,48 +649,47 @@ plots.show(
 # 2. has the reward model score them,
 # 3. charges $\beta$ for every nat of distance from the instruct model, token by
 #    token,
-# 4. asks a **value model** what was to be expected at each token; the difference is
-#    the advantage,
-# 5. makes a few clipped steps.
+# 4. asks a **critic**, a second model, what was to be expected at each token; the
+#    difference is the advantage,
+# 5. makes a few clipped steps, and teaches the critic what was earned.
 #
-# A dozen updates take about a minute; the course's own run drew larger rollouts.
-# **Predict** which of the curves below will rise and which will fall.
+# All choices of the algorithm are one row of settings. The critic knows nothing at
+# first, so the first two rollouts teach it alone; the policy begins to move after them.
+# A dozen updates take about a minute; the course's own run drew larger rollouts, and
+# more. **Predict** which of the curves below will rise and which will fall.
 
 # %%
+settings = replace(
+    PPO,
+    steps=12,
+    responses=48,
+    minibatches=2,
+    warm_up=2,
+    max_new_tokens=course.recipe.shared.story_tokens,
+    temperature=course.recipe.shared.story_temperature,
+)
 policy = course.load("instruct")
-value_model = ValueModel(reward)
-kl_controller = KLController(beta=0.1)
-policy_optimizers = adamw(policy, 6e-4, eps=1e-5)
-value_optimizers = adamw(value_model, 1e-3, eps=1e-5)
-prompts = [
-    render_prompt(tokenizer, prompt)
-    for prompt in village.story_prompts(500, seed=0, split="train")
-]
-STEPS = 12
-step = make_ppo_step(
+value_model = ValueModel(reward.body)
+policy_optimizers = adamw(policy, settings.rate, eps=1e-5)
+value_optimizers = adamw(value_model, settings.critic_rate, eps=1e-5)
+step = policy_step(
     policy,
     frozen_copy(policy),
     reward.score,
-    value_model,
-    prompts,
-    policy_optimizers=policy_optimizers,
-    value_optimizers=value_optimizers,
-    kl_controller=kl_controller,
-    steps=STEPS,
-    batch=48,
-    max_new_tokens=course.recipe.shared.story_tokens,
-    temperature=course.recipe.shared.story_temperature,
-    epochs=2,
-    minibatches=2,
-    gae_lambda=1.0,
-    unfinished_score=-2.0,
+    [
+        render_prompt(tokenizer, prompt)
+        for prompt in village.story_prompts(500, seed=0, split="train")
+    ],
+    settings,
+    policy_optimizers,
+    critic=Critic(value_model, settings, value_optimizers),
 )
 
 # %%
 history = train(
     step,
-    steps=STEPS,
-    modules={"policy": policy, "value": value_model, "kl": kl_controller},
+    steps=settings.steps,
+    modules={"policy": policy, "value": value_model},
     optimizers={
         "policy": policy_optimizers["adamw"],
         "value": value_optimizers["adamw"],
@@ -665,15 +703,13 @@ history = train(
 plots.show(
     plots.ppo_dashboard(history, title="A dozen updates"),
     alt="Small charts, update by update, of the reward model's score, the KL "
-    "divergence from the start, entropy, the share of clipped ratios and the "
-    "length of answers. The score ends higher than it began, the KL begins at "
-    "zero.",
+    "divergence from the start, entropy, the share of clipped ratios, the "
+    "variance that the critic explains, its loss and the length of answers. The "
+    f"score goes from {history[0]['score']:.2f} to {history[-1]['score']:.2f}, the "
+    f"KL from {history[0]['kl']:.2f} to {history[-1]['kl']:.2f}.",
 )
 
 # %% [markdown]
-# The length grows somewhat: what is added takes room. Whether it is more than length
-# is a question for section 10.
-#
 # Two checks before any rejoicing. Before the first step on a rollout, old and new
 # policy are the same model, so every ratio must be 1; if it is not, the two
 # probabilities are computed in different ways, and what looks like learning is that
@@ -681,9 +717,10 @@ plots.show(
 # four updates to the last four.
 
 # %%
+trained = [entry for entry in history if "policy_loss" in entry]
 claim(
     "At the start of every rollout all ratios are 1, to 4 decimal places",
-    max(entry["first_ratio_error"] for entry in history) < 5e-5,
+    max(entry["first_ratio_error"] for entry in trained) < 5e-5,
 )
 first, last = history[:4], history[-4:]
 rise = sum(e["score"] for e in last) / 4 - sum(e["score"] for e in first) / 4
@@ -703,13 +740,15 @@ claim(
 # people again.
 #
 # Here is the course's PPO model, whose updates saw more stories, against the instruct
-# model that it came from: one story each to 400 new prompts. The time to try things out
-# is over: both are drawn at temperature 0.3, close to their likeliest words, as one
-# would use them. **Predict** the share of prompts that PPO wins.
+# model that it came from: one story each to 400 new prompts. Whatever could be chosen,
+# rates, temperatures, the number of updates, was chosen on other prompts, those of the
+# validation split; these are opened once. Both write at temperature 0.7, as in
+# training.
+# **Predict** the share of prompts that PPO wins.
 
 # %%
 ppo = course.load("ppo").requires_grad_(False)
-new_prompts = village.story_prompts(400, seed=0, split="test")
+new_prompts = village.story_prompts(400, seed=course.seed + 1, split="test")
 models = {"instruct": instruct, "ppo": ppo}
 
 
@@ -725,7 +764,19 @@ def judged(temperature):
     return stories, rollouts, gold
 
 
-stories, _, gold = judged(course.recipe.shared.cool_temperature)
+def distance(rollouts):
+    """Nats between PPO and instruct on PPO's own stories: one number a story."""
+    return torch.cat(
+        [
+            sequence_kl(
+                log_probs_of(ppo, part), log_probs_of(instruct, part), part.mask
+            )
+            for part in rollouts["ppo"]
+        ]
+    )
+
+
+stories, rollouts, gold = judged(course.recipe.shared.story_temperature)
 plots.score_histograms(gold)
 
 # %%
@@ -740,8 +791,49 @@ claim("The 95 % interval lies above two thirds", low > 2 / 3, measured=low)
 plots.win_rate_intervals({"ppo": (wins.rate, low, high)}, against="instruct")
 
 # %% [markdown]
-# Better, by a judge that it was never shown. What did it learn? Count, in the stories
-# themselves, what the reward model pays for.
+# Better, by a judge that it was never shown. What did it cost? The distance from the
+# instruct model, on the same stories; and the length, because a policy that wins by
+# writing more has found a trick and not a style.
+
+# %%
+kl = distance(rollouts)
+words = {name: len(" ".join(told).split()) for name, told in stories.items()}
+longer = words["ppo"] / words["instruct"]
+claim(
+    "It lies less than 10 nats a story from instruct",
+    kl.mean() < 10,
+    measured=kl.mean().item(),
+)
+claim(
+    "Its stories are between 0.9 and 1.3 times as long",
+    0.9 < longer < 1.3,
+    measured=longer,
+)
+
+# %% [markdown]
+# Is it only the length, then? Look at the prompts to which both wrote about equally
+# long stories, to six words. (Additions take room, so this also leaves out some of what
+# PPO learned.)
+
+# %%
+equally_long = [
+    number
+    for number, pair in enumerate(
+        zip(stories["ppo"], stories["instruct"], strict=True)
+    )
+    if abs(len(pair[0].split()) - len(pair[1].split())) <= 6
+]
+fair = win_rate(
+    *([gold[name][number] for number in equally_long] for name in ("ppo", "instruct"))
+)
+claim(
+    "Among stories of equal length, too, PPO wins more than half",
+    fair.interval[0] > 0.5,
+    measured=fair.rate,
+)
+
+# %% [markdown]
+# What did it learn? Count, in the stories themselves, what the reward model pays for.
 
 # %%
 readings = {
@@ -771,35 +863,43 @@ claim(
 # What it tells more of, it had told now and then before. Part of the reason for the
 # rest is that what is seldom written is seldom rewarded.
 #
-# ### The dice
+# ### Another temperature, another match
 #
-# In training, stories were drawn at temperature 0.7: a policy has to try things out.
-# Drawn so, either model now and then says what it finds unlikely itself, and one slip
-# can cost more than a simile earns. Ask both again at 0.7. **Predict:** will PPO win
-# more often than before, or less?
+# A policy has to try things out while it learns; whoever only wants its best story
+# draws at a lower temperature, close to the likeliest words. Ask both again at 0.3.
+# **Predict:** will PPO win more often than before? And will it be nearer to instruct,
+# or farther away?
 
 # %%
-_, rollouts, gold_exploring = judged(course.recipe.shared.story_temperature)
-wins_exploring = win_rate(gold_exploring["ppo"], gold_exploring["instruct"])
+_, cool_rollouts, cool_gold = judged(course.recipe.shared.cool_temperature)
+cool_wins = win_rate(cool_gold["ppo"], cool_gold["instruct"])
+cool_kl = distance(cool_rollouts)
 claim(
-    "At temperature 0.7 PPO wins less often than at 0.3",
-    wins_exploring.rate < wins.rate,
-    measured=wins_exploring.rate,
+    "At temperature 0.3, too, PPO wins at least 70 %",
+    cool_wins.rate >= 0.70,
+    measured=cool_wins.rate,
+)
+claim(
+    "There the two models are farther apart than at 0.7",
+    cool_kl.mean() > kl.mean(),
+    measured=cool_kl.mean().item(),
 )
 plots.win_rate_intervals(
     {
-        "ppo, at 0.3": (wins.rate, low, high),
-        "ppo, at 0.7": (wins_exploring.rate, *wins_exploring.interval),
+        "ppo, at 0.7": (wins.rate, low, high),
+        "ppo, at 0.3": (cool_wins.rate, *cool_wins.interval),
     },
     against="instruct at the same temperature",
 )
 
 # %% [markdown]
-# The dice hide a part of what the policy learned. Both figures are right, each for its
-# temperature, and a win-rate without its temperature says little. The course quotes the
-# one at 0.3.
+# A low temperature sharpens every preference, also those in which the two differ: the
+# distance grows with the wins. So a win-rate says little without its temperature, and
+# a distance from another temperature than the win-rate's belongs to another match. The
+# course tells first what was trained, at 0.7, each share with the distance of the same
+# stories.
 #
-# And what did it not learn at all? Either model contradicts itself, and the low
+# What did it not learn? Either model contradicts itself, and the low
 # temperature does not cure that: often a character is called by another's name in the
 # middle of a story. To see who minds, take tellings of the village
 # and give the hero once the name of the friend, nothing else, where that contradicts
@@ -827,34 +927,39 @@ for pair in contradicted[:100]:
     rendered = [render_example(tokenizer, pair.prompt, t)[0] for t in told]
     right, wrong = reward.score_texts(rendered)
     noticed += bool(right > wrong)
-claim(
-    "The reward model prefers the right name in fewer than 65 of 100",
-    noticed < 65,
-    measured=noticed,
+minds = Share(noticed, len(contradicted[:100]))
+consistent = {
+    name: Share(
+        sum(
+            village.judge_story(*pair).consistent
+            for pair in zip(new_prompts, told, strict=True)
+        ),
+        len(told),
+    )
+    for name, told in stories.items()
+}
+plots.share_intervals(
+    {
+        "reward model prefers the right name": (minds.rate, *minds.interval),
+        **{
+            f"{name}'s stories free of contradictions": (share.rate, *share.interval)
+            for name, share in consistent.items()
+        },
+    },
+    chance=0.5,
 )
 
 # %% [markdown]
-# Here the reward model might as well toss a coin. Hardly one of its comparisons hangs
-# on a name: the village's own tellings never get one wrong, and the instruct model's
-# stories often do on both sides. So the policy was paid for other things, and nothing
-# taught it to mind a name. A reward model knows only what its comparisons told it.
+# The first row says how far the reward model is from tossing a coin (the dashed line);
+# the other two, whether practice made stories more consistent. Few of its comparisons
+# hang on a name: the village's own tellings never get one wrong, and of two stories by
+# the instruct model often both do. A reward model knows only what its comparisons told
+# it, and a policy learns only what the reward model pays for.
 
 # %% [markdown]
-# What did it cost? The distance from the instruct model, measured where training paid
-# for it, at 0.7; and the length, because a policy that wins by writing more has found a
-# trick and not a style.
-
-# %%
-kl = torch.cat([sequence_kl(ppo, instruct, part) for part in rollouts["ppo"]])
-words = {name: len(" ".join(told).split()) for name, told in stories.items()}
-longer = words["ppo"] / words["instruct"]
-claim("It lies less than 25 nats a story from instruct", kl.mean() < 25)
-claim("Its stories are less than 1.5 times as long", longer < 1.5)
-
-# %% [markdown]
-# Do the judges agree with each other? For each prompt, take both stories drawn at 0.7,
-# the kind that the reward model judged in training: does it prefer the one with the
-# higher gold score? (Prompts where the gold scores are equal are left out.)
+# Do the judges agree with each other? For each prompt, take both stories: does the
+# reward model prefer the one with the higher gold score? (Prompts where the gold scores
+# are equal are left out.)
 
 # %%
 scores = {
@@ -864,15 +969,29 @@ scores = {
     ).tolist()
     for name, told in rollouts.items()
 }
-better = zip(gold_exploring["ppo"], gold_exploring["instruct"], strict=True)
+better = zip(gold["ppo"], gold["instruct"], strict=True)
 liked = zip(scores["ppo"], scores["instruct"], strict=True)
 verdicts = [
     (new > old) == (new_score > old_score)
     for (new, old), (new_score, old_score) in zip(better, liked, strict=True)
     if new != old
 ]
-same = sum(verdicts) / len(verdicts)
-claim("They disagree on at least one prompt in five", same < 0.8, measured=same)
+same = Share(sum(verdicts), len(verdicts))
+claim(
+    "They agree on more than half of the prompts",
+    same.interval[0] > 0.5,
+    measured=same.rate,
+)
+plots.share_intervals(
+    {"both judges prefer the same story": (same.rate, *same.interval)},
+    chance=0.5,
+    x_label="share of prompts, with its 95 % interval",
+)
+
+# %% [markdown]
+# They agree more often than chance, and not always. What the two judges see
+# differently is what a policy can win from one and lose with the other; the longer it
+# practises, the more of that it finds.
 
 # %% [markdown]
 # ## 11 · Read them
@@ -884,10 +1003,10 @@ claim("They disagree on at least one prompt in five", same < 0.8, measured=same)
 
 # %%
 def storyteller(model):
-    """An answer function for the chat."""
+    """An answer function for the chat, with dice of its own for all messages."""
+    dice = torch.Generator().manual_seed(0)
 
     def tell(message, temperature):
-        dice = torch.Generator().manual_seed(0)
         return answer(
             model,
             tokenizer,
@@ -903,15 +1022,15 @@ def storyteller(model):
 Chat(
     {name: storyteller(model) for name, model in models.items()},
     examples=new_prompts[:3],
-    temperature=course.recipe.shared.cool_temperature,
+    temperature=course.recipe.shared.story_temperature,
 )
 
 # %% [markdown]
 # ## What did not work at this size
 #
-# - **Nobody minds a wrong name.** The reward model does not see it, so nothing taught
-#   the policy to. In our trials it took thousands of comparisons that differ in a name
-#   alone, labelled without noise, before a reward model of this size noticed.
+# - **Names are hardly minded.** What the reward model does not see, it cannot teach the
+#   policy. In our trials it took thousands of comparisons that differ in a name alone,
+#   labelled without noise, before a reward model of this size noticed.
 # - **Near the ceiling is not right.** The labels are noisy, and a reward model of this
 #   size keeps errors of its own. Every one of them is an invitation to the policy.
 # - **A dozen updates are no verdict.** The run in section 9 raises the reward.
