@@ -239,7 +239,7 @@ def test_wrong_input_ends_in_one_message(monkeypatch, capsys, error, code, words
     def fail(arguments):
         raise error
 
-    monkeypatch.setattr(command_line, "load", lambda name: stand_in(fail))
+    monkeypatch.setitem(sys.modules, "llmlab.doctor", stand_in(fail))
     assert command_line.main(["doctor"]) == code
     message = capsys.readouterr().err
     assert words in message and "Traceback" not in message
@@ -249,7 +249,7 @@ def test_a_mistake_in_the_program_is_not_hidden(monkeypatch):
     def fail(arguments):
         raise TypeError("a bug")
 
-    monkeypatch.setattr(command_line, "load", lambda name: stand_in(fail))
+    monkeypatch.setitem(sys.modules, "llmlab.doctor", stand_in(fail))
     with pytest.raises(TypeError, match="a bug"):
         command_line.main(["doctor"])
 
@@ -264,7 +264,7 @@ def test_a_sign_that_a_console_does_not_know_is_written_out(monkeypatch, name):
         return 0
 
     monkeypatch.setattr(sys, name, console)
-    monkeypatch.setattr(command_line, "load", lambda name: stand_in(print_a_sign))
+    monkeypatch.setitem(sys.modules, "llmlab.doctor", stand_in(print_a_sign))
     assert command_line.main(["doctor"]) == 0
     assert written.getvalue().split() == [b"one", rb"\u221e"]
 
