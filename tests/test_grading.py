@@ -10,12 +10,13 @@ from functools import cache
 
 import psutil
 import pytest
-from grading_toys import ASSIGNMENT, RIGHT, as_notebook
+from grading_toys import ASSIGNMENT, EXERCISES, RIGHT, as_notebook
 
 from authoring.grading import sandbox
 from authoring.grading.processes import Limits, Place, Worker, ready
 from authoring.grading.submissions import Submission
-from authoring.grading.verdicts import grade
+from authoring.grading.verdicts import Assignment, grade
+from llmlab.checks import Case
 from llmlab.paths import ROOT
 
 pytestmark = pytest.mark.skipif(
@@ -99,6 +100,25 @@ def test_the_best_of_several_answers_counts_and_scratch_names_cost_nothing(
 def test_what_an_answer_uses_may_stand_below_it(plain, tmp_path):
     rows = graded(plain, tmp_path, "def largest(n):\n    return top(n)", "top = max")
     assert (rows["largest"].points, rows["largest"].remark) == (3, "")
+
+
+def test_an_answer_of_two_parts_is_one_answer_and_half_of_it_is_worth_its_half(
+    plain, tmp_path
+):
+    cases = [Case(([1, 2],)), Case(([1, 2],), proves="on large ones", of=1)]
+    both = replace(
+        EXERCISES[0],
+        name="both",
+        solution=(EXERCISES[0].solution, EXERCISES[1].solution),
+        cases=lambda seed: cases,
+        mistakes={},
+    )
+    two = Assignment("ps1", [both], seed=7)
+    for cells, points in ((("twice", "largest"), 3), (("twice",), 2)):
+        path = tmp_path / f"{points}.ipynb"
+        path.write_text(json.dumps(as_notebook(*(RIGHT[name] for name in cells))))
+        (row,) = grade(Submission("mara", path), two, plain)
+        assert (row.points, row.remark) == (points, "")
 
 
 def test_earlier_cells_that_fail_are_no_noise_and_the_own_one_is_told(plain, tmp_path):

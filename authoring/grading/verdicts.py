@@ -87,7 +87,7 @@ class Run:
         self.cells, self.assignment = cells, assignment
         self.best, self.attempts, self.stops = {}, Counter(), {}
         self.errors, self.remarks = {}, []
-        self._left_out, self._seen = set(), set()
+        self._left_out, self._seen, self._defined = set(), set(), set()
         self._seconds = [place.limits.step_seconds, place.limits.wall_seconds]
         self._go(place)
 
@@ -110,14 +110,16 @@ class Run:
             if number in self._left_out:
                 continue
             changed = self._run_cell(worker, number)
+            self._defined.update(changed)
             for exercise in exercises:
-                if any(name in changed for name in exercise.answers):
-                    self.attempts[exercise.name] += self._observe(
-                        worker, exercise, number
-                    )
+                parts = set(exercise.answers)
+                if parts & set(changed) and parts <= self._defined:
+                    is_new = self._observe(worker, exercise, number)
+                    self.attempts[exercise.name] += is_new
         for exercise in exercises:
-            # What an answer uses may have been defined below it.
-            if exercise.name in self.best and not self.best[exercise.name].right:
+            # What an answer uses, or its other part, may stand below it or nowhere.
+            best = self.best.get(exercise.name)
+            if not (best and best.right) and self._defined & set(exercise.answers):
                 self._observe(worker, exercise, len(self.cells))
 
     def _run_cell(self, worker: Worker, number: int) -> list[str]:
@@ -125,13 +127,17 @@ class Run:
         request = {"do": "run", "source": self.cells[number], "seconds": self._seconds}
         try:
             reply = worker.ask({**request, "names": self.assignment.names()})
-            error, changed = shown(str(reply["error"])[:300]), list(reply["changed"])
+            error, changed = (
+                shown(str(reply["error"])[:300]),
+                map(str, reply["changed"]),
+            )
         except (Stopped, KeyError, TypeError) as stop:
             self._left_out.add(number)
             self.errors[number] = str(stop)
             self.remarks.append(f"code cell {number + 1} was left out: {stop}")
             raise Stopped from None
         self.errors[number] = error
+        changed = [name for name in changed if name in self.assignment.names()]
         if error == "out of time":
             self.remarks.append(f"code cell {number + 1} ran out of time")
         return changed
