@@ -10,7 +10,7 @@ learner reads who made that mistake.
 import argparse
 import sys
 
-from exercises import bank, load
+from exercises import load, names
 from llmlab.checks import Exercise
 
 
@@ -25,9 +25,9 @@ def main(words: list[str] | None = None) -> int:
         prog="python -m authoring misconceptions", description=__doc__.split("\n")[0]
     )
     parser.add_argument("exercises", nargs="*", metavar="EXERCISE")
-    names = parser.parse_args(words).exercises or bank()
+    chosen = parser.parse_args(words).exercises or names()
     try:
-        print("\n\n".join(page(load(name)) for name in names))
+        print("\n\n".join(page(load(name)) for name in chosen))
     except ValueError as error:
         print(f"misconceptions: {error}", file=sys.stderr)
         return 2

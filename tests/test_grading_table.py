@@ -12,10 +12,11 @@ from types import SimpleNamespace
 import pytest
 from grading_toys import ASSIGNMENT, EXERCISES, as_notebook
 
-from authoring import grade
+from authoring import grade, misconceptions
 from authoring.grading import processes, table, verdicts
 from authoring.grading.notebooks import MOST_BYTES, CannotGrade, code_cells, read_bytes
 from authoring.grading.submissions import find_submissions, shown
+from exercises import load
 
 linux_only = pytest.mark.skipif(
     sys.platform != "linux", reason="there are no such names or files elsewhere"
@@ -403,3 +404,12 @@ def test_words_of_learners_are_no_formulas():
         assert shown(word).startswith("'"), word
     for word in ("mara", "1=1", ""):
         assert shown(word) == word
+
+
+def test_the_guide_to_misconceptions_says_what_learners_read(capsys):
+    assert misconceptions.main(["merge"]) == 0
+    page = capsys.readouterr().out
+    said = [one for one in load("merge").mistakes.values() if one]
+    assert len(said) > 10 and all(f"- {sentence}\n" in page for sentence in said)
+    assert misconceptions.main(["nothing"]) == 2
+    assert "there is no exercise 'nothing'" in capsys.readouterr().err
