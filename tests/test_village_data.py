@@ -141,6 +141,9 @@ AT_ITS_ENTRY = [
         "Can I cancel my ticket?",
         "cancel",
     ),
+    ("encyclopaedia.toml", r"^(draws.*)home of", r"\1moon of", "moon of who"),
+    ("encyclopaedia.toml", r"^(draws.*)home of who", r"\1home of goal", "of goal"),
+    ("encyclopaedia.toml", r'draws = \["who"', 'draws = ["goat"', "draws.*goat"),
     ("questions.toml", 'subject = "place"', 'subject = "ship"', "near.*ship"),
 ]
 

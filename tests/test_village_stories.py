@@ -93,6 +93,13 @@ def test_what_is_over_cannot_be_supposed_again():
         simulation.happen(LOSE, CAST, state)
 
 
+def test_nothing_happens_that_would_change_nothing():
+    state = State()
+    state.make(("lantern", "is", "lost"))
+    assert simulation.is_possible(LOSE, CAST, State())
+    assert not simulation.is_possible(LOSE, CAST, state)
+
+
 def test_a_step_whose_needs_do_not_hold_is_refused():
     schema = Schema("wrong", starts=(), steps=(Step("find", ("thing is lost",)),))
     with pytest.raises(Refused, match="wrong, find: 'thing is lost'"):

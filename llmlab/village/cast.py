@@ -13,7 +13,7 @@ from typing import Any
 
 from llmlab.village import world
 from llmlab.village.chooser import Chooser
-from llmlab.village.world import Person, Place, Thing, World, WorldError
+from llmlab.village.world import Person, Place, Thing, World
 
 PEOPLE = ("who", "friend", "writer", "reader")
 PLACES = ("place", "goal")
@@ -133,37 +133,24 @@ def every_slot(roles: tuple[str, ...] = ROLES) -> tuple[str, ...]:
 # ---- reading and making draws
 
 
-def read_draws(texts: list[str], file: str, where: str) -> list[Draw]:
+def read_draws(texts: list[str], file: str, where: str) -> tuple[Draw, ...]:
     """The draws of a page, each relation to a role that is drawn before."""
-    draws: list[Draw] = []
+    draws: dict[str, Draw] = {}
     for text in texts:
-        draw = _read_draw(text, file, where)
-        if draw.of and draw.of not in {earlier.role for earlier in draws}:
-            raise WorldError(
-                f"{world.at_line(file, text)}: {where}: {text!r} needs {draw.of!r} to "
-                "be drawn before it; change the order"
-            )
-        draws.append(draw)
-    return draws
-
-
-def _read_draw(text: str, file: str, where: str) -> Draw:
-    role, _, source = (part.strip() for part in text.partition(":"))
-    relation, _, of = (part.strip() for part in source.partition(" of "))
-    world.expect_known(role, ROLES, "draws", file, where, text)
-    if source and not _is_relation(relation, of):
-        known = ", ".join(
-            f"'{name} of {known.roles[0]}'" for name, known in RELATIONS.items()
-        )
-        raise WorldError(
-            f"{world.at_line(file, text)}: {where}: expected {text!r} to end with a "
-            f"relation, one of {known}"
-        )
-    return Draw(role, relation, of)
-
-
-def _is_relation(relation: str, of: str) -> bool:
-    return relation in RELATIONS and of in RELATIONS[relation].roles
+        role, _, source = (part.strip() for part in text.partition(":"))
+        relation, _, of = (part.strip() for part in source.partition(" of "))
+        world.expect_known(role, ROLES, "draws", file, where, text)
+        possible = [
+            f"{name} of {other}"
+            for name, known in RELATIONS.items()
+            for other in draws
+            if other in known.roles
+        ]
+        if source:
+            key = f"relation of {role}"
+            world.expect_known(f"{relation} of {of}", possible, key, file, where, text)
+        draws[role] = Draw(role, relation, of)
+    return tuple(draws.values())
 
 
 def draw_cast(

@@ -90,7 +90,7 @@ def _read_entry(entry: dict, facts: dict, links: dict) -> Entry:
     name = world.field(entry, "name", str, FILE, "[[entry]]")
     where = f"entry {name}"
     drawn = world.field(entry, "draws", list, FILE, where) if "draws" in entry else []
-    draws = tuple(read_draws(drawn, FILE, where))
+    draws = read_draws(drawn, FILE, where)
     roles = {draw.role for draw in draws}
     tellings = []
     for text in world.field(entry, "told", list, FILE, where):
