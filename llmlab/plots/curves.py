@@ -84,23 +84,19 @@ def loss_curve(
 
 
 @styled
-def schedule(
-    schedules: Mapping[str, Sequence[float]],
-    *,
-    unit: str = "share of the peak",
-    title: str = "",
-) -> Picture:
+def schedule(schedules: Mapping[str, Sequence[float]]) -> Picture:
     """Learning rate against the step; one line per schedule, one value per step."""
     figure, axes = picture(height=2.8)
     for index, (name, values) in enumerate(schedules.items()):
         line(axes, range(len(values)), values, index, label=name)
     legend_above(figure)
-    axes.set(xlabel="optimiser step", ylabel=f"learning rate\n({unit})", title=title)
+    axes.set(xlabel="optimiser step", ylabel="learning rate\n(share of the peak)")
     axes.set_ylim(bottom=0)
     axes.grid(axis="y")
     shapes = [f"{name} {_schedule_shape(values)}" for name, values in schedules.items()]
     figure.alt = sentence(
-        f"learning rate as {unit} against the optimiser step: {listed(shapes)}."
+        "learning rate as share of the peak against the optimiser step: "
+        f"{listed(shapes)}."
     )
     return figure
 
@@ -160,8 +156,6 @@ def power_laws(
     *,
     floor: float,
     held_out: Mapping[str, tuple[float, float]] | None = None,
-    x_label: str = "tokens read",
-    title: str = "",
 ) -> Picture:
     """Losses above the floor, both axes logarithmic: far out a power law is straight.
 
@@ -198,7 +192,7 @@ def power_laws(
             look = {"markerfacecolor": "none", "markeredgecolor": INK}
             look |= {"markersize": 12, "markeredgewidth": 1.6, "label": "not fitted"}
             axes.plot([amount], [loss - floor], marker(index), **look)
-    axes.set(xscale="log", yscale="log", xlabel=x_label, title=title)
+    axes.set(xscale="log", yscale="log", xlabel="tokens read")
     axes.set_ylabel("nats per token above the floor")
     for axis, form in ((axes.xaxis, _short), (axes.yaxis, "{x:g}")):
         axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
@@ -208,7 +202,7 @@ def power_laws(
     legend_above(figure, columns=4, handlelength=None)
     curves = "one curve falls, that" if len(fitted) == 1 else "curves fall, those"
     figure.alt = sentence(
-        f"nats above the floor against the {x_label}, both axes logarithmic: "
+        "nats above the floor against the tokens read, both axes logarithmic: "
         f"{curves} of {listed(list(fitted))}."
         f"{' A hollow marker is a run that no line has seen.' if held_out else ''}"
     )

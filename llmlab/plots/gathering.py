@@ -173,7 +173,6 @@ def loss_matrix(
     *,
     unit: str,
     read: str = "what the model read",
-    tested: str = "tested on",
 ) -> Picture:
     """A table of losses: a row for what each model read, a column for each test.
 
@@ -199,7 +198,7 @@ def loss_matrix(
         axes.texts[row * len(columns) + column].set_fontweight("bold")
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
-    axes.set_xlabel(f"{tested}   ({unit}; framed: the lowest)", labelpad=8)
+    axes.set_xlabel(f"tested on   ({unit}; framed: the lowest)", labelpad=8)
     axes.set_ylabel(read)
     winners = [f"{column}: {rows[best[i]]}" for i, column in enumerate(columns)]
     figure.alt = sentence(

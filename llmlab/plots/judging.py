@@ -33,16 +33,11 @@ Interval = tuple[float, float, float]  # value, low, high
 
 
 @styled
-def score_histograms(
-    scores: Mapping[str, Sequence[float]],
-    *,
-    label: str = "gold score",
-    bins: int = 20,
-) -> Picture:
-    """One histogram of scores per model, stacked on one axis, each mean marked."""
+def score_histograms(scores: Mapping[str, Sequence[float]]) -> Picture:
+    """One histogram of gold scores per model, stacked on one axis, each mean marked."""
     samples = {name: np.asarray(values, float) for name, values in scores.items()}
     everything = np.concatenate(list(samples.values()))
-    edges = np.linspace(math.floor(everything.min()), everything.max() + 1e-9, bins + 1)
+    edges = np.linspace(math.floor(everything.min()), everything.max() + 1e-9, 21)
     figure = Picture(figsize=(WIDTH_INCHES, 0.7 + 1.35 * len(samples)))
     rows = figure.subplots(len(samples), 1, sharex=True, sharey=True, squeeze=False)
     for index, (axes, (name, values)) in enumerate(
@@ -74,11 +69,11 @@ def score_histograms(
         axes.yaxis.set_major_locator(MaxNLocator(nbins=3))
         percent(axes.yaxis)
         axes.grid(axis="y")
-    rows[-1, 0].set_xlabel(label)
+    rows[-1, 0].set_xlabel("gold score")
     figure.supylabel("share of answers", fontsize=10)
     ranked = sorted(samples, key=lambda name: -samples[name].mean())
     figure.alt = sentence(
-        f"histograms of the {label}, one per model. By mean, highest first: "
+        "histograms of the gold score, one per model. By mean, highest first: "
         f"{listed(ranked)}."
     )
     return figure
@@ -186,7 +181,6 @@ def intervals_by_group(
     x_label: str,
     y_label: str,
     share: bool = False,
-    title: str = "",
 ) -> Picture:
     """One line for each model, over ordered groups, each point in its interval.
 
@@ -210,7 +204,7 @@ def intervals_by_group(
         axes.axhline(0, color=INK, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
     axes.set_xticks(range(len(groups)), list(groups))
     axes.set_xlim(-0.4, len(groups) - 0.6)
-    axes.set(xlabel=x_label, ylabel=y_label, title=title)
+    axes.set(xlabel=x_label, ylabel=y_label)
     if share:
         percent(axes.yaxis)
     axes.grid(axis="y")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from IPython.display import HTML
 
-from llmlab.plots.marks import MONO, bars, headline, table
+from llmlab.plots.marks import MONO, bars, table
 from llmlab.plots.style import (
     BLUE,
     HATCHES,
@@ -64,7 +64,6 @@ def shaped_distributions(
     shaped: Mapping[str, Sequence[float]],
     *,
     top: int = 8,
-    title: str = "",
 ) -> Picture:
     """Panels side by side: the same tokens under differently shaped distributions.
 
@@ -94,7 +93,6 @@ def shaped_distributions(
     panels[0].set_yticks(range(len(names)), names, fontfamily=MONO, fontsize=9)
     panels[0].invert_yaxis()
     figure.supxlabel("probability of being drawn", fontsize=10)
-    headline(figure, title)
     cut = [name for name, shares in values.items() if (shares == 0).any()]
     what = f"some tokens under {listed(cut)}" if cut else "no token"
     figure.alt = sentence(

@@ -63,7 +63,6 @@ def scattered(
     x_label: str,
     y_label: str,
     words: str,
-    title: str = "",
 ) -> Picture:
     """One named point for each (x, y), all of them shares from 0 to 1.
 
@@ -86,7 +85,7 @@ def scattered(
     figure.legend(loc="outside right upper", frameon=False)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     percent(axes.yaxis)
-    axes.set(xlabel=x_label, ylabel=y_label, title=title)
+    axes.set(xlabel=x_label, ylabel=y_label)
     axes.grid()
     figure.alt = sentence(words)
     return figure
