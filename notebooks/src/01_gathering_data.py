@@ -274,8 +274,9 @@ print(report)
 
 # %% [markdown]
 # What costs most, "beside the text", is what extraction left out in section 3:
-# menus. Then come the notices. ("Untidiness" is spaces and line ends; "edges" are
-# half sentences where a long text was cut.) A rule that drops half of a corpus in
+# menus. Then come the notices. ("Passages" went whole, "parts" were cut out of pages
+# that stayed. "Untidiness" is spaces and line ends; "edges" are half sentences where
+# a long text was cut.) A rule that drops half of a corpus in
 # silence is an easy bug to write, so the ledger must balance to the character. But
 # numbers are not enough. **Read what was dropped**, one example from each rule:
 
