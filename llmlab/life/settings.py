@@ -62,9 +62,9 @@ class Instruction:
 class Preference:
     """Phase 3: learning from comparisons; half of them of the model's own stories."""
 
-    comparisons: int = 3_000
-    own_comparisons: int = 1_500
-    steps: int = 187  # once through the comparisons
+    comparisons: int = 6_000
+    own_comparisons: int = 3_000
+    steps: int = 375  # once through the comparisons
     comparisons_per_batch: int = 16
     matrix_rate: float = 0.003
     other_rate: float = 0.002
@@ -79,7 +79,9 @@ class Recipe:
     base: Pretraining = Pretraining(steps=6800)
     instruct: Instruction = Instruction()
     reward: Preference = Preference()
-    ppo: PolicySettings = PPO
+    # In a run this short the critic stays young: what was earned in the end is better
+    # evidence than what it expected, so lambda is 1.
+    ppo: PolicySettings = replace(PPO, steps=32, warm_up=2, gae_lambda=1.0)
 
     def __post_init__(self):
         # A policy practises as its stories are written everywhere else.

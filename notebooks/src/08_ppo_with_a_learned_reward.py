@@ -224,7 +224,7 @@ for margin in (0.0, 2.0, -2.0):
 print(f"ln 2 = {math.log(2):.4f}")
 
 # %% [markdown]
-# The course's reward model was trained on the crowd's labels of 3,000 pairs. Half of
+# The course's reward model was trained on the crowd's labels of 6,000 pairs. Half of
 # them are tellings by the village, the other half pairs that the instruct model wrote
 # itself, since those are what a policy will be paid for. How good is it? One figure
 # over both kinds would hide the one behind the other, so there are two. And to be rid
