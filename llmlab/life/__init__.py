@@ -52,5 +52,10 @@ def course() -> Life:
     if all(own.is_current(stage) for stage in STAGES):
         print(f"These are your own checkpoints, in {own.folder.name}.")
         return own
+    if not shipped.folder.exists():  # an installed library, without its repository
+        raise FileNotFoundError(
+            "there are no checkpoints here: they come with a clone of the repository. "
+            "`python -m llmlab tour` trains your own, in about a quarter of an hour"
+        )
     print("These are the checkpoints that the course ships.")
     return shipped
