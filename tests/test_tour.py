@@ -18,7 +18,7 @@ from llmlab.checkpoints import read_card, weights_hash
 from llmlab.life import RECIPES, STAGES, Life
 from llmlab.paths import CHECKPOINTS
 from llmlab.progress import SilentProgress
-from llmlab.tour import peak_memory, run_stage, ship
+from llmlab.tour import peak_memory, run_stage, samples, ship
 from llmlab.training import Interrupted
 
 COMMAND = [sys.executable, "-m", "llmlab", "tour", "--scale", "tiny", "--out"]
@@ -63,6 +63,21 @@ def test_the_tour_makes_every_stage_and_a_report(whole):
     page = (whole.folder / "report.html").read_text()
     assert "How can I reset my password?" in page
     assert not list(whole.folder.glob("*.state"))  # nothing is left behind
+
+
+def test_every_prompt_is_answered_with_dice_of_its_own(whole, monkeypatch):
+    """With the same dice for every prompt, all stories would begin alike."""
+    dice = {}
+
+    def respond(life, model, stage, sample, generator):
+        dice.setdefault(stage, []).append(generator.initial_seed())
+        return "said"
+
+    monkeypatch.setattr("llmlab.tour._respond", respond)
+    asked = samples(whole)
+    assert [sample["task"] for sample in asked].count("story") == 3
+    assert all(len(set(seeds)) == len(asked) for seeds in dice.values())
+    assert len({tuple(seeds) for seeds in dice.values()}) == 1  # the stages, the same
 
 
 def test_every_card_names_the_parent_whose_weights_it_began_from(whole):

@@ -1,0 +1,297 @@
+"""The recipes of a life, and what is measured of it: each number on the right data.
+
+Nothing is trained here. Stand-ins take what a recipe hands on, and a test looks at it.
+"""
+
+from dataclasses import asdict, replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from llmlab import life as life_module
+from llmlab.checkpoints import Card, save_checkpoint
+from llmlab.gpt import GPT
+from llmlab.life import RECIPES, Life, answers, judging, pleases, reads, settings
+from llmlab.preferences import Comparison
+from llmlab.reward import RewardModel
+from llmlab.tokenizer import Tokenizer
+
+
+@pytest.fixture(scope="module")
+def life(tmp_path_factory):
+    """Untrained models under the names of a life's stages."""
+    folder = tmp_path_factory.mktemp("life")
+    Tokenizer.train(["a story with a gull and a lantern"], 270).save(
+        folder / "tokenizer.json"
+    )
+    life = Life(folder, seed=3, recipe=RECIPES["tiny"])
+    for number, stage in enumerate(("base", "instruct")):
+        model = GPT(life.new_model().config, seed=number)
+        card = Card(stage, tokenizer=life.tokenizer.fingerprint())
+        save_checkpoint(life.checkpoint(stage), model, card)
+    reward = RewardModel(life.load("instruct"))
+    card = Card("reward", tokenizer=life.tokenizer.fingerprint())
+    save_checkpoint(life.checkpoint("reward"), reward, card)
+    return life
+
+
+class Taken(Exception):
+    """Raised by a stand-in: what came after is of no interest."""
+
+
+def taking(seen):
+    def stand_in(*arguments, **named):
+        seen.append((arguments, named))
+        raise Taken
+
+    return stand_in
+
+
+# Settings
+
+
+def test_every_stage_names_every_number_behind_it():
+    for recipe in RECIPES.values():
+        told = settings(Life("unused", recipe=recipe))
+        for stage, numbers in told.items():
+            assert numbers["context"] == recipe.shared.context
+            assert numbers[stage] == asdict(getattr(recipe, stage))
+
+
+def test_a_policy_practises_as_its_stories_are_written_and_measured():
+    recipe = RECIPES["full"]
+    hotter = replace(recipe, shared=replace(recipe.shared, story_temperature=0.9))
+    assert hotter.ppo.temperature == 0.9
+    assert hotter.ppo.max_new_tokens == recipe.shared.story_tokens
+    # The longest story that the village tells, and its prompt, fit the model.
+    assert 28 + recipe.shared.story_tokens <= recipe.shared.context
+    assert 162 + recipe.shared.answer_tokens <= recipe.shared.context
+
+
+# What a recipe hands on
+
+
+@pytest.mark.parametrize("stage", ["masked", "base"])
+def test_pretraining_takes_all_its_settings(life, monkeypatch, stage):
+    own = replace(
+        getattr(life.recipe, stage),
+        steps=7,
+        tokens_per_batch=99,
+        mask_share=0.3,
+        matrix_rate=0.001,
+        other_rate=0.002,
+    )
+    changed = replace(life, recipe=replace(life.recipe, **{stage: own}))
+    monkeypatch.setattr(Life, "sequences", [[1, 2]])
+    seen = []
+    monkeypatch.setattr(reads, "pretraining_step", taking(seen))
+    with pytest.raises(Taken):
+        getattr(reads, f"train_{stage}")(changed)
+    [((model, sequences, _, optimizers), named)] = seen
+    assert sequences == [[1, 2]] and model.config.causal == (stage == "base")
+    assert (named["steps"], named["tokens_per_batch"]) == (7, 99)
+    assert (named["mask_share"], named["seed"]) == (0.3, 3)
+    assert optimizers["muon"].param_groups[0]["lr"] == 0.001
+    assert optimizers["adamw"].param_groups[0]["lr"] == 0.002
+
+
+def test_instruction_tuning_goes_on_from_base_with_its_settings(life, monkeypatch):
+    own = replace(life.recipe.instruct, steps=9, rows_per_batch=3, other_rate=0.004)
+    changed = replace(life, recipe=replace(life.recipe, instruct=own))
+    seen, asked = [], []
+
+    def instructions(count, **named):
+        asked.append((count, named))
+        return []
+
+    monkeypatch.setattr(answers, "instruction_step", taking(seen))
+    monkeypatch.setattr(answers.village, "instructions", instructions)
+    with pytest.raises(Taken):
+        answers.train_instruct(changed)
+    [((model, _, optimizers), named)] = seen
+    assert same_weights(model, life.load("base"))
+    assert asked == [(own.examples, {"seed": 3, "split": "train"})]
+    assert (named["steps"], named["rows_per_batch"], named["seed"]) == (9, 3, 3)
+    assert named["row_length"] == life.recipe.shared.context
+    assert optimizers["adamw"].param_groups[0]["lr"] == 0.004
+
+
+def test_the_reward_model_learns_from_training_pairs_of_both_kinds(life, monkeypatch):
+    asked = []
+
+    def comparisons(*arguments, **named):
+        asked.append(named)
+        raise Taken
+
+    monkeypatch.setattr(pleases, "comparisons", comparisons)
+    with pytest.raises(Taken):
+        pleases.train_reward(life)
+    own = life.recipe.reward.own_comparisons
+    told = life.recipe.reward.comparisons - own
+    assert asked == [{"told": told, "own": own, "split": "train"}]
+
+
+def test_scores_are_normalised_on_what_the_parent_writes_to_training_prompts(
+    life, monkeypatch
+):
+    asked, normalised = [], []
+
+    def write_stories(life, model, prompts, seed):
+        asked.append((model, list(prompts)))
+        rollout = SimpleNamespace(prompts=[[1, 2]], responses=[[3]])
+        return ["a story"], [rollout]
+
+    monkeypatch.setattr(pleases, "comparisons", lambda *a, **k: [])
+    monkeypatch.setattr(pleases, "preference_step", lambda *a, **k: None)
+    monkeypatch.setattr(Life, "train", lambda *a, **k: [])
+    monkeypatch.setattr(pleases, "write_stories", write_stories)
+    monkeypatch.setattr(
+        pleases, "normalise", lambda model, texts: normalised.append(texts)
+    )
+    monkeypatch.setattr(pleases, "measure_reward", lambda *a: {})
+    pleases.train_reward(life)
+    [(writer, prompts)] = asked
+    assert same_weights(writer, life.load("instruct"))
+    assert prompts == life.story_prompts(200, "train")
+    assert normalised == [[[1, 2, 3]]]
+
+
+def test_ppo_goes_on_from_instruct_towards_the_reward_model(life, monkeypatch):
+    seen = []
+    monkeypatch.setattr(pleases, "policy_step", taking(seen))
+    own = replace(life.recipe.ppo, rate=0.002, critic_rate=0.003)
+    changed = replace(life, recipe=replace(life.recipe, ppo=own))
+    with pytest.raises(Taken):
+        pleases.train_ppo(changed)
+    [((policy, reference, reward, prompts, used, optimizers), named)] = seen
+    instruct = life.load("instruct")
+    assert same_weights(policy, instruct) and same_weights(reference, instruct)
+    assert not any(p.requires_grad for p in reference.parameters())
+    scores = life.load("reward").score([[1, 5]], [[6, 2]])
+    assert torch.equal(reward([[1, 5]], [[6, 2]]), scores)
+    assert len(prompts) == life.recipe.shared.story_prompts
+    assert used == changed.recipe.ppo
+    assert optimizers["adamw"].param_groups[0]["lr"] == 0.002
+    critic = named["critic"]
+    assert critic.optimizers["adamw"].param_groups[0]["lr"] == 0.003
+    assert same_weights(critic.model.body, life.load("reward").body)
+
+
+def same_weights(one, other):
+    return all(
+        torch.equal(first, second)
+        for first, second in zip(
+            one.state_dict().values(), other.state_dict().values(), strict=True
+        )
+    )
+
+
+# What is measured
+
+
+def test_answers_are_told_on_test_prompts_that_nothing_was_chosen_on(life, monkeypatch):
+    asked = []
+
+    def instructions(count, **named):
+        asked.append(named)
+        return []
+
+    monkeypatch.setattr(answers.village, "instructions", instructions)
+    monkeypatch.setattr(answers, "answers_right", lambda *a, **k: {})
+    answers.measure_answers(life, model=None)
+    assert {named["task"] for named in asked} == set(answers.village.TASKS)
+    assert all(n["split"] == "test" and n["seed"] == 4 for n in asked)
+    asked.clear()
+    answers.measure_answers(life, model=None, split="validation", seed=3)
+    assert all(n["split"] == "validation" and n["seed"] == 3 for n in asked)
+
+
+def test_agreement_with_the_crowd_is_that_of_the_story_that_scores_higher(
+    life, monkeypatch
+):
+    asked = []
+
+    def comparisons(life, model, **named):
+        asked.append(named)
+        return [Comparison("tell", "better", "worse", 1, "Ada", "simulated")] * 3
+
+    def score_texts(self, texts):
+        assert texts[0] != texts[1]
+        return torch.tensor([2.0, 1.0, 0.0, 5.0, 1.0, 1.0])  # right, wrong, undecided
+
+    monkeypatch.setattr(judging, "comparisons", comparisons)
+    monkeypatch.setattr(judging, "annotators", lambda life: ["crowd"])
+    monkeypatch.setattr(judging, "crowd_preference", lambda crowd, one, other: 0.9)
+    monkeypatch.setattr(RewardModel, "score_texts", score_texts)
+    reward = life.load("reward")
+    found = judging.measure_reward(life, reward, life.load("instruct"))
+    for kind in ("tellings", "own"):
+        agreement = found[f"reward_agreement_{kind}"]
+        assert agreement == pytest.approx((0.9 + 0.1 + 0.5) / 3)
+        assert found[f"reward_ceiling_{kind}"] == pytest.approx(0.9)
+    count = life.recipe.shared.test_comparisons
+    rows = [(n["told"], n["own"], n["split"], n["seed"]) for n in asked]
+    assert rows == [(count, 0, "test", 4), (0, count, "test", 4)]
+
+
+def test_a_policy_wins_where_its_gold_is_higher_and_pays_for_its_own_stories(
+    life, monkeypatch
+):
+    policy, parent = "policy", "parent"
+    gold = {
+        (policy, 0.7): [5.0, 5.0, 5.0, 1.0],  # three wins of four
+        (parent, 0.7): [1.0, 1.0, 1.0, 5.0],
+        (policy, 0.3): [2.0, 2.0, 2.0, 2.0],  # a tie, a defeat, and ties
+        (parent, 0.3): [2.0, 3.0, 2.0, 2.0],
+    }
+    asked = []
+
+    def write_stories(life, model, prompts, seed, temperature):
+        asked.append((model, temperature, seed, prompts))
+        stories = [f"{model} {temperature} {n}" for n in range(4)]
+        return stories, [f"rollout of {model} at {temperature}"]
+
+    def gold_score(prompt, story):
+        model, temperature, number = story.split()
+        return gold[model, float(temperature)][int(number)]
+
+    def divergence(one, other, rollout):
+        assert (one, other) == (policy, parent) and rollout.startswith("rollout of pol")
+        return torch.full((4,), 2.0 if rollout.endswith("0.7") else 8.0)
+
+    prompts = ["prompt"] * 4
+    monkeypatch.setattr(judging, "write_stories", write_stories)
+    monkeypatch.setattr(judging, "_divergence", divergence)
+    monkeypatch.setattr(judging.village, "gold_score", gold_score)
+    monkeypatch.setattr(
+        judging.village,
+        "judge_story",
+        lambda prompt, story: SimpleNamespace(
+            form=True, consistent=story.startswith("policy"), clean=False
+        ),
+    )
+
+    def story_prompts(count, **named):
+        assert named == {"seed": 4, "split": "test"}
+        assert count == life.recipe.shared.test_stories
+        return prompts
+
+    monkeypatch.setattr(judging.village, "story_prompts", story_prompts)
+    found = judging.measure_policy(life, policy, parent)
+    assert (found["win_rate"], found["win_rate_cool"]) == (0.75, 3 / 8)
+    assert (found["kl"], found["kl_cool"]) == (2.0, 8.0)
+    assert (found["gold"], found["gold_of_parent"]) == (4.0, 2.0)
+    assert (found["consistent"], found["consistent_of_parent"]) == (1.0, 0.0)
+    assert found["win_rate_low"] < 0.75 < found["win_rate_high"]
+    seeds = {(model, temperature): seed for model, temperature, seed, _ in asked}
+    assert seeds[policy, 0.7] != seeds[parent, 0.7]
+
+
+def test_without_the_repository_the_course_says_where_checkpoints_come_from(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setattr(life_module, "RUNS", tmp_path)
+    monkeypatch.setattr(life_module, "CHECKPOINTS", tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match="llmlab tour"):
+        life_module.course()
