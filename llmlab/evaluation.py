@@ -165,6 +165,7 @@ def masked_accuracy(
     right = trials = 0
     for start in range(0, len(sequences), rows):
         batch = masked_batch(sequences[start : start + rows], tokenizer, generator)
+        batch = batch.to(model.device)
         hidden = batch.target_mask
         logits = model(batch.tokens, segment_ids=batch.segment_ids, where=hidden)
         right += int((logits.argmax(dim=-1) == batch.targets[hidden]).sum())

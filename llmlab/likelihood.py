@@ -85,7 +85,7 @@ def sequence_log_probs(
         batch = next_token_batch(
             [sequences[i] for i in members],
             None if target_masks is None else [target_masks[i] for i in members],
-        )
+        ).to(model.embedding.weight.device)
         log_probs = token_log_probs(target_logits(model, batch), batch)
         result[members] = log_probs.double().sum(dim=1).cpu()
     return result

@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from llmlab import plots, village
+from llmlab import plots, processes, village
 from llmlab.arguments import folder_path, seed_number
 from llmlab.checkpoints import (
     Card,
@@ -52,6 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="'tiny' runs every stage for seconds, to see that all parts fit",
     )
     parser.add_argument(
+        "--device", help="cpu or cuda; without it, a graphics card if there is one"
+    )
+    parser.add_argument(
         "--ship",
         action="store_true",
         help="afterwards, put the checkpoints where the course looks for its own",
@@ -64,17 +67,26 @@ def main(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         recipe=RECIPES[arguments.scale],
         progress=TerminalProgress(),
+        device=processes.find_device(arguments.device),
     )
-    _claim_folder(life)
-    print(f"One life, in {life.folder}. Stop it at any time: it goes on from there.")
-    records = [run_stage(life, name, stage) for name, stage in STAGES.items()]
+    with processes.joined(life.device):
+        _claim_folder(life)
+        print(
+            f"One life, in {life.folder}. Stop it at any time: it goes on from there."
+        )
+        records = [run_stage(life, name, stage) for name, stage in STAGES.items()]
+        if processes.is_first():
+            _tell(life, records)
+            if arguments.ship:
+                ship(life)
+    return 0
+
+
+def _tell(life: Life, records: list[dict]) -> None:
     report = make_report(life, records)
     _write_json(life.folder / "report.json", report)
     write_report(report, life.folder / "report.html")
     _print_summary(report, life.folder)
-    if arguments.ship:
-        ship(life)
-    return 0
 
 
 def _claim_folder(life: Life) -> None:
@@ -82,7 +94,8 @@ def _claim_folder(life: Life) -> None:
     path = life.folder / "settings.json"
     shared = {"seed": life.seed, **asdict(life.recipe.shared)}
     if not path.exists():
-        _write_json(path, shared)
+        if processes.is_first():
+            _write_json(path, shared)
     elif _read_json(path) != shared:
         raise ValueError(
             f"{life.folder} holds a tour with other settings. Choose another folder "
@@ -104,7 +117,7 @@ def run_stage(life: Life, name: str, stage: Stage) -> dict:
             print(f"{name:<12} done before")
             return _read_json(path)
         print(f"{name:<12} made with other settings, or of another parent: made anew")
-        path.unlink()
+        path.unlink(missing_ok=True)
     earlier = run_history(life.run_state(name))  # of a session that was stopped
     seconds_before = earlier[-1]["seconds"] if earlier else 0.0
     began = time.perf_counter()
@@ -133,8 +146,9 @@ def run_stage(life: Life, name: str, stage: Stage) -> dict:
         "training_seconds": card.seconds,
         "seconds": round(seconds_before + time.perf_counter() - began, 1),
     }
-    _write_json(path, record)
-    life.run_state(name).unlink(missing_ok=True)
+    if processes.is_first():
+        _write_json(path, record)
+        life.run_state(name).unlink(missing_ok=True)
     return record
 
 
@@ -166,7 +180,7 @@ def make_report(life: Life, records: list[dict]) -> dict:
     return {
         "version": VERSION,
         "seed": life.seed,
-        "machine": describe_machine(),
+        "machine": describe_machine() | {"device": str(life.device)},
         "entropy_line": metrics["base"]["entropy_line"],
         "stages": records,
         "metrics": {
@@ -225,6 +239,7 @@ def describe_machine() -> dict:
         "processor": platform.machine(),
         "cores": psutil.cpu_count(),
         "threads": torch.get_num_threads(),
+        "processes": processes.world(),
         "memory_bytes": psutil.virtual_memory().total,
         "python": platform.python_version(),
         "torch": torch.__version__,

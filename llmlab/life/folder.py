@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from llmlab import village
@@ -39,13 +40,15 @@ class Life:
     Parameters
     ----------
     folder : where tokenizer and checkpoints lie.
-    progress : shows how training goes; see `training.TerminalProgress`.
+    progress : shows how training goes; see `progress.TerminalProgress`.
+    device : where its models learn and write.
     """
 
     folder: Path
     seed: int = 0
     recipe: Recipe = RECIPES["full"]
     progress: object | None = None
+    device: torch.device = torch.device("cpu")
 
     def checkpoint(self, stage: str) -> Path:
         return self.folder / f"{stage}.safetensors"
@@ -66,7 +69,7 @@ class Life:
                 f"{path} was trained with another tokenizer than {self.folder} holds; "
                 "its ids would mean other words. Keep the files of one life together"
             )
-        return model
+        return model.to(self.device)
 
     def card(self, stage: str) -> Card:
         """Where that stage's checkpoint comes from."""
@@ -97,7 +100,7 @@ class Life:
             width=shared.width,
             **changes,
         )
-        return GPT(config, seed=self.seed)
+        return GPT(config, seed=self.seed).to(self.device)
 
     def train(self, stage: str, step, steps: int, modules, optimizers) -> list[Metrics]:
         return train(
