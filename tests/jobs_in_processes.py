@@ -8,17 +8,28 @@ import json
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 
-from llmlab import processes
+from llmlab import processes, rollouts
 from llmlab.batching import next_token_batch
 from llmlab.checkpoints import Card, save_checkpoint, weights_hash
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.instruction import instruction_step
-from llmlab.optimisers import muon_and_adamw
+from llmlab.optimisers import adamw, muon_and_adamw
+from llmlab.policy_gradient import policy_step
+from llmlab.ppo import PPO, Critic, ValueModel
 from llmlab.pretraining import prediction_step, pretraining_step
+from llmlab.reward import (
+    EncodedComparison,
+    RewardModel,
+    preference_step,
+    reward_scores,
+)
+from llmlab.rollouts import frozen_copy
 from llmlab.tokenizer import Tokenizer
 from llmlab.training import Interrupted, train
 
@@ -37,6 +48,15 @@ def texts(count=60):
 
 def new_model(causal=True):
     return GPT(GPTConfig(264, context=64, layers=1, heads=2, width=16, causal=causal))
+
+
+def opinionated_model():
+    """A new model finds all tokens equally likely; this one does not."""
+    model = new_model()
+    torch.nn.init.normal_(
+        model.output.weight, std=0.3, generator=torch.Generator().manual_seed(1)
+    )
+    return model
 
 
 def step_of(phase, model, optimizers):
@@ -93,14 +113,76 @@ def losses(folder):
     return {phase: run(phase)[0] for phase in ("causal", "masked", "instruction")}
 
 
+def reward(folder):
+    """What a reward model says of its steps."""
+    model = RewardModel(opinionated_model())
+    pairs = [
+        EncodedComparison(*two) for two in zip(texts()[::2], texts()[1::2], strict=True)
+    ]
+    optimizers = adamw(model, 1e-3)
+    step = preference_step(
+        model, reward_scores(model), pairs, optimizers, steps=STEPS, comparisons=5
+    )
+    return history_of(step, {"model": model}, optimizers)
+
+
+def ppo(folder):
+    """What PPO says of its steps; what was rolled out is the same in any number of
+    processes, which dice would not be."""
+    policy = opinionated_model()
+    value_model = ValueModel(policy)
+    settings = replace(
+        PPO, steps=STEPS, responses=6, minibatches=1, max_new_tokens=12, parts=2
+    )
+    policy_optimizers = adamw(policy, settings.rate, eps=1e-5)
+    value_optimizers = adamw(value_model, settings.critic_rate, eps=1e-5)
+    step = policy_step(
+        policy,
+        frozen_copy(policy),
+        lambda prompts, responses: torch.tensor([sum(r) % 7 / 7 for r in responses]),
+        [text[:4] for text in texts()],
+        settings,
+        policy_optimizers,
+        Critic(value_model, settings, value_optimizers),
+    )
+    optimizers = {
+        "policy": policy_optimizers["adamw"],
+        "value": value_optimizers["adamw"],
+    }
+    with patch.object(rollouts, "roll_out", answers_by_heart):
+        return history_of(step, {"policy": policy, "value": value_model}, optimizers)
+
+
+def answers_by_heart(policy, prompts, generator, *, max_new_tokens, temperature):
+    """A rollout in which every prompt has always the same answer."""
+    responses = []
+    for prompt in prompts:
+        dice = torch.Generator().manual_seed(sum(prompt))
+        length = int(torch.randint(1, max_new_tokens, (), generator=dice))
+        drawn = torch.randint(6, 264, (length,), generator=dice).tolist()
+        responses.append([*drawn, TOKENIZER.eos_id])
+    batch = next_token_batch(
+        [p + r for p, r in zip(prompts, responses, strict=True)],
+        [
+            [False] * len(p) + [True] * len(r)
+            for p, r in zip(prompts, responses, strict=True)
+        ],
+    )
+    finished = torch.ones(len(prompts), dtype=torch.bool)
+    return rollouts.Rollout(prompts, responses, batch, finished, temperature)
+
+
+def history_of(step, modules, optimizers):
+    history = train(step, steps=STEPS, modules=modules, optimizers=optimizers, seed=3)
+    own = ("seconds", "first_ratio_error")  # of every process, or of its rows
+    return [{n: v for n, v in told.items() if n not in own} for told in history]
+
+
 def gradients(folder):
     """Of batches of five rows, and of one, of which the second process gets none."""
     found = []
     for rows in (5, 1):
-        model = new_model()
-        torch.nn.init.normal_(
-            model.output.weight, generator=torch.Generator().manual_seed(1)
-        )
+        model = opinionated_model()
         batch = next_token_batch(texts(rows))
         step = prediction_step(model, {}, lambda *_, batch=batch: batch, steps=1)
         metrics = step(0, torch.Generator())

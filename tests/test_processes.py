@@ -13,7 +13,10 @@ import torch
 from llmlab import processes
 from llmlab.checkpoints import read_card
 
-JOBS = "losses gradients interrupted go_on begin numbers saved too_small".split()
+JOBS = (
+    *("losses", "reward", "ppo", "gradients", "numbers", "saved", "too_small"),
+    *("interrupted", "go_on", "begin"),
+)
 
 
 def start_two(folder, *names):
@@ -83,6 +86,15 @@ def test_two_processes_have_the_losses_of_one(two, alone, phase):
     (told, other), _ = two
     assert told["losses"][phase] == other["losses"][phase]
     assert told["losses"][phase] == pytest.approx(alone[phase], abs=1e-5)
+
+
+@pytest.mark.parametrize("phase", ["reward", "ppo"])
+def test_two_processes_learn_what_is_liked_as_one_does(two, phase):
+    (told, other), _ = two
+    assert told[phase] == other[phase]
+    expected = getattr(jobs, phase)(None)
+    for found, step in zip(told[phase], expected, strict=True):
+        assert found == pytest.approx(step, rel=1e-5, abs=1e-5)
 
 
 def test_an_interrupt_of_one_process_stops_both_and_the_rest_has_the_same_bits(two):
