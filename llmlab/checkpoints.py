@@ -52,6 +52,16 @@ class Card:
     tokenizer: str = ""
 
 
+def plain(value) -> float:
+    """The Python number in a tensor or in a number of another library.
+
+    Raises TypeError for anything else.
+    """
+    if getattr(value, "shape", None) in ((), (1,)):
+        return value.item()
+    raise TypeError(f"{value!r} is not one number")
+
+
 def weights_hash(model: nn.Module) -> str:
     """Fingerprint of a model's weights as a checkpoint stores them."""
     digest = hashlib.sha256()
@@ -74,7 +84,7 @@ def save_checkpoint(path: Path | str, model: nn.Module, card: Card) -> None:
     """
     metadata = {
         "config": json.dumps(asdict(model.config), sort_keys=True),
-        "card": json.dumps(asdict(card), sort_keys=True),
+        "card": json.dumps(asdict(card), sort_keys=True, default=plain),
     }
     stored = _stored(model)
     if processes.is_first():

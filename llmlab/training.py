@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from llmlab import processes
-from llmlab.checkpoints import load_run_state, save_run_state
+from llmlab.checkpoints import load_run_state, plain, save_run_state
 from llmlab.progress import Metrics, SilentProgress
 
 
@@ -95,6 +95,10 @@ def train(
     with _stop_request() as stop_requested:
         for index in range(len(history), steps):
             metrics = step(index, step_generator(seed, index))
+            metrics = {
+                name: value if isinstance(value, (int, float)) else plain(value)
+                for name, value in metrics.items()
+            }
             now = time.perf_counter()
             seconds = before + now - started
             history.append({"step": index, "seconds": seconds} | metrics)

@@ -4,6 +4,7 @@ import os
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -41,6 +42,13 @@ def test_a_checkpoint_comes_back_with_its_card(saved):
     assert model.config == CONFIG
     expected = GPT(CONFIG, seed=3).embedding.weight.half().float()
     assert torch.equal(model.embedding.weight, expected)
+
+
+def test_a_card_may_hold_numbers_of_other_libraries(tmp_path):
+    card = Card("base", steps=np.int64(3), metrics={"loss": torch.tensor(1.5)})
+    save_checkpoint(tmp_path / "model.safetensors", GPT(CONFIG), card)
+    read = read_card(tmp_path / "model.safetensors")
+    assert (read.steps, read.metrics) == (3, {"loss": 1.5})
 
 
 def test_memory_and_file_hold_the_same_bits(tmp_path):
@@ -155,12 +163,12 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 
 def test_a_state_of_another_shape_is_refused_and_nothing_is_changed(tmp_path):
     path = tmp_path / "state"
-    small, large = nn.Linear(2, 2), nn.Linear(3, 2)
-    save_run_state(path, {"first": small, "second": small}, {}, {}, [])
+    saved = {"first": nn.Linear(2, 2), "second": nn.Linear(2, 2)}
+    save_run_state(path, saved, {}, {}, [])
     target = nn.Linear(2, 2)
     before = target.weight.detach().clone()
     with pytest.raises(ValueError, match="holds 'second' in another shape"):
-        load_run_state(path, {"first": target, "second": large}, {}, {})
+        load_run_state(path, {"first": target, "second": nn.Linear(3, 2)}, {}, {})
     assert torch.equal(target.weight, before)
 
 

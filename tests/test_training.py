@@ -7,13 +7,15 @@ import sys
 import textwrap
 import time
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from llmlab import files, training
+from llmlab import progress as progress_module
 from llmlab.batching import next_token_batch
-from llmlab.checkpoints import weights_hash
+from llmlab.checkpoints import run_history, weights_hash
 from llmlab.gpt import GPT, GPTConfig, attention
 from llmlab.instruction import instruction_step
 from llmlab.optimisers import adamw, muon_and_adamw
@@ -317,6 +319,30 @@ def test_the_state_is_saved_every_so_many_seconds_and_at_an_interrupt(
         with pytest.raises(Interrupted):
             count(tmp_path / "state", steps=12, on_step=one_second, save_every=seconds)
         assert saved == expected
+
+
+def test_numbers_of_other_libraries_are_kept_as_plain_ones(tmp_path):
+    def step(index, generator):
+        if index == 1:
+            raise Killed
+        return {"loss": nn.Parameter(torch.ones(1)), "score": np.float32(0.5), "n": 3}
+
+    shown = []
+    progress = progress_module.SilentProgress()
+    progress.update = lambda step, metrics, seconds: shown.append(metrics)
+    state = tmp_path / "state"
+    settings = dict(modules={}, optimizers={}, seed=0, state_path=state, save_every=0)
+    with pytest.raises(Killed):
+        train(step, steps=2, progress=progress, **settings)
+    [kept] = run_history(state)
+    assert shown == [{"loss": 1.0, "score": 0.5, "n": 3}]
+    assert {name: kept[name] for name in ("loss", "score", "n")} == shown[0]
+    with pytest.raises(TypeError, match=r"tensor\(\[1., 1.\]\) is not one number"):
+        train(
+            lambda index, generator: {"loss": torch.ones(2)},
+            **{**settings, "state_path": None},
+            steps=1,
+        )
 
 
 def test_a_run_is_its_steps_its_seed_and_its_identity(tmp_path):
