@@ -1,9 +1,4 @@
-"""From logits to text: drawing one token after another, many rows at once.
-
-What is drawn comes with its log-probability *under the distribution that it was drawn
-from* (after temperature, top-k and top-p). Reinforcement learning needs exactly that
-number: the gradient of any other distribution is biased.
-"""
+"""From logits to text: drawing one token after another, many rows at once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,13 +21,11 @@ class Generation:
     Parameters
     ----------
     tokens : (batch, new_time) int64; padding after a row's end.
-    log_probs : (batch, new_time), nats; of each drawn token; 0 after a row's end.
     mask : (batch, new_time) bool; True for drawn tokens, the stop token included.
     finished : (batch,) bool; True: drew a stop token; False: ran out of room.
     """
 
     tokens: Tensor
-    log_probs: Tensor
     mask: Tensor
     finished: Tensor
 
@@ -82,8 +75,7 @@ def generate(
     stops = torch.tensor(list(stop_tokens), dtype=torch.int64, device=device)
 
     rows = torch.arange(batch, device=device)  # rows that are still being written
-    # Of each time: the rows, their tokens and how likely these were, both (rows, 1).
-    columns = []
+    columns = []  # of each time: the rows (rows,) and their tokens (rows, 1)
     decoder = Decoder(model, cache) if can_decode(model) else None
     for time in range(max_new_tokens):
         if decoder is not None and time > 0:
@@ -97,10 +89,9 @@ def generate(
             logits, candidates = logits.topk(top_k, dim=-1)
         probabilities = shape_logits(logits, temperature, top_p=top_p).softmax(dim=-1)
         tokens = draw(probabilities, generator)
-        probability = probabilities.gather(1, tokens)
         if candidates is not None:
             tokens = candidates.gather(1, tokens)
-        columns.append((rows, tokens, probability))
+        columns.append((rows, tokens))
         is_stop = tokens == stops  # (rows, stops)
         if is_stop.any():
             kept = cache.drop_rows(is_stop.any(dim=1))
@@ -112,24 +103,22 @@ def generate(
 
 
 def _generation(
-    columns: Sequence[tuple[Tensor, Tensor, Tensor]], batch: int, stops: Tensor
+    columns: Sequence[tuple[Tensor, Tensor]], batch: int, stops: Tensor
 ) -> Generation:
     """What was drawn at each time, of fewer and fewer rows, as (batch, new_time)."""
-    rows, drawn, probabilities = map(torch.cat, zip(*columns, strict=True))
-    drawn, probabilities = drawn[:, 0], probabilities[:, 0]
+    rows, drawn = map(torch.cat, zip(*columns, strict=True))
+    drawn = drawn[:, 0]
     counts = torch.tensor([len(column[0]) for column in columns], device=rows.device)
     times = torch.arange(len(columns), device=rows.device).repeat_interleave(counts)
 
     shape = batch, len(columns)
     tokens = drawn.new_full(shape, Tokenizer.pad_id)
     tokens[rows, times] = drawn
-    log_probs = probabilities.new_zeros(shape)
-    log_probs[rows, times] = probabilities.log()
     mask = torch.zeros(shape, dtype=torch.bool, device=rows.device)
     mask[rows, times] = True
     finished = mask.new_zeros(batch)
     finished[rows[torch.isin(drawn, stops)]] = True
-    return Generation(tokens, log_probs, mask, finished)
+    return Generation(tokens, mask, finished)
 
 
 def draw(probabilities: Tensor, generator: torch.Generator | None = None) -> Tensor:

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from llmlab import sampling
 from llmlab.cache import Cache
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.sampling import draw, generate, shape_logits
@@ -22,23 +23,37 @@ def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def test_log_probs_are_those_of_the_distribution_drawn_from(model):
-    prompts = [[1, 7], [1, 8, 9, 10], [1]]
-    settings = dict(temperature=0.7, top_k=8, top_p=0.9)
-    generation = generate(
-        model, prompts, max_new_tokens=10, generator=seeded(), **settings
-    )
-    for row, drawn in enumerate(generation.sequences()):
-        sequence = torch.tensor([prompts[row] + drawn])
-        logits = shape_logits(model(sequence)[0], **settings).log_softmax(-1)
-        start = len(prompts[row]) - 1
-        for offset, token in enumerate(drawn):
-            torch.testing.assert_close(
-                generation.log_probs[row, offset],
-                logits[start + offset, token],
-                atol=1e-5,
-                rtol=1e-4,
+def test_tokens_are_drawn_from_the_distribution_that_was_asked_for(model, monkeypatch):
+    prompts, drawn_with = [[1, 7], [1, 8, 9, 10], [1]], []
+
+    def noted(probabilities, generator):
+        chosen = draw(probabilities, generator)
+        drawn_with.append(probabilities.gather(1, chosen)[:, 0])
+        return chosen
+
+    monkeypatch.setattr(sampling, "draw", noted)
+    for settings in (
+        dict(temperature=0.7, top_k=8, top_p=0.9),
+        dict(temperature=1.3, top_p=0.8),
+        dict(top_k=3),
+    ):
+        drawn_with.clear()
+        generation = generate(
+            model,
+            prompts,
+            max_new_tokens=10,
+            generator=seeded(),
+            stop_tokens=(),
+            **settings,
+        )
+        for row, drawn in enumerate(generation.sequences()):
+            sequence = torch.tensor([prompts[row] + drawn])
+            shaped = shape_logits(model(sequence)[0], **settings).softmax(-1)
+            expected = shaped[len(prompts[row]) - 1 : -1].gather(
+                1, torch.tensor(drawn)[:, None]
             )
+            found = torch.stack([step[row] for step in drawn_with])
+            torch.testing.assert_close(found, expected[:, 0], atol=1e-5, rtol=1e-4)
 
 
 def test_rows_stop_one_by_one(model):
@@ -51,7 +66,6 @@ def test_rows_stop_one_by_one(model):
         assert EOS not in drawn[:-1]
         assert bool(generation.finished[row]) == (drawn[-1] == EOS)
         assert (generation.tokens[row, length:] == 0).all()
-        assert (generation.log_probs[row, length:] == 0).all()
 
 
 def test_greedy_rows_do_not_depend_on_their_neighbours(model):
