@@ -24,7 +24,8 @@ class Exercise:
         arguments and docstring are the learner's stub.
     definition : what is right, slow and plain; the solution if nothing is given.
     cases : of a seed; the smallest and most telling first. Seed 0 is the visible one.
-    points : of each property; the first is the heart, without which none counts.
+    points : of each property; the first of a function is its heart, without which its
+        others do not count.
     proven : what is said of a right answer.
     mistakes : from a wrong answer to its sentence; an answer that does the same on all
         cases gets it. An empty sentence: the smallest case says it.

@@ -55,8 +55,13 @@ def judge(
         by = _by_properties if exercise.properties else _by_definition
         said[hidden], broken = by(exercise, *judged) if some else ("", set())
         wrong |= broken
-    heart = next(iter(exercise.points))
-    held = {name: name not in wrong and heart not in wrong for name in exercise.points}
+    # Of each function's properties the first is the heart of it.
+    first = next(iter(exercise.points))
+    of = {case.proves or first: case.of for case in cases}
+    hearts = {of.get(name, 0): name for name in reversed(exercise.points)}
+    held = {
+        name: not {name, hearts[of.get(name, 0)]} & wrong for name in exercise.points
+    }
     return Verdict(
         sum(points for name, points in exercise.points.items() if held[name]),
         said[False],
