@@ -12,6 +12,8 @@ import psutil
 import pytest
 from grading_toys import ASSIGNMENT, EXERCISES, RIGHT, as_notebook
 
+import authoring.exercises
+import exercises
 from authoring.grading import sandbox
 from authoring.grading.processes import Limits, Place, Worker, ready
 from authoring.grading.submissions import Submission
@@ -22,7 +24,7 @@ from llmlab.paths import ROOT
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="an endless loop is ended by the clock only"
 )
-LIMITS = Limits(step_seconds=1, seconds=20, wall_seconds=2)
+LIMITS = Limits(step_seconds=2, seconds=40, wall_seconds=120)
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +155,25 @@ def test_the_function_of_the_library_is_no_answer(plain, tmp_path):
     assert "the library's own function" in rows["twice"].said
 
 
+@pytest.mark.parametrize("name", exercises.sets())
+def test_the_solutions_of_a_set_get_all_points_and_its_release_none(
+    plain, tmp_path, name
+):
+    """As handed out, but for the cells behind an answer that put it to use."""
+    a_set = exercises.sets()[name]
+    assignment = Assignment(name, [exercises.load(n) for n in a_set.exercises], seed=5)
+    place = replace(plain, limits=Limits())
+    for kind, share in (("solutions", 1), ("instructor", 1), ("release", 0)):
+        notebook = authoring.exercises.notebook(a_set, kind)
+        cells = [c for c in notebook.cells if not c.id.endswith("-use")]
+        path = tmp_path / f"{kind}.ipynb"
+        path.write_text(json.dumps({**notebook, "cells": cells}))
+        for row in grade(Submission("mara", path), assignment, place):
+            assert row.points == share * row.possible, row
+            assert row.status == "graded", row
+            assert row.said == "Right." if share else "Your turn" in row.said
+
+
 # Hostile
 
 PARENT = "import os, signal\n"
@@ -225,6 +246,9 @@ largest = lambda n: 10 ** 9999
 is_sick = lambda f: f(f(*range(9)))""",
     "answers with a flood": """
 twice = lambda numbers: [0.1] * 999_999""",
+    "knows the order of the visible cases": """
+order = iter([False, True, False, True])
+is_sick = lambda function: next(order)""",
     "looks for definition and cases": """
 import gc, sys
 twice = next(o for o in gc.get_objects() if type(o).__name__ == "Exercise").solution
@@ -280,7 +304,6 @@ sys.exit = sys.stdout = sys.modules["__main__"] = None""",
     "raises what debuggers raise": "import bdb\nraise bdb.BdbQuit",
     "holds half an emoji": "word = '\ud83d'\nprint(word)",
     "never ends": "while True: pass",
-    "waits": "import threading\nthreading.Event().wait()",
     "never gives back": """
 while True:
     try:
@@ -336,7 +359,6 @@ WHY = {
     "crashes": "it crashed (SIGABRT)",
     "closes the channel": "it closed the channel of its results",
     "never ends": "code cell 1 ran out of time",
-    "waits": "code cell 1 ran out of time",
 }
 
 
@@ -348,6 +370,13 @@ def test_what_ended_a_cell_is_told_truly(plain, tmp_path, kind):
     assert rows["largest"].status == "partly graded"
 
 
+def test_what_only_waits_is_stopped_by_the_clock(plain, tmp_path):
+    place = replace(plain, limits=replace(LIMITS, wall_seconds=5))
+    waits = "import threading\nthreading.Event().wait()"
+    rows = graded(place, tmp_path, waits, RIGHT["twice"])
+    assert "code cell 1 ran out of time" in rows["twice"].remark
+
+
 @pytest.mark.parametrize("cell", REFUSED)
 def test_what_reaches_out_of_the_process_is_refused(plain, tmp_path, cell):
     said = graded(plain, tmp_path, f"{cell}\ntwice = 3")["twice"].said
@@ -357,18 +386,26 @@ def test_what_reaches_out_of_the_process_is_refused(plain, tmp_path, cell):
 def test_nobody_reads_the_submissions_of_others(plain, tmp_path):
     others = replace(plain, hidden=(tmp_path,))
     (tmp_path / "bob.ipynb").write_text("{}")
-    for look in ("open", "__import__('os').listdir"):
-        cell = f"twice = {look}('{tmp_path / 'bob.ipynb'}')"
+    for look in ("open('{}')", "open('{}', 'w')", "__import__('os').listdir('{}')"):
+        cell = "twice = " + look.format(tmp_path / "bob.ipynb")
         said = graded(others, tmp_path, cell)["twice"].said
         assert "PermissionError: grading: " in said
 
 
-FATAL = {"never gives back", "ends the process", "crashes", "closes the channel"}
+ELSEWHERE = {  # ends the process, or takes seconds: what ends them is no wall
+    *("never gives back", "ends the process", "closes the channel", "crashes"),
+    *("floods", "takes all memory", "fills the disk", "answers with a flood"),
+    *("never ends", "breaks the built-ins", "replaces the judge"),
+}
 
 
 def test_all_of_it_at_once_gains_nothing_behind_the_wall(walled, tmp_path):
-    cells = [text for kind, text in HOSTILE.items() if kind not in FATAL]
-    assert points(graded(walled, tmp_path, EMPTY, *cells)) == 0
+    """Also a crash, after which it is started again."""
+    some = [text for kind, text in HOSTILE.items() if kind not in ELSEWHERE]
+    crash = HOSTILE["crashes"]
+    rows = graded(walled, tmp_path, RIGHT["twice"], crash, *some, RIGHT["largest"])
+    assert [row.points for row in rows.values()] == [3, 3, 0]
+    assert "it crashed (SIGABRT)" in rows["twice"].remark
 
 
 def test_behind_the_wall_only_python_and_llmlab_are_there(walled, tmp_path):

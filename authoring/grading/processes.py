@@ -20,6 +20,7 @@ import psutil
 from authoring.grading import sandbox
 from llmlab.paths import ROOT
 
+START_SECONDS = 300
 MOST_REPLY = 32_000_000
 """Bytes of all that one request brings back."""
 
@@ -194,7 +195,7 @@ class Worker:
             if place.walled:
                 words = sandbox.in_bubblewrap(words, folder, place.hidden)
             self._process = Alone(folder, words)
-        self._late, self._code, self._ending = False, None, threading.Lock()
+        self._late, self._code, self._ending = 0.0, None, threading.Lock()
         Worker.running.add(self)
 
     def __enter__(self) -> "Worker":
@@ -221,18 +222,24 @@ class Worker:
             },
         }
         try:
-            self.ask(request)
+            self.ask(request, seconds=START_SECONDS)
         except Stopped as stop:
             self.end()
             raise Stopped(self._process.complaint() or str(stop)) from None
 
-    def ask(self, request: dict, take: Callable[[dict], object] | None = None) -> dict:
+    def ask(
+        self,
+        request: dict,
+        take: Callable[[dict], object] | None = None,
+        seconds: float | None = None,
+    ) -> dict:
         """Send a request, give each reply to `take`, and return the last.
 
-        A reply to which `take` returns something is a question; that is the answer.
+        A reply that asks is answered by what `take` returns. After so many seconds of
+        the clock the process is ended; it should have interrupted itself before.
         """
-        most = 1.2 * self.place.limits.wall_seconds + 30
-        alarm = threading.Timer(most, self._too_late)
+        seconds = seconds or 1.2 * self.place.limits.wall_seconds + 30
+        alarm = threading.Timer(seconds, self._too_late, (seconds,))
         alarm.daemon = True
         alarm.start()
         self._left = MOST_REPLY
@@ -269,15 +276,15 @@ class Worker:
             raise Stopped("it wrote into the channel of its results")
         return reply
 
-    def _too_late(self) -> None:
-        self._late = True
+    def _too_late(self, seconds: float) -> None:
+        self._late = seconds
         self.end()
 
     def _why(self) -> str:
         if self._late:
             return (
-                f"it had not ended after {self.place.limits.wall_seconds:g} seconds "
-                "of the clock; the machine may have been busy: grade it once more"
+                f"it had not ended after {self._late:.0f} seconds of the clock; the "
+                "machine may have been busy: grade it once more"
             )
         if not self._is_over():
             return "it closed the channel of its results"

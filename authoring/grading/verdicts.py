@@ -97,12 +97,14 @@ class Run:
                 try:
                     worker.set_up()
                 except Stopped as stop:
+                    if self.errors:  # What was reached is kept.
+                        break
                     raise CannotGrade(f"its process did not start: {stop}") from None
                 try:
                     return self._from_top_to_bottom(worker)
                 except Stopped:
                     continue  # once more, without what ended it
-        self.remarks.append(f"it ended its process {STARTS} times and was given up")
+        self.remarks.append("it ended its process again and again and was given up")
 
     def _from_top_to_bottom(self, worker: Worker) -> None:
         exercises = self.assignment.exercises
@@ -158,14 +160,17 @@ class Run:
             questions["letters"] += len(str(reply["inputs"]))
             if questions["asked"] > MOST_QUESTIONS or questions["letters"] > MOST_ASKED:
                 raise Stopped("it asked for more than it needs to")
-            inputs = data.decode(reply["inputs"])
-            return data.encode(data.plain(functions[reply["ask"]](*inputs)), [])
+            try:
+                inputs = data.decode(reply["inputs"])
+                return data.encode(data.plain(functions[reply["ask"]](*inputs)), [])
+            except Exception as error:  # There, too, it becomes an exception.
+                return {"raised": type(error).__name__}
 
         request = {"do": "observe", "names": exercise.answers, "cases": coded}
         request |= {"library": exercise.library, "seconds": self._seconds}
         try:
             worker.ask(request, take)
-        except Exception as stop:  # Its end, or a question that makes no sense.
+        except (Stopped, KeyError) as stop:
             ended, self.stops[name] = True, str(stop)
         if len(seen) < len(self.assignment.cases[name]):
             # Once is enough: in the end it would not come back either.
@@ -215,7 +220,7 @@ def row_of(one, exercise, assignment, found: Run) -> Row:
         possible=float(possible),
         status="partly graded" if stopped else "graded",
         said=said or ("" if hidden else "Right."),
-        remark=joined(hidden, copies, stop, one.remark, *found.remarks),
+        remark=joined(hidden, copies, stop, one.remark, *dict.fromkeys(found.remarks)),
         seed=assignment.seed,
         submission=digest(one),
     )
