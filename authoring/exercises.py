@@ -76,10 +76,11 @@ def exercise_cells(exercise: Exercise, number: int, kind: str) -> list:
     ]
     if kind == "instructor":
         cells.append(markdown(f"{name}-points", points_table(exercise)))
-    if kind != "release" and any(exercise.mistakes.values()):
+    # Where a property speaks, the bank holds only a part of what it says.
+    if kind != "release" and not exercise.properties:
         cells.append(markdown(f"{name}-mistakes", mistakes(exercise)))
     if exercise.after:
-        cells.append(markdown(f"{name}-after", exercise.after))
+        cells.append(markdown(f"{name}-after", folded(exercise.after)))
     if exercise.use:
         cells.append(code(f"{name}-use", body_of(exercise.use)))
     return cells
@@ -204,6 +205,16 @@ def hints(exercise: Exercise) -> str:
     return "\n".join(
         f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"
         for title, text in zip(titles, exercise.hints, strict=True)
+    )
+
+
+def folded(after: str) -> str:
+    """The answer to the prediction comes first, and is not to be seen before."""
+    answer, _, rest = after.strip().partition("\n\n")
+    answer = answer.removeprefix("**What you predicted.** ")
+    return (
+        f"<details><summary>What you predicted</summary>\n\n{answer}\n\n</details>"
+        f"\n\n{rest}"
     )
 
 

@@ -11,12 +11,22 @@ import argparse
 import sys
 
 from exercises import load, names
-from llmlab.checks import Exercise
+from llmlab.checks import Exercise, judge, observe
+
+
+def sentences(exercise: Exercise) -> list[str]:
+    """Each once. Where properties speak, the bank holds only a part of what they say."""
+    said = list(exercise.mistakes.values())
+    if exercise.properties:
+        cases = list(exercise.cases(0))
+        answers = [m if isinstance(m, tuple) else (m,) for m in exercise.mistakes]
+        said = [judge(exercise, cases, observe(a, cases)).said for a in answers]
+    return list(dict.fromkeys(filter(None, said)))
 
 
 def page(exercise: Exercise) -> str:
     lines = [f"## {exercise.title} (`{exercise.name}`, {exercise.chapter})", ""]
-    lines += [f"- {said}" for said in dict.fromkeys(exercise.mistakes.values()) if said]
+    lines += [f"- {said}" for said in sentences(exercise)]
     return "\n".join(lines)
 
 

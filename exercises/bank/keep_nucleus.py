@@ -123,6 +123,7 @@ def cases(seed):
     yield Case((rows, 0.75), EDGES)
     yield Case((torch.tensor([[0.25, 0.2499999, 0.5]]), 1.0), EDGES)
     yield Case((torch.full((1, 4), 0.25), 0.5), EDGES)
+    yield Case((torch.tensor([[0.5, 0.4995, 0.0005]]), 0.9999), EDGES)
 
 
 # What people get wrong
@@ -291,6 +292,7 @@ MISTAKES = {
     by_ranks(first_that_reaches_p): "With p 1 all tokens should be kept. Rounded "
     "probabilities sum to a little less than one, so p is never reached, and the first "
     "of no places is place 0.",
+    lambda probabilities, p: keep_nucleus(probabilities, p - 1e-3): "",
     total_not_reset(True): SUM.format("nothing"),
     total_not_reset(False): SUM.format("one token"),
     lambda probabilities, p: probabilities * keep_nucleus(probabilities, p): "",

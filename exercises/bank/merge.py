@@ -248,6 +248,7 @@ MISTAKES = {
     input_handed_back: "Where nothing is to be merged, your function hands its input "
     "back. Return a new list, or who changes one changes both.",
     changed_in_place: "",
+    lambda ids, pair, new_id: merge(ids, pair, new_id) if ids else ids: "",
     lambda ids, pair, new_id: tuple(merge(ids, pair, new_id)): "",
 }
 
