@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from llmlab import processes
+from llmlab.__main__ import main
 from llmlab.checkpoints import read_card
 
 JOBS = (
@@ -43,7 +44,11 @@ def start_two(folder, *names):
         )
         for rank in range(2)
     ]
-    ended = [process.communicate(timeout=120) for process in running]
+    try:
+        ended = [process.communicate(timeout=300) for process in running]
+    finally:
+        for process in running:
+            process.kill()
     return [
         (process.returncode, *said)
         for process, said in zip(running, ended, strict=True)
@@ -173,3 +178,11 @@ def test_a_graphics_card_is_used_where_there_is_one(monkeypatch):
 def test_a_device_that_is_not_there_is_named(name):
     with pytest.raises(ValueError, match=f"no device '{name}' here .* --device cpu"):
         processes.find_device(name)
+
+
+def test_a_tour_on_a_device_that_is_not_there_writes_nothing(tmp_path, capsys):
+    folder = tmp_path / "tour"
+    words = ["tour", "--scale", "tiny", "--device", "cuda:77", "--out", str(folder)]
+    assert main(words) == 2
+    assert "no device 'cuda:77' here" in capsys.readouterr().err
+    assert not folder.exists()
