@@ -137,6 +137,8 @@ def imports(several: list[Exercise]) -> str:
         for line in ast.parse(
             Path(inspect.getfile(exercise.cases)).read_text("utf-8")
         ).body:
+            if (getattr(line, "module", "") or "").startswith("exercises"):
+                continue  # the bank is not for learners
             for alias in getattr(line, "names", ()):
                 if (alias.asname or alias.name) not in words:
                     continue
