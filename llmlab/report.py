@@ -10,27 +10,16 @@ import base64
 import html
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
 from llmlab import plots
 from llmlab.files import write_atomically
 
 VERSION = 2
-_REPORT_FIELDS = (
-    *("seed", "machine", "stages", "metrics"),
-    *("samples", "sample_temperature"),
-)
-_STAGE_FIELDS = (
-    "name",
-    "parent",
-    "hash",
-    "steps",
-    "tokens",
-    "seconds",
-    "peak_memory_bytes",
-    "metrics",
-    "history",
-)
+_REPORT_FIELDS = "seed machine stages metrics samples sample_temperature".split()
+_STAGE_FIELDS = "name parent hash steps tokens seconds peak_memory_bytes".split()
+_STAGE_FIELDS += ["metrics", "history"]
 
 
 @dataclass(frozen=True)
@@ -64,25 +53,23 @@ def write_report(report: Mapping, path: Path | str) -> None:
 def render_report(report: Mapping) -> str:
     """The page of `report` as one self-contained HTML text."""
     _check(report)
-    stages = report["stages"]
+    at = f"drawn at temperature {report['sample_temperature']}"
     sections = [
         _section("bars", "What was promised, what was measured", _bars(report)),
-        _section(
-            "answers",
-            "The same prompts, every stage, drawn at temperature "
-            f"{report['sample_temperature']}",
-            _answers(report),
-        ),
-        _section("life", "One line of descent", _life(stages)),
+        _section("answers", f"The same prompts, every stage, {at}", _answers(report)),
+        _section("life", "One line of descent", _life(report["stages"])),
         _section("stages", "Stage by stage", _stages(report)),
         _section("machine", "Machine", _machine(report)),
     ]
-    return _PAGE.format(
-        style=_STYLE,
+    return _read("report.html").format(
+        style=_read("report.css"),
         summary=_summary(report),
-        contents=_contents(),
         sections="\n".join(sections),
     )
+
+
+def _read(name: str) -> str:
+    return (files("llmlab") / name).read_text("utf-8")
 
 
 def bars(report: Mapping) -> list[Bar]:
@@ -96,9 +83,9 @@ def bars(report: Mapping) -> list[Bar]:
         "seconds": sum(stage["seconds"] for stage in stages),
         "memory": max(stage["peak_memory_bytes"] for stage in stages),
     }
-    metrics["forgotten"] = _difference(
-        metrics, "validation_loss", "base_validation_loss"
-    )
+    after, before = metrics.get("validation_loss"), metrics.get("base_validation_loss")
+    if after is not None and before is not None:
+        metrics["forgotten"] = after - before
     return [_bar(metrics, *row) for row in _ROWS]
 
 
@@ -222,12 +209,6 @@ _ROWS = (
 )
 
 
-def _difference(metrics: Mapping, one: str, other: str) -> float | None:
-    if metrics.get(one) is None or metrics.get(other) is None:
-        return None
-    return metrics[one] - metrics[other]
-
-
 def _bar(
     metrics: Mapping,
     what: str,
@@ -267,12 +248,10 @@ def _summary(report: Mapping) -> str:
 
 
 def _bars(report: Mapping) -> str:
-    rows = [
-        [bar.what, bar.measured or "–", bar.wanted, bar.verdict] for bar in bars(report)
-    ]
-    classes = [
-        {True: "met", False: "missed", None: "unknown"}[bar.met] for bar in bars(report)
-    ]
+    told = bars(report)
+    rows = [[bar.what, bar.measured or "–", bar.wanted, bar.verdict] for bar in told]
+    names = {True: "met", False: "missed", None: "unknown"}
+    classes = [names[bar.met] for bar in told]
     return _table(["Promise", "Measured", "Wanted", "Verdict"], rows, classes)
 
 
@@ -340,16 +319,16 @@ def _curve(stage: Mapping, entropy_line: float | None) -> str:
 def _metrics(metrics: Mapping) -> str:
     if not metrics:
         return ""
-    rows = [[name.replace("_", " "), _number(value)] for name, value in metrics.items()]
-    return _table(["Measured", "Value"], rows, numeric=(1,))
+    return _table(["Measured", "Value"], _readable(metrics), numeric=(1,))
 
 
 def _machine(report: Mapping) -> str:
-    rows = [
-        [name.replace("_", " "), _number(value)]
-        for name, value in report["machine"].items()
-    ]
-    return _table(["", ""], [*rows, ["seed", str(report["seed"])]])
+    seed = ["seed", str(report["seed"])]
+    return _table(["", ""], [*_readable(report["machine"]), seed])
+
+
+def _readable(figures: Mapping) -> list[list[str]]:
+    return [[name.replace("_", " "), _number(value)] for name, value in figures.items()]
 
 
 # ---------------------------------------------------------------------- small pieces
@@ -357,17 +336,6 @@ def _machine(report: Mapping) -> str:
 
 def _section(identifier: str, title: str, body: str) -> str:
     return f'<section id="{identifier}"><h2>{_escape(title)}</h2>\n{body}\n</section>'
-
-
-def _contents() -> str:
-    links = {
-        "bars": "Promises",
-        "answers": "Answers",
-        "life": "Descent",
-        "stages": "Stages",
-        "machine": "Machine",
-    }
-    return "".join(f'<a href="#{key}">{text}</a>' for key, text in links.items())
 
 
 def _figure(figure: plots.Picture) -> str:
@@ -437,71 +405,3 @@ def _check(report: Mapping) -> None:
             f"this report lacks {', '.join(missing) or 'stages'}; expected what "
             "python -m llmlab tour writes to report.json"
         )
-
-
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1c2330; --soft: #566072; --paper: #fbfaf7;
-  --card: #fff; --line: #d9d6cd; --accent: #0b5d94; --good: #00664a; --bad: #a33a00; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8e6e0; --soft: #a9b0bd;
-  --paper: #15181e; --card: #1e232b; --line: #3a414d; --accent: #7cc0f0;
-  --good: #5fd0a8; --bad: #ffa46b; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 64rem; padding: 2.5rem 1.25rem 4rem;
-  background: var(--paper); color: var(--ink);
-  font: 1rem/1.55 system-ui, "DejaVu Sans", sans-serif; }
-h1 { font-size: 2rem; line-height: 1.2; margin: 0 0 .5rem; }
-h2 { font-size: 1.35rem; margin: 3rem 0 1rem; padding-bottom: .3rem;
-  border-bottom: 2px solid var(--line); }
-h3 { font-size: 1.05rem; margin: 2rem 0 .6rem; }
-.lead { font-size: 1.12rem; color: var(--soft); margin: 0 0 1.2rem; }
-nav { display: flex; flex-wrap: wrap; gap: .4rem 1.2rem; }
-a { color: var(--accent); }
-a:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
-img { display: block; max-width: 100%; height: auto; margin: 0 0 1rem; padding: 10px;
-  background: #fff; border: 1px solid var(--line); border-radius: 8px; }
-.wide { overflow-x: auto; margin: 0 0 1rem; }
-table { border-collapse: collapse; width: 100%; background: var(--card); }
-th, td { text-align: left; vertical-align: top; padding: .45rem .75rem;
-  border: 1px solid var(--line); }
-thead th { font-size: .88rem; color: var(--soft); }
-tbody th { font-weight: 500; }
-.number { text-align: right; font-variant-numeric: tabular-nums; }
-.met td:last-child { color: var(--good); font-weight: 600; white-space: nowrap; }
-.missed td:last-child { color: var(--bad); font-weight: 600; white-space: nowrap; }
-.unknown td:last-child { color: var(--soft); white-space: nowrap; }
-.stage { display: grid; gap: 0 1rem; align-items: start; }
-@media (min-width: 52rem) { .stage { grid-template-columns: minmax(0, 5fr) 2fr; } }
-.answers { display: grid; gap: .75rem; margin: 0;
-  grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); }
-.answers div { background: var(--card); border: 1px solid var(--line);
-  border-radius: 8px; padding: .6rem .8rem; }
-.answers dt { font-size: .85rem; font-weight: 600; color: var(--soft); }
-.answers dd { margin: .2rem 0 0; white-space: pre-wrap; overflow-wrap: anywhere; }
-@media (max-width: 32rem) { th, td { padding: .3rem .4rem; font-size: .82rem; } }
-@media print { body { max-width: none; padding: 0; font-size: 10pt; }
-  nav { display: none; }
-  h2, h3 { break-after: avoid; } img, tr, .answers div { break-inside: avoid; } }
-"""
-
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>The life of one language model</title>
-<style>{style}</style>
-</head>
-<body>
-<header>
-<h1>The life of one language model</h1>
-<p class="lead">{summary}</p>
-<nav aria-label="sections of this report">{contents}</nav>
-</header>
-<main>
-{sections}
-</main>
-</body>
-</html>
-"""
