@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from llmlab.village.frames import Choice, Slot
+from llmlab.village.frames import Choice, Slot, small
 
 START = 0
 _UNSEEN = object()
@@ -159,7 +159,7 @@ class Automaton:
         if isinstance(node, str):
             self._build_words(self._tokenize(node), state, end)
         elif isinstance(node, Slot):
-            self._build_slot(_small(node.name), state, end)
+            self._build_slot(small(node.name), state, end)
         elif isinstance(node, Choice):
             for option in node.options:
                 self._build(option, state, end)
@@ -176,7 +176,7 @@ class Automaton:
                 state = self._share(state, token, token)
             return state
         if isinstance(part, Slot):
-            return self._share(state, part, Slot(_small(part.name)))
+            return self._share(state, part, Slot(small(part.name)))
         return self._share(state, id(part.options), part)
 
     def _share(self, state: int, key, part) -> int:
@@ -328,10 +328,6 @@ def _as_tuple(ways: dict) -> tuple:
         filling, linked = linked
         fillings.append(filling)
     return tuple(fillings)
-
-
-def _small(name: str) -> str:
-    return name[0].lower() + name[1:]
 
 
 def _is_class(label: str) -> bool:

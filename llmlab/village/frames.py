@@ -149,6 +149,11 @@ def capitalised(node):
     return (capitalised(node[0]), *node[1:])
 
 
+def small(name: str) -> str:
+    """The slot that {Who} capitalises: "who"."""
+    return name[0].lower() + name[1:]
+
+
 def slot_names(node) -> frozenset[str]:
     """The names of all slots of a frame, as written."""
     if isinstance(node, Slot):

@@ -7,12 +7,13 @@ out: they occur in tests only.
 from functools import cache
 
 from llmlab.village import calendar, world
+from llmlab.village.cast import everybody
 from llmlab.village.chooser import Chooser
 from llmlab.village.frames import expand
 from llmlab.village.french_grammar import Phrase
 from llmlab.village.french_lexicon import FILE, adjectives_for, load
 from llmlab.village.french_patterns import HELD_OUT_PATTERNS, PATTERNS, say
-from llmlab.village.french_scene import Scene, everybody
+from llmlab.village.french_scene import Scene
 
 __all__ = ["FILE", "adjectives_for", "lemmas", "load", "page", "sentence"]
 
@@ -50,7 +51,7 @@ def page(chooser: Chooser) -> tuple[str, dict[str, str]]:
 
 
 def _title_slots(chooser: Chooser) -> dict[str, str]:
-    who, friend = chooser.sample(everybody(), 2)
+    who, friend = chooser.sample(everybody("who"), 2)
     place = chooser.pick(tuple(world.load().places))
     day = chooser.pick(calendar.calendar().days)
     names = {"who": who.name, "friend": friend.name}

@@ -1,5 +1,6 @@
 """The sentence patterns of the phrase book; each draws what it says from a scene."""
 
+from llmlab.village.cast import everybody
 from llmlab.village.chooser import Chooser
 from llmlab.village.french_grammar import (
     COME,
@@ -32,7 +33,7 @@ from llmlab.village.french_lexicon import (
     spots,
     verbs,
 )
-from llmlab.village.french_scene import Scene, everybody
+from llmlab.village.french_scene import Scene
 
 _OWNED = ("thing", "food")  # the kinds of what somebody may have
 _LIVING = ("person", "animal")
@@ -58,7 +59,7 @@ def _somebody(scene: Scene, chooser: Chooser, kinds: tuple[str, ...]) -> Nominal
 
 
 def _two_people(scene: Scene, chooser: Chooser) -> Nominal:
-    return both(*chooser.sample(everybody(), 2))
+    return both(*chooser.sample(everybody("who"), 2))
 
 
 def _number(chooser: Chooser) -> str:

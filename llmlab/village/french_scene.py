@@ -1,16 +1,9 @@
 """What a bilingual page or sentence is about: no noun twice while others are left."""
 
-from functools import cache
-
-from llmlab.village import world
+from llmlab.village.cast import everybody
 from llmlab.village.chooser import Chooser
 from llmlab.village.french_lexicon import Adjective, Noun, adjectives_for, nouns_of
 from llmlab.village.world import Person
-
-
-@cache
-def everybody() -> tuple[Person, ...]:
-    return tuple(world.load().people.values())
 
 
 class Scene:
@@ -42,4 +35,4 @@ class Scene:
         return None
 
     def person(self) -> Person:
-        return self._chooser.pick(everybody())
+        return self._chooser.pick(everybody("who"))

@@ -78,8 +78,8 @@ def read(prompt: str, story: str) -> Findings:
         out_of_place=out_of_order + misplaced,
         foreign=sum(_is_foreign(sentence, found.plot) for sentence in sentences),
         strange=sum(sentence.meaning is None for sentence in sentences),
-        missing=_missing(prompt, story) + _another_plot(prompt, found.plot),
-        broken=sum(s.broken for s in sentences) + _wrong_articles(story),
+        missing=_missing(prompt, story, found.plot),
+        broken=sum(s.broken for s in sentences) + len(_WRONG_ARTICLE.findall(story)),
         miswritten=_miswritten(story, sentences),
         repeated=len(said) - len(set(said)),
         repeated_share=_repeated_share(story),
@@ -184,34 +184,24 @@ def _groups(plot: str) -> tuple[frozenset[str], ...]:
 # ---- what is wrong
 
 
-def _missing(prompt: str, story: str) -> int:
+def _missing(prompt: str, story: str, plot: str) -> int:
     asked, found = parsing.entities(prompt), parsing.entities(story)
-    return sum(
+    unnamed = sum(
         value not in found.get(kind, ())
         for kind, values in asked.items()
         for value in dict.fromkeys(values)
     )
-
-
-def _another_plot(prompt: str, plot: str) -> bool:
-    return parsing.plot_asked(prompt) not in ("", plot)
-
-
-def _wrong_articles(story: str) -> int:
-    return len(_WRONG_ARTICLE.findall(story))
+    return unnamed + (parsing.plot_asked(prompt) not in ("", plot))
 
 
 def _miswritten(story: str, sentences: tuple[Sentence, ...]) -> int:
     """Words with a capital that should have none, or none that should have one."""
     inside = set(parsing.CAPITALISED.findall(story)) - parsing.capitalised()
     small = set(_WORD.findall(story)) & _small_names()
-    shouted = sum(_is_shouted(sentence.text) for sentence in sentences)
-    started = sum(sentence.text[0].islower() for sentence in sentences)
+    texts = [sentence.text for sentence in sentences]
+    shouted = sum(len(text) > 3 and text.isupper() for text in texts)
+    started = sum(text[0].islower() for text in texts)
     return len(inside) + len(small) + shouted + started
-
-
-def _is_shouted(text: str) -> bool:
-    return len(text) > 3 and text.isupper()
 
 
 @lru_cache(maxsize=1)

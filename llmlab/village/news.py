@@ -58,7 +58,7 @@ def load() -> Gazette:
     data = world.read_file(FILE)
     told = ("deed", "cause", "outcome", "line", "Deed", "Outcome", "summary")
     slots = (*plotlines.slot_names(), *told)
-    slots += tuple(name[0].upper() + name[1:] for name in plotlines.slot_names())
+    slots += tuple(map(frames.capitalised, plotlines.slot_names()))
     parts = {
         name: pages.block(text, pages.word_lists(), slots, FILE, f"[article] {name}")
         for name, text in data["article"].items()

@@ -11,7 +11,7 @@ from typing import Any
 
 from llmlab.village import simulation, world
 from llmlab.village.calendar import calendar, time_slots
-from llmlab.village.frames import Choice, Slot
+from llmlab.village.frames import Choice, Slot, small
 from llmlab.village.simulation import Schema, State, Step
 from llmlab.village.world import WorldError
 
@@ -258,8 +258,8 @@ def tells(node, role: str) -> bool:
     """Whether every text of a frame says who or what plays the role. Pronouns and
     facts that several could share do not."""
     if isinstance(node, Slot):
-        name = node.name[0].lower() + node.name[1:]
-        return name in (role, f"{role}.a", f"{role}.made", f"a_{role}")
+        named = (role, f"{role}.a", f"{role}.made", f"a_{role}")
+        return small(node.name) in named
     if isinstance(node, Choice):
         return all(tells(option, role) for option in node.options)
     if isinstance(node, tuple):
@@ -276,7 +276,7 @@ def _mean_spaces(node) -> float:
     if isinstance(node, str):
         return node.count(" ")
     if isinstance(node, Slot):
-        return _spaces_of_slots()[node.name[0].lower() + node.name[1:]]
+        return _spaces_of_slots()[small(node.name)]
     if isinstance(node, Choice):
         return sum(map(_mean_spaces, node.options)) / len(node.options)
     return sum(map(_mean_spaces, node))

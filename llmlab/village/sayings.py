@@ -6,6 +6,7 @@ from functools import cache
 
 from llmlab.village import frames, world
 from llmlab.village.calendar import calendar
+from llmlab.village.cast import everybody
 from llmlab.village.chooser import Chooser
 from llmlab.village.frames import expand
 
@@ -64,8 +65,7 @@ def _slots_of_a_line() -> tuple[str, ...]:
 
 
 def _slots_of_somebody() -> tuple[str, ...]:
-    someone = next(iter(world.load().people.values()))
-    return tuple(world.person_slots(someone, "who"))
+    return tuple(world.person_slots(everybody("who")[0], "who"))
 
 
 def _rows(data: dict, table: str, columns: str) -> list[list[str]]:
@@ -142,7 +142,7 @@ def _draw(told: frozenset[str], chooser: Chooser) -> dict:
     """Only what is told is drawn."""
     slots: dict = {}
     roles = [role for role in ("who", "friend") if role in told]
-    people = chooser.sample(_everybody(), len(roles))
+    people = chooser.sample(everybody("who"), len(roles))
     for role, person in zip(roles, people, strict=True):
         slots |= world.person_slots(person, role)
     if "place" in told:
@@ -150,8 +150,3 @@ def _draw(told: frozenset[str], chooser: Chooser) -> dict:
     if "day" in told:
         slots["day"] = chooser.pick(calendar().days)
     return slots
-
-
-@cache
-def _everybody() -> tuple[world.Person, ...]:
-    return tuple(world.load().people.values())

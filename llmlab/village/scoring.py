@@ -62,8 +62,15 @@ def _score_summary(example: Instruction, answer: str) -> dict[str, float]:
     told = news.clauses_told(example.facts["what"])
     told += news.clauses_told(example.facts["outcome"])
     invented += (news.clauses_told(text) - told).total()
-    one_sentence = bool(re.fullmatch(r"[^.!?]+\.", answer))
-    right = recalled == 1 and invented == 0 and one_sentence
+    return _scores_of_facts(recalled, invented, _is_one_sentence(answer))
+
+
+def _is_one_sentence(answer: str) -> bool:
+    return bool(re.fullmatch(r"[^.!?]+\.", answer))
+
+
+def _scores_of_facts(recalled: float, invented: int, is_whole: bool) -> dict:
+    right = recalled == 1 and invented == 0 and is_whole
     return {"right": float(right), "recalled": recalled, "invented": float(invented)}
 
 
@@ -92,8 +99,7 @@ def _score_support(example: Instruction, answer: str) -> dict[str, float]:
     own = example.facts["facts"]
     recalled = sum(contains(answer, fact) for fact in own) / len(own)
     foreign = sum(contains(answer, f) for f in support.every_fact() - set(own))
-    right = recalled == 1 and foreign == 0 and answer.endswith((".", "!", "?"))
-    return {"right": float(right), "recalled": recalled, "invented": float(foreign)}
+    return _scores_of_facts(recalled, foreign, answer.endswith((".", "!", "?")))
 
 
 @dataclass(frozen=True)
@@ -139,9 +145,7 @@ def _score_question(example: Instruction, answer: str) -> dict[str, float]:
     expected = (fact.name, fact.value)
     recalled = sum(contains(text, part) for part in expected) / 2
     invented = sum(contains(text, other) for other in questions.other_values(fact))
-    one_sentence = bool(re.fullmatch(r"[^.!?]+\.", answer))
-    right = recalled == 1 and invented == 0 and one_sentence
-    return {"right": float(right), "recalled": recalled, "invented": float(invented)}
+    return _scores_of_facts(recalled, invented, _is_one_sentence(answer))
 
 
 _SCORERS = {

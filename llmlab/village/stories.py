@@ -11,7 +11,7 @@ from zlib import crc32
 
 from llmlab.village import plotlines, simulation, world
 from llmlab.village.chooser import Chooser
-from llmlab.village.frames import expand
+from llmlab.village.frames import capitalised, expand
 from llmlab.village.plotlines import Plot
 from llmlab.village.simulation import Event
 from llmlab.village.world import Person, Place, Thing
@@ -135,8 +135,7 @@ def request(event: Event) -> str:
 
 def title(event: Event) -> str:
     """What stands above a story of the event in a book."""
-    about = subject(event)
-    return about[0].upper() + about[1:]
+    return capitalised(subject(event))
 
 
 def subject(event: Event) -> str:

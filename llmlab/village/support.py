@@ -6,7 +6,7 @@ from functools import cache
 
 from llmlab.village import world
 from llmlab.village.chooser import Chooser
-from llmlab.village.frames import every_text, expand
+from llmlab.village.frames import every_text, expand, small
 
 FILE = "support.toml"
 OWN_QUESTIONS = 6
@@ -82,7 +82,7 @@ def _read_intent(entry: dict, wordings: dict, slots: dict[str, str]) -> Intent:
 
 
 def _texts(block: str, slots: dict[str, str], where: str) -> tuple[str, ...]:
-    known = {name[0].lower() + name[1:] for name in slots}
+    known = set(map(small, slots))
     frames = world.frame_list(block, {}, known, FILE, where)
     return tuple(_fill(text, slots) for frame in frames for text in every_text(frame))
 

@@ -151,11 +151,8 @@ def frame_list(text: str, lists: dict, slots, file: str, where: str) -> tuple:
         place = at_line(file, error.line or text.strip().partition("\n")[0])
         raise WorldError(f"{place}: {where}: {error}") from None
     for frame, line in zip(parsed, frames.lines_of(text), strict=True):
-        unknown = {
-            name
-            for name in frames.slot_names(frame)
-            if name[0].lower() + name[1:] not in slots
-        }
+        names = frames.slot_names(frame)
+        unknown = {name for name in names if frames.small(name) not in slots}
         if unknown:
             raise WorldError(
                 f"{at_line(file, line)}: {where}: unknown slot {sorted(unknown)} in "
@@ -375,8 +372,5 @@ def place_slots(place: Place) -> dict[str, Any]:
 
 def with_capitals(slots: dict[str, Any]) -> dict[str, Any]:
     """The slots, and each with a capital: {Who} beside {who}."""
-    capitals = {
-        name[0].upper() + name[1:]: frames.capitalised(filling)
-        for name, filling in slots.items()
-    }
-    return slots | capitals
+    capitalised = frames.capitalised
+    return slots | {capitalised(name): capitalised(slots[name]) for name in slots}
