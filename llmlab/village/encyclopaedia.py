@@ -128,38 +128,30 @@ def _subject(role: str) -> str:
 
 def page(chooser: Chooser) -> tuple[str, dict[str, str]]:
     """An entry, with the names of its subjects."""
-    library = load()
-    entry = chooser.pick(library.entries)
+    entry = chooser.pick(load().entries)
     cast, slots = draw_cast(entry.draws, chooser)
     sentences = []
     for telling in entry.told:
         if telling.others:
-            sentences += _tell_of_others(library, telling, chooser)
-            continue
-        for fact in chooser.sample(telling.facts, telling.count):
-            sentences.append(_tell(library, telling.role, fact, cast, slots, chooser))
+            subjects = chooser.sample(everybody(telling.role), telling.others)
+            facts = telling.facts
+        else:
+            subjects = [cast.get(telling.role)]
+            facts = chooser.sample(telling.facts, telling.count)
+        sentences += [
+            _tell(telling.role, fact, subject, slots, chooser)
+            for subject in subjects
+            for fact in facts
+        ]
     labels = {role: subject.name for role, subject in cast.items()}
     return " ".join(sentences), {"entry": entry.name} | labels
 
 
-def _tell_of_others(library, telling: Telling, chooser: Chooser) -> list[str]:
-    """The same facts, in this order, about different subjects."""
-    subject = _subject(telling.role)
-    return [
-        frames.expand(
-            library.facts[subject][fact],
-            subject_slots(other, _SUBJECTS[subject]),
-            chooser,
-        )
-        for other in chooser.sample(everybody(telling.role), telling.others)
-        for fact in telling.facts
-    ]
-
-
-def _tell(library, role: str, fact: str, cast: dict, slots: dict, chooser) -> str:
+def _tell(role: str, fact: str, subject, slots: dict, chooser: Chooser) -> str:
     """One fact; those of a second person are told in the words for the first."""
+    library = load()
     if role == "link":
         return frames.expand(library.links[fact], slots, chooser)
-    subject = _subject(role)
-    own = subject_slots(cast[role], _SUBJECTS[subject])
-    return frames.expand(library.facts[subject][fact], own, chooser)
+    kind = _subject(role)
+    own = subject_slots(subject, _SUBJECTS[kind])
+    return frames.expand(library.facts[kind][fact], own, chooser)

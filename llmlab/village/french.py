@@ -35,7 +35,7 @@ def sentence(
         pattern = chooser.pick(tuple(HELD_OUT_PATTERNS))
     else:
         pattern = chooser.weighted(_WITH_ADJECTIVE if held_out else _WEIGHTS)
-    return say(scene, pattern, chooser)
+    return say(scene, pattern)
 
 
 def page(chooser: Chooser) -> tuple[str, dict[str, str]]:
@@ -45,7 +45,7 @@ def page(chooser: Chooser) -> tuple[str, dict[str, str]]:
     kind = "french" if alone else "lesson"
     lines = [expand(load().titles[kind], _title_slots(chooser), chooser)]
     for _ in range(LINES_OF_FRENCH if alone else LINES):
-        phrase = say(scene, chooser.weighted(_WEIGHTS), chooser)
+        phrase = say(scene, chooser.weighted(_WEIGHTS))
         lines.append(phrase.french if alone else f"{phrase.english} – {phrase.french}")
     return "\n".join(lines), {"page": kind}
 

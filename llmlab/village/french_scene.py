@@ -11,7 +11,7 @@ class Scene:
     those of tests only; then every noun that can have one is told with one."""
 
     def __init__(self, chooser: Chooser, held_out: bool):
-        self._chooser = chooser
+        self.chooser = chooser
         self.held_out = held_out
         self._taken: set[Noun] = set()
 
@@ -22,17 +22,17 @@ class Scene:
     def one_of(self, nouns: tuple[Noun, ...]) -> Noun:
         fresh = [noun for noun in nouns if noun not in self._taken]
         # One page in many thousands has named every person there is.
-        noun = self._chooser.pick(fresh or nouns)
+        noun = self.chooser.pick(fresh or nouns)
         self._taken.add(noun)
         return noun
 
     def adjective(self, noun: Noun) -> Adjective:
-        return self._chooser.pick(adjectives_for(noun, self.held_out))
+        return self.chooser.pick(adjectives_for(noun, self.held_out))
 
     def perhaps_adjective(self, noun: Noun) -> Adjective | None:
-        if self.held_out or self._chooser.coin(0.5):
+        if self.held_out or self.chooser.coin(0.5):
             return self.adjective(noun)
         return None
 
     def person(self) -> Person:
-        return self._chooser.pick(everybody("who"))
+        return self.chooser.pick(everybody("who"))

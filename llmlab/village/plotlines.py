@@ -97,23 +97,22 @@ def word_lists() -> dict[str, tuple]:
 @cache
 def slot_names() -> tuple[str, ...]:
     """The slots that a story may use."""
-    village = world.load()
-    people, things, places = (
-        next(iter(table.values()))
-        for table in (village.people, village.things, village.places)
-    )
-    times = calendar()
-    day, time, weather = (
-        next(iter(values)) for values in (times.days, times.hours, times.signs)
-    )
-    names = (
-        world.person_slots(people, "who")
-        | world.person_slots(people, "friend")
-        | world.thing_slots(things)
-        | world.place_slots(places)
-        | time_slots(day, time, weather)
-    )
-    return tuple(sorted({"other", *(name for name in names if name[0].islower())}))
+    names = {name for slots in _every_filling() for name in slots}
+    return tuple(sorted(name for name in names if name[0].islower()))
+
+
+def _every_filling() -> list[dict[str, Any]]:
+    """The slots that a story may use, as each person, thing and so on fills them."""
+    village, times = world.load(), calendar()
+    people = village.people.values()
+    return [
+        *(world.person_slots(person, "who") for person in people),
+        *(world.person_slots(person, "friend") for person in people),
+        *(world.thing_slots(thing) for thing in village.things.values()),
+        *(world.place_slots(place) for place in village.places.values()),
+        *(time_slots(times.days[0], "morning", weather) for weather in times.signs),
+        {"other": ""},
+    ]
 
 
 @dataclass(frozen=True)
@@ -285,17 +284,8 @@ def _mean_spaces(node) -> float:
 @cache
 def _spaces_of_slots() -> dict[str, float]:
     """The mean over the village of what each slot is filled with."""
-    village, times = world.load(), calendar()
-    fillings = [
-        *(world.person_slots(person, "who") for person in village.people.values()),
-        *(world.person_slots(person, "friend") for person in village.people.values()),
-        *(world.thing_slots(thing) for thing in village.things.values()),
-        *(world.place_slots(place) for place in village.places.values()),
-        *(time_slots(times.days[0], "morning", weather) for weather in times.signs),
-        {"other": ""},
-    ]
     spaces: dict[str, list[float]] = {}
-    for slots in fillings:
+    for slots in _every_filling():
         for name, filling in slots.items():
             spaces.setdefault(name, []).append(_mean_spaces(filling))
     return {name: sum(counts) / len(counts) for name, counts in spaces.items()}

@@ -112,15 +112,12 @@ def read_file(name: str) -> dict[str, Any]:
         raise WorldError(f"{name}: cannot be read as TOML: {error}") from None
 
 
-def lines_of(file: str) -> list[str]:
-    path = WORDS / file
-    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-
-
 def at_line(file: str, text: str) -> str:
     """ "people.toml, line 12": where `text` first stands in a data file, for errors.
     Only the name of the file if it stands nowhere."""
-    for number, line in enumerate(lines_of(file), start=1):
+    path = WORDS / file
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    for number, line in enumerate(lines, start=1):
         if text in line:
             return f"{file}, line {number}"
     return file
@@ -306,27 +303,20 @@ def with_article(noun: str) -> str:
     return ("an " if noun[0] in "aeiou" else "a ") + noun
 
 
+_FACTS_OF_PEOPLE = "species epithet trade like wish habit fear kin bond".split()
+
+
 @cache
 def person_slots(person: Person, role: str) -> dict[str, Any]:
     """{who}, {who.he}, ... for the person in that role, also capitalised."""
     return with_capitals(
         {
             role: person.name,
-            f"{role}.he": person.pronoun("he"),
-            f"{role}.him": person.pronoun("him"),
-            f"{role}.his": person.pronoun("his"),
-            f"{role}.species": person.species,
+            **{f"{role}.{case}": person.pronoun(case) for case in ("he", "him", "his")},
+            **{f"{role}.{fact}": getattr(person, fact) for fact in _FACTS_OF_PEOPLE},
             f"{role}.a_species": with_article(person.species),
-            f"{role}.epithet": person.epithet,
-            f"{role}.trade": person.trade,
             f"{role}.a_trade": with_article(person.trade),
             f"{role}.home": "the " + person.home,
-            f"{role}.like": person.like,
-            f"{role}.wish": person.wish,
-            f"{role}.habit": person.habit,
-            f"{role}.fear": person.fear,
-            f"{role}.kin": person.kin,
-            f"{role}.bond": person.bond,
         }
     )
 
