@@ -188,10 +188,17 @@ def minimal_pairs(
         sequence_log_probs(model, encode_documents(tokenizer, sentences))
         for sentences in ([p.good for p in pairs], [p.bad for p in pairs])
     )
-    outcomes = defaultdict(list)
-    for pair, right in zip(pairs, (good > bad).tolist(), strict=True):
-        outcomes[pair.phenomenon].append(right)
-    return {name: Share(sum(won), len(won)) for name, won in outcomes.items()}
+    return _shares(
+        zip([p.phenomenon for p in pairs], (good > bad).tolist(), strict=True)
+    )
+
+
+def _shares(outcomes: Iterable[tuple[str, float]]) -> dict[str, Share]:
+    """By name, the share of its outcomes that are right."""
+    by_name = defaultdict(list)
+    for name, right in outcomes:
+        by_name[name].append(right)
+    return {name: Share(sum(right), len(right)) for name, right in by_name.items()}
 
 
 def completions(model: GPT, tokenizer: Tokenizer, probes: Iterable) -> dict[str, Share]:
@@ -200,22 +207,21 @@ def completions(model: GPT, tokenizer: Tokenizer, probes: Iterable) -> dict[str,
     probes : with `kind`, `prefix`, `answer` and `distractors`.
     """
     probes = list(probes)
-    sequences, masks, owners = [], [], []
-    for number, probe in enumerate(probes):
+    sequences, masks = [], []
+    for probe in probes:
         prefix = [tokenizer.bos_id, *tokenizer.encode(probe.prefix)]
         for ending in (probe.answer, *probe.distractors):
             tokens = tokenizer.encode(ending)
             sequences.append(prefix + tokens)
             masks.append([False] * len(prefix) + [True] * len(tokens))
-            owners.append(number)
-    log_probs = sequence_log_probs(model, sequences, masks)
-    offered = defaultdict(list)
-    for owner, log_prob, mask in zip(owners, log_probs.tolist(), masks, strict=True):
-        offered[owner].append(log_prob / sum(mask))  # a long ending is no worse for it
-    outcomes = defaultdict(list)
-    for number, probe in enumerate(probes):
-        outcomes[probe.kind].append(offered[number][0] == max(offered[number]))
-    return {name: Share(sum(won), len(won)) for name, won in outcomes.items()}
+    log_probs = sequence_log_probs(model, sequences, masks).double()
+    # By token: a long ending is no worse for its length.
+    means = log_probs / torch.tensor([sum(mask) for mask in masks])
+    offered = means.split([1 + len(probe.distractors) for probe in probes])
+    return _shares(
+        (probe.kind, bool(scores[0] == scores.max()))
+        for probe, scores in zip(probes, offered, strict=True)
+    )
 
 
 # Answers ----------------------------------------------------------------------------
@@ -244,8 +250,8 @@ def answers_right(
         max_new_tokens=max_new_tokens,
         top_k=1,
     )
-    outcomes = defaultdict(list)
-    for example, text in zip(examples, said, strict=True):
-        for name in {example.task, example.population}:
-            outcomes[name].append(score(example, text)["right"])
-    return {task: Share(sum(right), len(right)) for task, right in outcomes.items()}
+    return _shares(
+        (name, score(example, text)["right"])
+        for example, text in zip(examples, said, strict=True)
+        for name in {example.task, example.population}
+    )

@@ -6,7 +6,7 @@ is what breaks without it.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -193,17 +193,12 @@ def without_heads(model: GPT, heads: Sequence[tuple[int, int]]) -> Iterator[None
 
         return hook
 
-    handles = [
-        block.attention.output.register_forward_pre_hook(
-            silence([head for of_layer, head in heads if of_layer == layer])
-        )
-        for layer, block in enumerate(model.blocks)
-    ]
-    try:
+    with ExitStack() as hooks:
+        for layer, block in enumerate(model.blocks):
+            hook = silence([head for of_layer, head in heads if of_layer == layer])
+            output = block.attention.output
+            hooks.enter_context(output.register_forward_pre_hook(hook))
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 # What layers know -------------------------------------------------------------------
@@ -218,22 +213,18 @@ def residual_stream(
     Returns (layers + 1, batch, time, width).
     """
     states: list[Tensor] = []
-    handles = [
-        model.blocks[0].register_forward_pre_hook(
-            lambda block, inputs: states.append(inputs[0])
-        ),
-        *(
-            block.register_forward_hook(
-                lambda block, inputs, output: states.append(output)
-            )
-            for block in model.blocks
-        ),
-    ]
-    try:
+
+    def keep_input(block, inputs):
+        states.append(inputs[0])
+
+    def keep_output(block, inputs, output):
+        states.append(output)
+
+    with ExitStack() as hooks:
+        hooks.enter_context(model.blocks[0].register_forward_pre_hook(keep_input))
+        for block in model.blocks:
+            hooks.enter_context(block.register_forward_hook(keep_output))
         model.hidden_states(tokens, segment_ids=segment_ids)
-    finally:
-        for handle in handles:
-            handle.remove()
     return torch.stack(states)
 
 

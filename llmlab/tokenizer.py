@@ -53,8 +53,12 @@ PIECE_PATTERN = (
 _PIECES = re.compile(PIECE_PATTERN)
 
 _CACHED_PIECES = 65_536
-_FORMAT = "llmlab byte-level BPE"
-_VERSION = 1
+# What a file of ours must say to be read.
+_KIND = {
+    "format": "llmlab byte-level BPE",
+    "version": 1,
+    "special_tokens": list(SPECIAL_TOKENS),
+}
 
 
 def split_pieces(text: str) -> list[str]:
@@ -377,9 +381,7 @@ class Tokenizer:
 
     def _to_json(self) -> str:
         header = {
-            "format": _FORMAT,
-            "version": _VERSION,
-            "special_tokens": SPECIAL_TOKENS,
+            **_KIND,
             "first_byte_id": FIRST_BYTE_ID,
             "piece_pattern": self.pattern,
             "vocab_size": self.vocab_size,
@@ -389,17 +391,12 @@ class Tokenizer:
             f"  {json.dumps(name)}: {json.dumps(value)},\n"
             for name, value in header.items()
         ]
-        merges = ",\n".join(
-            "    "
-            + json.dumps(
-                {
-                    "id": new_id,
-                    "pair": pair,
-                    "text": [self.token_text(part) for part in pair],
-                },
-                ensure_ascii=False,
-            )
+        rows = (
+            {"id": new_id, "pair": pair, "text": list(map(self.token_text, pair))}
             for new_id, pair in enumerate(self.merges, start=FIRST_MERGE_ID)
+        )
+        merges = ",\n".join(
+            "    " + json.dumps(row, ensure_ascii=False) for row in rows
         )
         return "{\n" + "".join(lines) + f'  "merges": [\n{merges}\n  ]\n}}\n'
 
@@ -426,12 +423,7 @@ class Tokenizer:
     @classmethod
     def _from_json(cls, text: str) -> "Tokenizer":
         stored = json.loads(text)
-        expected = {
-            "format": _FORMAT,
-            "version": _VERSION,
-            "special_tokens": list(SPECIAL_TOKENS),
-        }
-        for name, value in expected.items():
+        for name, value in _KIND.items():
             if stored[name] != value:
                 raise ValueError(f"its {name} is {stored[name]!r}, not {value!r}")
         merges = (merge["pair"] for merge in stored["merges"])
