@@ -40,9 +40,8 @@ SET_UP = "run `make setup` (or `python tasks.py setup`) and use the Python in .v
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the screen; `remedy` is what to do where there is a fault."""
+    """What is to be told; `remedy` is what to do where there is a fault."""
 
-    name: str
     value: str
     remedy: str | None = None
 
@@ -58,10 +57,9 @@ def main(arguments: argparse.Namespace) -> int:
         try:
             finding = examine()
         except ImportError as error:
-            name = examine.__name__
-            finding = Finding(name, f"cannot be examined: {error}", SET_UP)
+            finding = Finding(f"cannot be examined: {error}", SET_UP)
         mark = "FAULT" if finding.remedy else "ok"
-        print(f"{mark:5}  {finding.name:12} {finding.value}", flush=True)
+        print(f"{mark:5}  {examine.__name__:12} {finding.value}", flush=True)
         if finding.remedy:
             faults += 1
             print(f"{'':7}{'':13}-> {finding.remedy}", flush=True)
@@ -78,7 +76,6 @@ def python() -> Finding:
     libraries = Path(sysconfig.get_path("purelib"))
     if sys.prefix != sys.base_prefix and not libraries.is_dir():
         return Finding(
-            "python",
             f"{value}\n{'':20}but {sys.prefix} was made for another Python, whose "
             "libraries this one does not see",
             "run `make setup` (or `python tasks.py setup`) outside of it: it is built "
@@ -88,12 +85,11 @@ def python() -> Finding:
     if missing:
         needed = "; ".join(f"{name} for {PARTS_OF_PYTHON[name]}" for name in missing)
         return Finding(
-            "python",
             f"{value}\n{'':20}without what is needed: {needed}",
             "use a Python that has it: make setup PYTHON=python3.12, or python3.12 "
             "tasks.py setup",
         )
-    return Finding("python", value)
+    return Finding(value)
 
 
 def can_import(name: str) -> bool:
@@ -115,9 +111,9 @@ def libraries(root: Path = ROOT) -> Finding:
     value = f"torch {installed_version('torch') or 'none'}; "
     value += f"{len(wanted) - len(wrong)} of {len(wanted)} libraries as wanted"
     if not wrong:
-        return Finding("libraries", value)
+        return Finding(value)
     more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-    return Finding("libraries", f"{value}\n{'':20}{', '.join(wrong[:3])}{more}", SET_UP)
+    return Finding(f"{value}\n{'':20}{', '.join(wrong[:3])}{more}", SET_UP)
 
 
 def required(root: Path):
@@ -155,7 +151,7 @@ def device() -> Finding:
 
     cores = f"CPU: {os.cpu_count()} cores, {torch.get_num_threads()} threads"
     gpu = f"; GPU: {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    return Finding("device", cores + gpu)
+    return Finding(cores + gpu)
 
 
 def speed() -> Finding:
@@ -174,7 +170,7 @@ def speed() -> Finding:
     if together < alone:
         value += f"\n{'':20}{cores} threads are slower than one just now: "
         value += "set the variable OMP_NUM_THREADS=1"
-    return Finding("speed", value)
+    return Finding(value)
 
 
 def gigaflops(seconds: float, rows: int = 4096, width: int = 128) -> float:
@@ -196,34 +192,23 @@ def memory() -> Finding:
 
     state = psutil.virtual_memory()
     value = f"{state.available / GIB:.1f} of {state.total / GIB:.1f} GiB free"
-    if state.available >= MEMORY_NEEDED:
-        return Finding("memory", value)
-    return Finding(
-        "memory",
-        value,
-        f"a tour needs up to {MEMORY_NEEDED / GIB:.0f} GiB: close other programs",
-    )
+    advice = f"a tour needs up to {MEMORY_NEEDED / GIB:.0f} GiB: close other programs"
+    return Finding(value, None if state.available >= MEMORY_NEEDED else advice)
 
 
 def disk(folder: Path = RUNS) -> Finding:
     """Room for the learner's runs, and the right to write them."""
     existing = next(path for path in (folder, *folder.parents) if path.exists())
-    free = shutil.disk_usage(existing).free
-    value = f"{free / GIB:.1f} GiB free for {folder}"
     if not os.access(existing, os.W_OK):
-        return Finding(
-            "disk",
-            f"{existing} cannot be written",
-            "set the variable LLMLAB_RUNS to a folder that can be",
-        )
-    if free < DISK_NEEDED:
-        return Finding(
-            "disk",
-            value,
-            f"keep {DISK_NEEDED / GIB:.0f} GiB free: delete old runs, or set the "
-            "variable LLMLAB_RUNS to a folder on another disk",
-        )
-    return Finding("disk", value)
+        advice = "set the variable LLMLAB_RUNS to a folder that can be"
+        return Finding(f"{existing} cannot be written", advice)
+    free = shutil.disk_usage(existing).free
+    advice = (
+        f"keep {DISK_NEEDED / GIB:.0f} GiB free: delete old runs, or set the variable "
+        "LLMLAB_RUNS to a folder on another disk"
+    )
+    value = f"{free / GIB:.1f} GiB free for {folder}"
+    return Finding(value, None if free >= DISK_NEEDED else advice)
 
 
 def data() -> Finding:
@@ -235,11 +220,10 @@ def data() -> Finding:
     except Exception as error:
         # Whatever is wrong with the files that the village reads, it is said here.
         return Finding(
-            "data",
             f"the village cannot be told ({type(error).__name__}: {error})",
             "restore its files: git restore llmlab/village",
         )
-    return Finding("data", f"the village tells {len(texts)} documents")
+    return Finding(f"the village tells {len(texts)} documents")
 
 
 def checkpoints(folder: Path = CHECKPOINTS) -> Finding:
@@ -260,10 +244,10 @@ def checkpoints(folder: Path = CHECKPOINTS) -> Finding:
         ]
     except OSError:
         if not IS_CLONE:
-            return Finding("checkpoints", "none: a clone of the repository has them")
-        return Finding("checkpoints", f"{path} cannot be read", restore)
+            return Finding("none: a clone of the repository has them")
+        return Finding(f"{path} cannot be read", restore)
     except (ValueError, TypeError, KeyError, AttributeError):
-        return Finding("checkpoints", f"{path} is not a manifest", restore)
+        return Finding(f"{path} is not a manifest", restore)
     listed = {folder / name for name in manifest}
     wrong += [
         f"{path.name}: not in the manifest"
@@ -271,11 +255,9 @@ def checkpoints(folder: Path = CHECKPOINTS) -> Finding:
         if path not in listed
     ]
     if wrong:
-        return Finding("checkpoints", "; ".join(wrong), restore)
+        return Finding("; ".join(wrong), restore)
     total = sum(entry["bytes"] for entry in manifest.values())
-    return Finding(
-        "checkpoints", f"{len(manifest)} files, {total / 1e6:.1f} MB, all whole"
-    )
+    return Finding(f"{len(manifest)} files, {total / 1e6:.1f} MB, all whole")
 
 
 def file_fault(path: Path, size: int, sha256: str) -> str | None:

@@ -6,7 +6,6 @@ a screen reader, prints on paper and follows the reader's light or dark setting.
 models wrote is shown as text, whatever it contains.
 """
 
-import base64
 import html
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -339,10 +338,10 @@ def _section(identifier: str, title: str, body: str) -> str:
 
 
 def _figure(figure: plots.Picture) -> str:
-    data = base64.b64encode(plots.png(figure)).decode("ascii")
-    width = round(figure.get_figwidth() * plots.SHOWN_PIXELS_PER_INCH)
+    data, metadata = plots.notebook_image(figure, figure.alt)
+    width = metadata["image/png"]["width"]
     return (
-        f'<img src="data:image/png;base64,{data}" width="{width}" '
+        f'<img src="data:image/png;base64,{data["image/png"]}" width="{width}" '
         f'alt="{_escape(figure.alt)}">\n'
     )
 

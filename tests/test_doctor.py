@@ -203,12 +203,16 @@ def test_threads_that_slow_each_other_down_are_said(monkeypatch, together, said)
 
 
 def test_the_exit_code_tells_whether_there_is_a_fault(monkeypatch, capsys):
-    well = doctor.Finding("one", "fine")
-    ill = doctor.Finding("two", "broken", "mend it")
-    monkeypatch.setattr(doctor, "EXAMINATIONS", [lambda: well])
+    def one():
+        return doctor.Finding("fine")
+
+    def two():
+        return doctor.Finding("broken", "mend it")
+
+    monkeypatch.setattr(doctor, "EXAMINATIONS", [one])
     assert command_line.main(["doctor"]) == 0
     assert "All is well" in capsys.readouterr().out
-    monkeypatch.setattr(doctor, "EXAMINATIONS", [lambda: well, lambda: ill])
+    monkeypatch.setattr(doctor, "EXAMINATIONS", [one, two])
     assert command_line.main(["doctor"]) == 1
     screen = capsys.readouterr().out
     assert "FAULT  two" in screen and "-> mend it" in screen and "1 fault:" in screen

@@ -45,7 +45,6 @@ from llmlab.plots.style import (
     LINE_STYLES,
     MARKERS,
     PALETTE,
-    SHOWN_PIXELS_PER_INCH,
     VERMILLION,
     WIDTH_INCHES,
     Picture,

@@ -9,7 +9,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from llmlab.plots.marks import colour, headline, legend_above, line, marker, note
 from llmlab.plots.style import GREY, INK, WIDTH_INCHES, Picture, picture, styled
-from llmlab.plots.words import direction, listed, sentence
+from llmlab.plots.words import direction, listed
 
 # What each panel of the dashboard is called, and how it looks in a healthy run.
 _PANELS = {
@@ -79,8 +79,7 @@ def loss_curve(
         words.append(f"Dotted lines mark {listed(list(baselines))}.")
     if entropy_line is not None:
         words.append("A dashed line marks the entropy of the text.")
-    figure.alt = sentence(" ".join(words))
-    return figure
+    return figure.told(" ".join(words))
 
 
 @styled
@@ -94,11 +93,10 @@ def schedule(schedules: Mapping[str, Sequence[float]]) -> Picture:
     axes.set_ylim(bottom=0)
     axes.grid(axis="y")
     shapes = [f"{name} {_schedule_shape(values)}" for name, values in schedules.items()]
-    figure.alt = sentence(
+    return figure.told(
         "learning rate as share of the peak against the optimiser step: "
         f"{listed(shapes)}."
     )
-    return figure
 
 
 @styled
@@ -145,8 +143,7 @@ def ppo_dashboard(
     for axes in (signs, *empty):
         axes.set_axis_off()
     headline(figure, title)
-    figure.alt = sentence(f"policy training, update by update: {listed(directions)}.")
-    return figure
+    return figure.told(f"policy training, update by update: {listed(directions)}.")
 
 
 @styled
@@ -201,12 +198,11 @@ def power_laws(
     axes.grid(which="major")
     legend_above(figure, columns=4, handlelength=None)
     curves = "one curve falls, that" if len(fitted) == 1 else "curves fall, those"
-    figure.alt = sentence(
+    return figure.told(
         "nats above the floor against the tokens read, both axes logarithmic: "
         f"{curves} of {listed(list(fitted))}."
         f"{' A hollow marker is a run that no line has seen.' if held_out else ''}"
     )
-    return figure
 
 
 def _short(value: float, _place: int) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, is_dataclass
 
 from llmlab.plots.style import BLUE, GREY, Picture, picture, styled
-from llmlab.plots.words import listed, sentence, visible
+from llmlab.plots.words import listed, visible
 
 _BOX_WIDTH = 0.78
 
@@ -48,8 +48,7 @@ def lineage(cards: Iterable[object]) -> Picture:
     axes.set_xlim(-0.05, columns - 1 + _BOX_WIDTH + 0.05)
     axes.set_ylim(rows - 0.45, -0.55)
     born = [f"{name} from {parent}" for name, parent in parents.items() if parent]
-    figure.alt = sentence(f"family tree of the checkpoints: {listed(born)}.")
-    return figure
+    return figure.told(f"family tree of the checkpoints: {listed(born)}.")
 
 
 def _note(card: Mapping) -> str:

@@ -15,7 +15,7 @@ from llmlab.plots.style import (
     picture,
     styled,
 )
-from llmlab.plots.words import listed, sentence
+from llmlab.plots.words import listed
 
 
 @styled
@@ -79,12 +79,11 @@ def minhash_table(
     axes.set_ylim(len(phrases) + 0.15, -0.7)
     shared = len(set(first) & set(second))
     both = f"{names[0]} and {names[1]}"
-    figure.alt = sentence(
+    return figure.told(
         f"{len(phrases)} phrases, {shared} of them in both {both}, under "
         f"{len(numberings)} numberings. The smallest numbers of {both} are the same "
         f"under {agreements} of them, always at a shared phrase."
     )
-    return figure
 
 
 @styled
@@ -132,8 +131,7 @@ def chance_curves(
         words.append("Dots show how often it happened.")
     if threshold is not None:
         words.append("A dotted line marks from where on texts count as copies.")
-    figure.alt = sentence(" ".join(words))
-    return figure
+    return figure.told(" ".join(words))
 
 
 @styled
@@ -160,11 +158,10 @@ def kept_and_dropped(kept: float, dropped: Mapping[str, float]) -> Picture:
     axes.invert_yaxis()
     axes.set_xlabel("share of the characters that were read (hatched: dropped)")
     most = sorted(found, key=lambda name: -found[name])
-    figure.alt = sentence(
+    return figure.told(
         "share of the characters that were kept, and that each rule dropped. Most was "
         f"dropped by {listed([f'“{name}”' for name in most[:3]])}."
     )
-    return figure
 
 
 @styled
@@ -201,8 +198,7 @@ def loss_matrix(
     axes.set_xlabel(f"tested on   ({unit}; framed: the lowest)", labelpad=8)
     axes.set_ylabel(read)
     winners = [f"{column}: {rows[best[i]]}" for i, column in enumerate(columns)]
-    figure.alt = sentence(
+    return figure.told(
         f"losses in {unit}, a row for {read} and a column for each test. The lowest "
         f"loss is, on {'; on '.join(winners)}."
     )
-    return figure

@@ -8,14 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from llmlab.evaluation import wilson_interval
-from llmlab.plots.marks import (
-    interval,
-    legend_above,
-    line,
-    name_rows,
-    note,
-    percent,
-)
+from llmlab.plots.marks import interval, legend_above, line, name_rows, note, percent
 from llmlab.plots.style import (
     GREY,
     HATCHES,
@@ -27,7 +20,7 @@ from llmlab.plots.style import (
     picture,
     styled,
 )
-from llmlab.plots.words import listed, sentence
+from llmlab.plots.words import listed
 
 Interval = tuple[float, float, float]  # value, low, high
 
@@ -72,11 +65,10 @@ def score_histograms(scores: Mapping[str, Sequence[float]]) -> Picture:
     rows[-1, 0].set_xlabel("gold score")
     figure.supylabel("share of answers", fontsize=10)
     ranked = sorted(samples, key=lambda name: -samples[name].mean())
-    figure.alt = sentence(
+    return figure.told(
         "histograms of the gold score, one per model. By mean, highest first: "
         f"{listed(ranked)}."
     )
-    return figure
 
 
 @styled
@@ -109,10 +101,9 @@ def win_rate_intervals(win_rates: Mapping[str, Interval], *, against: str) -> Pi
         f"{name} {_against_one_half(low, high)}"
         for name, (_, low, high) in win_rates.items()
     ]
-    figure.alt = sentence(
+    return figure.told(
         f"win-rates against {against} with 95 % intervals: {listed(verdicts)}."
     )
-    return figure
 
 
 @styled
@@ -144,8 +135,7 @@ def share_intervals(
             f"The intervals of {listed(near)} hold chance or lie below it, all others "
             "lie above it."
         )
-    figure.alt = sentence(f"{x_label}, of {len(shares)} rows. {verdict}")
-    return figure
+    return figure.told(f"{x_label}, of {len(shares)} rows. {verdict}")
 
 
 def _check_share(name: str, point: Interval) -> None:
@@ -209,10 +199,9 @@ def intervals_by_group(
         percent(axes.yaxis)
     axes.grid(axis="y")
     legend_above(figure)
-    figure.alt = sentence(
+    return figure.told(
         f"{y_label} by {x_label}, with intervals: {_leads(groups, models)}"
     )
-    return figure
 
 
 def _leads(groups: Sequence[str], models: Mapping) -> str:
@@ -273,11 +262,10 @@ def calibration(
     )
     percent(axes.xaxis, axes.yaxis)
     axes.grid()
-    figure.alt = sentence(
+    return figure.told(
         "calibration: how often it happened against the predicted probability. The "
         f"diagonal passes through {_how_many(sum(covered), len(covered))} intervals."
     )
-    return figure
 
 
 def _how_many(part: int, whole: int) -> str:

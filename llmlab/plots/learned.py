@@ -17,7 +17,7 @@ from llmlab.plots.marks import (
     table,
 )
 from llmlab.plots.style import BLUE, INK, ORANGE, WIDTH_INCHES, Picture, picture, styled
-from llmlab.plots.words import listed, sentence, tail, visible
+from llmlab.plots.words import listed, tail, visible
 
 
 @styled
@@ -50,11 +50,10 @@ def head_grids(
     strongest = [
         f"{shares.max(axis=1).argmax()} for {name}" for name, shares in tables.items()
     ]
-    figure.alt = sentence(
+    return figure.told(
         "attention of every head to what it might look for. The head that gives most "
         f"is in layer {listed(strongest)}."
     )
-    return figure
 
 
 @styled
@@ -87,11 +86,10 @@ def attention_and_damage(
         axes.tick_params(axis="y", length=0)
     most_attentive = max(heads, key=lambda name: heads[name][0])
     most_missed = max(heads, key=lambda name: heads[name][1][0])
-    figure.alt = sentence(
+    return figure.told(
         f"attention of {len(heads)} heads to {looked_at}, and the damage there without "
         f"each. {most_attentive} looks there most; most breaks without {most_missed}."
     )
-    return figure
 
 
 @styled
@@ -132,11 +130,10 @@ def logit_lens_grid(
     counts = [
         f"{count} {name}" for name, count in zip(layers, right.sum(1), strict=True)
     ]
-    figure.alt = sentence(
+    return figure.told(
         f"the first choice of every layer after each of {len(tokens)} tokens. Right "
         f"are {listed(counts)}."
     )
-    return figure
 
 
 @styled
@@ -174,11 +171,10 @@ def embedding_map(
         axis.set_label_text(f"{which} component: {share:.0%} of the variance")
     axes.grid()
     legend_above(figure, handlelength=None, fontsize=9)
-    figure.alt = sentence(
+    return figure.told(
         f"a map of words by their vectors, in two dimensions: "
         f"{listed(_places_in_words(kinds, points))}."
     )
-    return figure
 
 
 def _apart(points: np.ndarray, members: list[int], written: list[int]) -> list[int]:

@@ -17,7 +17,7 @@ from llmlab.plots.style import (
     picture,
     styled,
 )
-from llmlab.plots.words import listed, sentence, tail, visible
+from llmlab.plots.words import listed, tail, visible
 
 
 @styled
@@ -51,11 +51,10 @@ def next_token_bars(
     if prompt:
         axes.set_title(f"after “{tail(visible(prompt), 60)}”", fontweight="normal")
     after = f" after “{tail(prompt, 60)}”" if prompt else ""
-    figure.alt = sentence(
+    return figure.told(
         f"most probable next tokens{after}, the first the most probable: "
         f"{listed([repr(tokens[index]) for index in order[:3]])}."
     )
-    return figure
 
 
 @styled
@@ -95,11 +94,10 @@ def shaped_distributions(
     figure.supxlabel("probability of being drawn", fontsize=10)
     cut = [name for name, shares in values.items() if (shares == 0).any()]
     what = f"some tokens under {listed(cut)}" if cut else "no token"
-    figure.alt = sentence(
+    return figure.told(
         f"the same tokens under {listed(list(values))}, a panel each. A cross marks "
         f"what can no longer be drawn; that is so of {what}."
     )
-    return figure
 
 
 @styled
@@ -142,11 +140,10 @@ def attention_map(
         for query in range(min(len(tokens), 6))
     ]
     more = "" if len(tokens) <= 6 else " Further rows are in the map."
-    figure.alt = sentence(
+    return figure.told(
         f"attention of {len(tokens)} tokens to one another. Each attends most: "
         f"{listed(strongest)}.{more}"
     )
-    return figure
 
 
 def _short(weight: float) -> str:

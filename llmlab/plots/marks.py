@@ -9,13 +9,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from llmlab.plots.style import (
-    INK,
-    LINE_STYLES,
-    MARKERS,
-    PALETTE,
-    Picture,
-)
+from llmlab.plots.style import INK, LINE_STYLES, MARKERS, PALETTE, Picture
 
 MONO = "DejaVu Sans Mono"
 PALE = 1.6  # what the darkest blue stands for: shares up to 1 stay legible in black

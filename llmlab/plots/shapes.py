@@ -16,7 +16,6 @@ from llmlab.plots.style import (
     picture,
     styled,
 )
-from llmlab.plots.words import sentence
 
 
 @styled
@@ -52,8 +51,7 @@ def lines(
     axes.grid(axis="y")
     if from_zero:
         axes.set_ylim(0, 1.08 * max(map(max, series.values())))
-    figure.alt = sentence(words)
-    return figure
+    return figure.told(words)
 
 
 @styled
@@ -87,8 +85,7 @@ def scattered(
     percent(axes.yaxis)
     axes.set(xlabel=x_label, ylabel=y_label)
     axes.grid()
-    figure.alt = sentence(words)
-    return figure
+    return figure.told(words)
 
 
 @styled
@@ -113,8 +110,7 @@ def arrows(angles: Mapping[str, Sequence[float]], *, words: str) -> Picture:
             look["color"] = BLUE if place == len(turns) - 1 else GREY
             axes.annotate("", tip, (0, 0), arrowprops=look)
         _write_at_tips(axes, turns)
-    figure.alt = sentence(words)
-    return figure
+    return figure.told(words)
 
 
 def _tips(turns: Sequence[float]) -> np.ndarray:

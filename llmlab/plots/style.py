@@ -59,6 +59,11 @@ class Picture(Figure):
 
     alt: str = ""
 
+    def told(self, words: str) -> "Picture":
+        """This picture, described by these words; the first has a capital."""
+        self.alt = words[:1].upper() + words[1:]
+        return self
+
     def _ipython_display_(self) -> None:
         show(self)
 

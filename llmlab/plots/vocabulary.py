@@ -20,7 +20,7 @@ from llmlab.plots.style import (
     picture,
     styled,
 )
-from llmlab.plots.words import listed, sentence, visible
+from llmlab.plots.words import listed, visible
 
 _LETTERS_A_LINE = 26
 _HIGHEST_COST = 3.2  # dearer sizes leave the panel, or the others were flat
@@ -61,11 +61,10 @@ def merge_tree(trees: Sequence, *, title: str = "") -> Picture:
         else f"{_quoted(tree)} alone"
         for tree in trees
     ]
-    figure.alt = sentence(
+    return figure.told(
         f"tree of merges from single bytes up to tokens. Each token's last merge: "
         f"{listed(made)}."
     )
-    return figure
 
 
 def _leaves(tree) -> int:
@@ -133,10 +132,9 @@ def characters_per_token(
     _sizes_below(axes, {size for lengths in curves.values() for size in lengths})
     axes.set(ylabel="characters a token", title=title, ylim=(0, None))
     axes.grid(axis="y")
-    figure.alt = sentence(
+    return figure.told(
         f"mean length of a token against the size of the vocabulary: {listed(courses)}."
     )
-    return figure
 
 
 @styled
@@ -179,11 +177,10 @@ def vocabulary_costs(
         handles, names, loc="outside lower center", ncols=len(names), frameon=False
     )
     headline(figure, title)
-    figure.alt = sentence(
+    return figure.told(
         f"cost of one character against the size of the vocabulary: {listed(courses)}. "
         f"The cost is stacked from {listed(parts)}."
     )
-    return figure
 
 
 def _sizes_below(axes: Axes, sizes: Iterable[int]) -> None:

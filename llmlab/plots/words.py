@@ -42,7 +42,3 @@ def listed(items: Sequence[str]) -> str:
 
 def tail(text: str, length: int) -> str:
     return text if len(text) <= length else "…" + text[-length:]
-
-
-def sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -128,36 +128,28 @@ def _replace(text: str, match: re.Match, new: str) -> str:
     return text[: match.start(1)] + new + text[match.end(1) :]
 
 
-def _swap_rule(pattern: str, table: dict[str, str]) -> Rule:
-    """Exchanges what the group matches for its entry in the table."""
+def _rule(
+    pattern: str, mistake: Callable[[re.Match], str | None], counted: int = 0
+) -> Rule:
+    """Puts a mistake, if there is one to be made, in the place of the first group.
+    `counted` is the group that no other pair should change again."""
     compiled = re.compile(pattern)
 
     def rule(text: str) -> Spoiled:
         match = compiled.search(text)
-        if not match or match[1] not in table:
-            return None
-        return match[0], _replace(text, match, table[match[1]])
+        wrong = match and mistake(match)
+        return (match[counted], _replace(text, match, wrong)) if wrong else None
 
     return rule
 
 
+def _swap_rule(pattern: str, table: dict[str, str]) -> Rule:
+    """Exchanges what the group matches for its entry in the table."""
+    return _rule(pattern, lambda match: table.get(match[1]))
+
+
 def _people() -> str:
     return _one_of(world.load().people)
-
-
-def _a_or_an(text: str) -> Spoiled:
-    match = re.search(r"\b(an?) ([a-z]+)", text)
-    if not match:
-        return None
-    other = "a" if match[1] == "an" else "an"
-    return match[0], _replace(text, match, other)
-
-
-def _negation_order(text: str) -> Spoiled:
-    match = re.search(r"\b(did not|does not|do not|is not|was not)\b (\w+)", text)
-    if not match:
-        return None
-    return match[0], _replace(text, match, " ".join(match[1].split()[::-1]))
 
 
 def _singular(plural: str) -> str:
@@ -168,47 +160,28 @@ def _singular(plural: str) -> str:
     return plural[:-1]
 
 
-@cache
-def _number_pattern() -> re.Pattern:
-    numbers = _one_of(words().numbers)
+def _number_pattern() -> str:
     noun = r"[a-z]{3,}(?<!ous)(?<!ss)(?<!us)s"
-    return re.compile(rf"\b(?:{numbers}) (?:[a-z]+[^s\W] )?({noun})\b")
+    return rf"\b(?:{_one_of(words().numbers)}) (?:[a-z]+[^s\W] )?({noun})\b"
 
 
-def _plural_after_number(text: str) -> Spoiled:
-    match = _number_pattern().search(text)
-    if not match or match[1] == "this":
-        return None
-    return match[1], _replace(text, match, _singular(match[1]))
-
-
-@cache
-def _thing_pattern() -> re.Pattern:
+def _thing_pattern() -> str:
     things = world.load().things.values()
     names = _one_of(thing.name for thing in things if " " not in thing.name)
     materials = _one_of({t.made for t in things} | {t.colour for t in things})
-    return re.compile(rf"\b(?:a|an|the) (({materials}) ({names}))\b")
+    return rf"\b(?:a|an|the) (({materials}) ({names}))\b"
 
 
-def _adjective_order(text: str) -> Spoiled:
-    match = _thing_pattern().search(text)
-    if not match:
-        return None
-    return match[1], _replace(text, match, f"{match[3]} {match[2]}")
-
-
-@cache
-def _single_thing_pattern() -> re.Pattern:
+def _single_thing_pattern() -> str:
     things = [t.name for t in world.load().things.values() if " " not in t.name]
     names = _one_of(name for name in things if not name.endswith(("s", "x", "h", "y")))
-    return re.compile(rf"\ban? (?:[a-z]+ )?({names})\b(?! of|')")
+    return rf"\ban? (?:[a-z]+ )?({names})\b(?! of|')"
 
 
-def _number_of_the_noun(text: str) -> Spoiled:
-    match = _single_thing_pattern().search(text)
-    if not match or text[match.end() :][:2].strip().isalpha():
-        return None
-    return match[1], _replace(text, match, f"{match[1]}s")
+def _plural(match: re.Match) -> str | None:
+    """Unless another word follows."""
+    follows = match.string[match.end() :][:2].strip()
+    return None if follows.isalpha() else f"{match[1]}s"
 
 
 _OTHER_PRONOUN = {"he": "she", "she": "he"}
@@ -272,11 +245,6 @@ def _question_pattern() -> re.Pattern:
     return re.compile(rf"(^|: )({asks}) ({verbs}) ({subject})\b((?: [^,?]+)?\?)$")
 
 
-def _relative(text: str) -> Spoiled:
-    match = re.search(rf"\b(?:{_people()})(?:, (?:the|a|an) [a-z ]+)?, (who) ", text)
-    return match and (match[0], _replace(text, match, "which"))
-
-
 _CASE = {"he": "him", "she": "her", "they": "them", "we": "us", "I": "me"}
 _MODALS = "could|can|would|must|shall|should|may|might|will|cannot"
 _BEFORE_TO = "wanted|began|had|promised|promises|is|was|want|wants|need|needs"
@@ -292,7 +260,9 @@ def _rules() -> dict[str, Rule]:
     places = _one_of(world.load().places)
     turned = {f"{word} the": f"the {word}" for word in ("at", "to")}
     return {
-        "a or an": _a_or_an,
+        "a or an": _rule(
+            r"\b(an?) [a-z]+", lambda match: "a" if match[1] == "an" else "an"
+        ),
         "verb agreement": _swap_rule(
             rf"(?:^|\. |, )(?:{people}) ({_one_of(verbs)})\b", verbs
         ),
@@ -300,10 +270,19 @@ def _rules() -> dict[str, Rule]:
         "gender of the possessive": _gender(
             rf"\b(himself|herself|{_OWN})\b\W\w*", _OTHER_POSSESSIVE
         ),
-        "adjective before noun": _adjective_order,
-        "noun after a or an": _number_of_the_noun,
-        "plural after a number": _plural_after_number,
-        "place of the negation": _negation_order,
+        "adjective before noun": _rule(
+            _thing_pattern(), lambda match: f"{match[3]} {match[2]}", counted=1
+        ),
+        "noun after a or an": _rule(_single_thing_pattern(), _plural, counted=1),
+        "plural after a number": _rule(
+            _number_pattern(),
+            lambda match: None if match[1] == "this" else _singular(match[1]),
+            counted=1,
+        ),
+        "place of the negation": _rule(
+            r"\b(did not|does not|do not|is not|was not)\b \w+",
+            lambda match: " ".join(match[1].split()[::-1]),
+        ),
         "verb after a negation": _swap_rule(
             rf"\b(?:did|does|do) not ({_one_of(past)})\b", past
         ),
@@ -325,5 +304,7 @@ def _rules() -> dict[str, Rule]:
             rf"(?:, |and |that |as |when )({_one_of(_CASE)}) [a-z]+", _CASE
         ),
         "word order of a question": _question_order,
-        "who or which": _relative,
+        "who or which": _rule(
+            rf"\b(?:{people})(?:, (?:the|a|an) [a-z ]+)?, (who) ", lambda match: "which"
+        ),
     }

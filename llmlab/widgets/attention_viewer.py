@@ -8,13 +8,7 @@ import traitlets
 from IPython import get_ipython
 from IPython.display import display
 
-from llmlab.plots import (
-    Picture,
-    attention_map,
-    notebook_image,
-    print_words,
-    visible,
-)
+from llmlab.plots import Picture, attention_map, notebook_image, print_words, visible
 from llmlab.widgets.page import View
 
 
