@@ -144,25 +144,39 @@ def training_bytes(config: GPTConfig, *, batch: int = 1, time: int) -> dict[str,
 LIBRARIES = 340e6
 """Bytes that Python and PyTorch take by themselves, beside what a model needs."""
 
-SLACK = 1.15
+SLACK = 1.2
 """What an allocator loses between pieces of memory: measured, a tenth to a fifth."""
 
 
 def step_bytes(
-    config: GPTConfig, *, batch: int = 1, time: int, optimiser: str = "muon_and_adamw"
+    config: GPTConfig,
+    *,
+    batch: int = 1,
+    time: int,
+    optimiser: str = "muon_and_adamw",
+    shards: int = 1,
+    parts: int = 1,
 ) -> dict[str, int]:
-    """The most memory that training takes at once, part by part, as the system sees it.
+    """The most memory that training takes at once, kind by kind, as the system sees it.
 
-    On the way back through the loss, the logits are needed two times more.
+    On the way back through the loss, the logits are needed two times more. Gradients
+    take the room that activations leave, but for those of earlier parts of a batch.
 
     optimiser : "muon_and_adamw", or "adamw" for all parameters.
+    shards : processes that hold a part of the weights each.
+    parts : how often a `batch` goes through the model for one update.
     """
-    parts = training_bytes(config, batch=batch, time=time)
+    kinds = training_bytes(config, batch=batch, time=time)
     if optimiser == "adamw":
-        parts["optimiser"] = 2 * parts["weights"]
-    parts["loss"] = 2 * BYTES * batch * time * config.vocab_size
-    parts["slack"] = round((SLACK - 1) * sum(parts.values()))
-    return parts
+        kinds["optimiser"] = 2 * kinds["weights"]
+    for kind in ("weights", "gradients", "optimiser"):
+        kinds[kind] = -(-kinds[kind] // shards)
+    kinds["loss"] = 2 * BYTES * batch * time * config.vocab_size
+    if parts == 1:
+        left = kinds["gradients"] - kinds["activations"] - kinds["loss"]
+        kinds["gradients"] = max(0, left)
+    kinds["slack"] = round((SLACK - 1) * sum(kinds.values()))
+    return kinds
 
 
 def memory_at_hand(device: torch.device) -> int:
@@ -188,13 +202,15 @@ def parts_that_fit(
     ValueError : not even one row fits; the message says which length of row would.
     """
 
-    def needed(batch: int, time: int) -> float:
-        return sum(step_bytes(config, batch=batch, time=time, **settings).values())
+    def needed(parts: int, time: int) -> float:
+        batch = -(-rows // parts)
+        kinds = step_bytes(config, batch=batch, time=time, parts=parts, **settings)
+        return sum(kinds.values())
 
     for parts in range(1, rows + 1):
-        if (least := needed(-(-rows // parts), time)) <= free:
+        if (least := needed(parts, time)) <= free:
             return parts, least
-    shorter = next((t for t in range(time, 7, -1) if needed(1, t) <= free), None)
+    shorter = next((t for t in range(time, 7, -1) if needed(rows, t) <= free), None)
     advice = "no length of row would fit"
     if shorter:
         advice = f"--context {shorter} would fit"

@@ -21,6 +21,7 @@ from torch.optim import Optimizer
 from llmlab import processes
 from llmlab.files import write_atomically
 from llmlab.gpt import GPT, GPTConfig
+from llmlab.sharding import placed, whole
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def save_checkpoint(path: Path | str, model: nn.Module, card: Card) -> None:
     if processes.is_first():
         write_atomically(path, save(stored, metadata))
     processes.wait()
-    model.load_state_dict(stored)
+    _load(model, stored)
 
 
 def load_checkpoint(
@@ -162,7 +163,7 @@ def _named(path: Path | str, part: str):
 
 def _stored(model: nn.Module) -> dict[str, Tensor]:
     return {
-        name: value.detach().cpu().to(torch.float16).contiguous()
+        name: _on_cpu(value).to(torch.float16)
         for name, value in model.state_dict().items()
     }
 
@@ -228,18 +229,28 @@ def save_run_state(
     tensors = {}
     for name, module in modules.items():
         for key, value in module.state_dict().items():
-            tensors[f"module/{name}/{key}"] = value.detach().cpu().contiguous()
+            tensors[f"module/{name}/{key}"] = _on_cpu(value)
     for name, optimizer in optimizers.items():
         for index, state in optimizer.state_dict()["state"].items():
             for key, value in state.items():
-                value = torch.as_tensor(value).detach().cpu()
-                tensors[f"optimizer/{name}/{index}/{key}"] = value.contiguous()
+                tensors[f"optimizer/{name}/{index}/{key}"] = _on_cpu(value)
     metadata = {
         "identity": json.dumps(identity, sort_keys=True),
         "history": json.dumps(history),
     }
-    # Straight from where they lie: a large run has no room for a second copy.
-    write_atomically(path, lambda name: save_file(tensors, name, metadata))
+    if processes.is_first():
+        # Straight from where they lie: a large run has no room for a second copy.
+        write_atomically(path, lambda name: save_file(tensors, name, metadata))
+
+
+def _on_cpu(value: Tensor | float) -> Tensor:
+    return whole(torch.as_tensor(value).detach()).cpu().contiguous()
+
+
+def _load(module: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Put whole tensors into a module, be it sharded or not."""
+    own = module.state_dict()
+    module.load_state_dict({key: placed(tensors[key], own[key]) for key in tensors})
 
 
 def run_history(path: Path | str) -> list[dict]:
@@ -288,16 +299,19 @@ def load_run_state(
                 "another folder, or delete the file to begin anew"
             )
     for name, module in modules.items():
-        module.load_state_dict(found[name])
+        _load(module, found[name])
     for name, optimizer in optimizers.items():
         prefix = f"optimizer/{name}/"
         state: dict[int, dict[str, Tensor]] = {}
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
         for key, value in tensors.items():
             if key.startswith(prefix):
                 index, entry = key.removeprefix(prefix).split("/")
                 # A copy: the tensor is a view of the file, which Windows would then
                 # not let us replace, and the optimiser keeps what it is given.
-                state.setdefault(int(index), {})[entry] = value.clone()
+                value, like = value.clone(), parameters[int(index)]
+                value = placed(value, like) if value.shape == like.shape else value
+                state.setdefault(int(index), {})[entry] = value
         groups = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": state, "param_groups": groups})
     return json.loads(metadata["history"])

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from llmlab.sharding import placed, whole
+
 
 class Muon(Optimizer):
     """Momentum, made orthogonal: for matrices inside the network.
@@ -43,11 +45,13 @@ class Muon(Optimizer):
                 self._update(parameters, group)
 
     def _update(self, parameters: list[Tensor], group: dict) -> None:
-        ahead = torch.stack([self._nesterov(p, group["momentum"]) for p in parameters])
+        ahead = torch.stack(
+            [whole(self._nesterov(p, group["momentum"])) for p in parameters]
+        )
         size = group["lr"] * 0.2 * math.sqrt(max(ahead.shape[1:]))
         for parameter, update in zip(parameters, orthogonalise(ahead), strict=True):
             parameter.mul_(1 - group["lr"] * group["weight_decay"])
-            parameter.sub_(update, alpha=size)
+            parameter.sub_(placed(update, parameter), alpha=size)
 
     def _nesterov(self, parameter: Tensor, share: float) -> Tensor:
         """The momentum as it will be after one more gradient like this one."""

@@ -168,7 +168,14 @@ def add_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """
     if world() == 1:
         return
-    parameters = [parameter for parameter in parameters if parameter.requires_grad]
+    # Those of sharded weights are summed where they come about.
+    parameters = [
+        parameter
+        for parameter in parameters
+        if parameter.requires_grad and not hasattr(parameter, "full_tensor")
+    ]
+    if not parameters:
+        return
     gradients = [
         torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
         for parameter in parameters

@@ -12,6 +12,7 @@ command goes on where the run was and ends with the same weights, bit for bit.
 import argparse
 import json
 import math
+import os
 import statistics
 import textwrap
 import time
@@ -22,7 +23,7 @@ from pathlib import Path
 import torch
 from torch.optim import Optimizer
 
-from llmlab import processes, text_corpus, token_files
+from llmlab import processes, sharding, text_corpus, token_files
 from llmlab.accounting import (
     LIBRARIES,
     memory_at_hand,
@@ -143,6 +144,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "instructions for it",
     )
     parser.add_argument(
+        "--shard",
+        action="store_true",
+        help="with torchrun: every process holds a part of each weight (FSDP2)",
+    )
+    parser.add_argument(
         "--skip-unreadable",
         action="store_true",
         help="leave out files that are empty or not UTF-8",
@@ -162,6 +168,7 @@ def _run(arguments: argparse.Namespace, device: torch.device) -> None:
     text = find_text(arguments, start)
     config = model_config(arguments, text.tokenizer, start)
     settings = settings_of(arguments, text, config, start)
+    del start  # it is read anew when the training begins
     stored = stored_run(arguments.out, settings)
     parts = stored["parts"] if stored else _foretell(arguments, config, device)
     corpus = text.make_corpus(arguments.context or config.context)
@@ -221,6 +228,11 @@ def _check(arguments: argparse.Namespace) -> None:
         )
     if arguments.tokenizer and not arguments.start:
         raise ValueError("--tokenizer belongs to the weights that --from names")
+    if arguments.shard and int(os.environ.get("WORLD_SIZE", 1)) == 1:
+        raise ValueError(
+            "--shard spreads the model over several processes, and this is one; start "
+            "them with `torchrun --nproc-per-node 2 -m llmlab train …`"
+        )
     if arguments.out.exists() and not arguments.out.is_dir():
         raise ValueError(f"--out is {arguments.out}, a file; name a folder")
     if arguments.precision == "bfloat16" and not multiplies_bfloat16():
@@ -298,6 +310,7 @@ def _foretell(
         time=arguments.context or config.context,
         free=memory_at_hand(device),
         optimiser="adamw" if is_gpt2(config) else "muon_and_adamw",
+        shards=processes.world() if arguments.shard else 1,
     )
     parameters = sum(parameter_counts(config).values())
     print(
@@ -463,6 +476,8 @@ class Run:
         """With the weights that the training begins with."""
         start = starting_point(self.arguments)
         model = start[0] if start else GPT(self.config, seed=self.arguments.seed)
+        if self.arguments.shard:
+            return sharding.shard(model, self.device)
         return model.to(self.device)
 
     def agree_on_steps(self) -> int:
@@ -484,7 +499,7 @@ class Run:
 
     def seconds_per_update(self, updates: int = 6) -> float:
         """The median time of a few updates of a model that is then thrown away."""
-        step, _ = self.step(GPT(self.config).to(self.device), updates + 1)
+        step, _ = self.step(self.model(), updates + 1)
         seconds: list[float] = []
         for index in range(updates + 1):
             began = time.perf_counter()
@@ -533,6 +548,7 @@ class Run:
         start = weights_hash(model) if arguments.start else ""
         step, optimizers = self.step(model, steps)
         progress = _ProgressWithSamples(model, self.corpus, arguments.seed)
+        progress.silent = arguments.shard  # one process cannot write by itself
         history = train(
             step,
             steps=steps,
@@ -547,7 +563,7 @@ class Run:
                 "precision": arguments.precision,
             },
         )
-        outcome = {}
+        outcome, model = {}, sharding.gathered(model, lambda: GPT(self.config))
         if processes.is_first():
             outcome = asdict(measure(model, self.corpus, history, progress.measured))
         card = Card(
@@ -573,11 +589,15 @@ class _ProgressWithSamples(TerminalProgress):
     def __init__(self, model: GPT, corpus: Corpus, seed: int) -> None:
         super().__init__()
         self.model, self.corpus, self.seed = model, corpus, seed
+        self.silent = False
         self.measured: list[float] = []  # of the held-out text, on the way
 
     def update(self, step: int, metrics: Metrics, seconds: float) -> None:
         super().update(step, metrics, seconds)
-        if (step + 1) * SAMPLES // self.steps == step * SAMPLES // self.steps:
+        if (
+            self.silent
+            or (step + 1) * SAMPLES // self.steps == step * SAMPLES // self.steps
+        ):
             return
         loss = bits(self.model, self.corpus.validation)
         self.measured.append(loss)

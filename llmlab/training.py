@@ -27,6 +27,7 @@ from torch.optim import Optimizer
 from llmlab import processes
 from llmlab.checkpoints import load_run_state, plain, save_run_state
 from llmlab.progress import Metrics, SilentProgress
+from llmlab.sharding import is_sharded, whole
 
 
 def step_generator(seed: int, step: int) -> torch.Generator:
@@ -83,7 +84,7 @@ def train(
         history = load_run_state(state_path, modules, optimizers, identity)
 
     def save():
-        if state_path is not None and processes.is_first():
+        if state_path is not None:
             save_run_state(state_path, modules, optimizers, identity, history)
 
     keep_freed_memory()
@@ -111,7 +112,7 @@ def train(
                     f"{label} stopped after step {index + 1} of {steps}; "
                     + ("run it again to go on" if state_path else "the model is whole")
                 )
-            if now - saved > save_every:
+            if processes.agree(now - saved > save_every):
                 save()
                 saved = time.perf_counter()
     progress.stop("done")
@@ -190,7 +191,7 @@ def apply_gradients(
         part.backward()
         total += part.detach()
     processes.add_gradients(model.parameters())
-    norm = float(nn.utils.clip_grad_norm_(model.parameters(), clip))
+    norm = float(whole(nn.utils.clip_grad_norm_(model.parameters(), clip)))
     if not math.isfinite(norm):
         raise ValueError(
             f"the gradient is {norm} at a loss of {float(total)}: this update was not "
@@ -260,6 +261,8 @@ def loss_step(
                 mean += loss.item()
                 if weight:
                     yield loss * weight
+                elif is_sharded(model):  # the others need its weights
+                    yield loss.nan_to_num() * 0
 
         norm = apply_gradients(terms(), model, optimizers.values(), clip=clip)
         metrics = processes.mean({"loss": mean} | metrics, count)

@@ -30,6 +30,7 @@ from llmlab.reward import (
     reward_scores,
 )
 from llmlab.rollouts import frozen_copy
+from llmlab.sharding import shard
 from llmlab.tokenizer import Tokenizer
 from llmlab.training import Interrupted, train
 
@@ -86,9 +87,11 @@ def step_of(phase, model, optimizers):
     )
 
 
-def run(phase="causal", state=None, on_step=None):
+def run(phase="causal", state=None, on_step=None, sharded=False):
     """A whole run, or the rest of one: (losses, fingerprint of the weights)."""
     model = new_model(causal=phase != "masked")
+    if sharded:
+        shard(model, torch.device("cpu"))
     optimizers = muon_and_adamw(model)
     update = step_of(phase, model, optimizers)
 
@@ -215,6 +218,19 @@ def begin(folder):
         run(state=folder / "begun-together.state", on_step=interrupt_last_process)
     except Interrupted:
         return True
+
+
+def sharded(folder):
+    """Stopped and gone on, every process with a part of each weight."""
+    state = folder / "sharded.state"
+    try:
+        run(state=state, on_step=interrupt_last_process, sharded=True)
+    except Interrupted:
+        losses, weights = run(state=state, sharded=True)
+    model = shard(new_model(), torch.device("cpu"))
+    held = sum(parameter.to_local().numel() for parameter in model.parameters())
+    save_checkpoint(folder / "sharded.safetensors", model, Card(stage="sharded"))
+    return losses, weights, held
 
 
 def numbers(folder):

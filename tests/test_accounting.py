@@ -209,18 +209,19 @@ def test_the_memory_of_a_training_is_foretold_within_15_per_cent():
 def test_a_batch_is_cut_into_as_few_parts_as_fit():
     config = GPTConfig(**SIZES)
 
-    def needed(rows):
-        return sum(step_bytes(config, batch=rows, time=TIME).values())
+    def needed(rows, parts):
+        kinds = step_bytes(config, batch=rows, time=TIME, parts=parts)
+        return sum(kinds.values())
 
-    for rows, parts in ((8, 1), (7, 2), (4, 2), (3, 3), (2, 4), (1, 8)):
-        free = needed(rows)
+    for rows, parts in ((8, 1), (4, 2), (3, 3), (2, 4), (1, 8)):
+        free = needed(rows, parts)
         found, taken = parts_that_fit(config, rows=8, time=TIME, free=free)
         assert (found, taken <= free) == (parts, True)
 
 
 def test_what_cannot_fit_is_told_with_what_would():
     config = GPTConfig(**SIZES)
-    half = sum(step_bytes(config, time=16).values())
+    half = sum(step_bytes(config, time=16, parts=4).values())
     with pytest.raises(ValueError, match="--context 16 would fit"):
         parts_that_fit(config, rows=4, time=32, free=half)
     with pytest.raises(ValueError, match="no length of row would fit"):

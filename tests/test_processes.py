@@ -12,11 +12,11 @@ import torch
 
 from llmlab import processes
 from llmlab.__main__ import main
-from llmlab.checkpoints import read_card
+from llmlab.checkpoints import load_checkpoint, read_card, weights_hash
 
 JOBS = (
     *("losses", "reward", "ppo", "gradients", "numbers", "saved", "too_small"),
-    *("interrupted", "go_on", "begin"),
+    *("interrupted", "go_on", "begin", "sharded"),
 )
 
 
@@ -114,6 +114,22 @@ def test_a_run_goes_on_in_another_number_of_processes(two, folder, alone):
     assert told["go_on"] == pytest.approx(alone["causal"], abs=1e-5)
     losses, _ = jobs.run(state=folder / "begun-together.state")
     assert losses == pytest.approx(alone["causal"], abs=1e-5)
+
+
+def test_a_sharded_run_has_the_losses_of_one_and_leaves_an_ordinary_file(
+    two, folder, alone
+):
+    whole = jobs.new_model()
+    for told in two[0]:
+        losses, weights, held = told["sharded"]
+        assert losses == pytest.approx(alone["causal"], abs=1e-4)
+        assert held < 0.6 * whole.number_of_parameters()
+        assert weights == two[0][0]["sharded"][1]
+    # A run under way is an ordinary one, too: one process goes on from it.
+    losses, _ = jobs.run(state=folder / "sharded.state")
+    assert losses == pytest.approx(alone["causal"], abs=1e-4)
+    saved, _ = load_checkpoint(folder / "sharded.safetensors")
+    assert weights_hash(saved) == weights_hash(whole)
 
 
 def test_numbers_are_added_up_and_means_are_weighed(two):

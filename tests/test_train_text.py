@@ -200,6 +200,7 @@ def test_damaged_run_file_is_named(folder, tmp_path, content):
         (["--width", 100], "--width is 100; a head has 32 numbers"),
         (["--size", "gpt2", "--width", 96], "--width is 96; a head has 64 numbers"),
         (["--from", "weights", "--size", "small"], "--size, --layers.* of a new model"),
+        (["--shard"], "spreads the model over several processes, and this is one"),
         (["--tokenizer", "t.json"], "--tokenizer belongs to the weights"),
         (["--device", "toaster"], "there is no device 'toaster'"),
     ],
