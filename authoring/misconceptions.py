@@ -15,7 +15,7 @@ from llmlab.checks import Exercise, judge, observe
 
 
 def sentences(exercise: Exercise) -> list[str]:
-    """Each once. Where properties speak, the bank holds only a part of what they say."""
+    """Each once. Where properties speak, the bank holds a part of what they say."""
     said = list(exercise.mistakes.values())
     if exercise.properties:
         cases = list(exercise.cases(0))

@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+import statistics
 
 import pytest
 
@@ -117,8 +118,10 @@ def test_the_release_says_at_each_check_that_it_is_the_learners_turn(a_set):
             exec(cell.source, names)
 
 
-@pytest.mark.parametrize("name", exercises.names())
-def test_an_exercise_costs_a_page(name):
-    """The price of one, with everything: card, answers, mistakes, hints."""
-    path = exercises.FOLDER / "bank" / f"{name}.py"
-    assert len(path.read_text("utf-8").splitlines()) <= 540
+def test_an_exercise_costs_a_page():
+    """With everything: card, answers, mistakes, hints; tests are the bank's own."""
+    files = [exercises.FOLDER / "bank" / f"{name}.py" for name in exercises.names()]
+    lines = {file.stem: file.read_text("utf-8").count("\n") for file in files}
+    assert statistics.median(lines.values()) <= 300
+    # Masking draws at random, so that its properties are written out.
+    assert all(count <= 400 for name, count in lines.items() if name != "hide")

@@ -197,20 +197,17 @@ MISTAKES = {
     "root.",
     wrong(divide=lambda q: 1 / root(q)): "You multiplied the scores where you should "
     "divide them by the root of the head's width.",
-    wrong(
-        divide=lambda q: q.shape[-2] ** 0.5
-    ): "You scaled by the number of positions; scale by the root of the head's width.",
+    wrong(divide=lambda q: q.shape[-2] ** 0.5): "You scaled by the number of "
+    "positions; scale by the root of the head's width.",
     wrong(divide=lambda q: root(q) / 2): "Your scores are twice too large: they should "
     "be the dot products over the root of the head's width.",
     wrong(divide=lambda q: 4): "The scale is written as a number, which is right for "
     "heads of width 16 only: read the width off the input.",
     wrong(divide=lambda q: int(root(q))): "The root of the head's width was rounded to "
     "a whole number.",
-    wrong(
-        hide=lambda s: future(s) & ~future(s)
-    ): "Position 0 sees all the later tokens: "
-    "there is no causal mask. A model that reads the answer learns nothing from "
-    "predicting it.",
+    wrong(hide=lambda s: future(s) & ~future(s)): "Position 0 sees all the later "
+    "tokens: there is no causal mask. A model that reads the answer learns nothing "
+    "from predicting it.",
     wrong(hide=lambda s: future(s, 2)): "Your mask is off by one: every position also "
     "sees the token after it, which is exactly the one it has to predict.",
     wrong(hide=lambda s: future(s, 0)): HIDES_ITSELF,
@@ -220,10 +217,9 @@ MISTAKES = {
     ).nan_to_num(): HIDES_ITSELF,
     wrong(hide=lambda s: future(s).T): "The mask is upside down: positions see the "
     "future and not the past.",
-    wrong(
-        hide=lambda s: future(s) | future(s, 3).T
-    ): "Position 3 does not see position "
-    "0; a position should see itself and everything before it, and nothing else.",
+    wrong(hide=lambda s: future(s) | future(s, 3).T): "Position 3 does not see "
+    "position 0; a position should see itself and everything before it, and nothing "
+    "else.",
     wrong(change=torch.tril, hide=lambda s: future(s, 99)): "Hidden scores were set to "
     "zero, and zero is a score like any other: the exponential makes it one. Only "
     "minus infinity becomes weight zero.",
@@ -236,9 +232,9 @@ MISTAKES = {
     "softmax, so the shares that were left no longer sum to one. Hide it before, among "
     "the scores.",
     shares(lambda s, hidden: divided(s.softmax(-1) * ~hidden)): MAXIMUM_OF_HIDDEN,
-    shares(lambda s, hidden: divided((s - s.amax(-1, True)).exp() * ~hidden)): (
-        MAXIMUM_OF_HIDDEN
-    ),
+    shares(
+        lambda s, hidden: divided((s - s.amax(-1, True)).exp() * ~hidden)
+    ): MAXIMUM_OF_HIDDEN,
     **{wrong(put=put): NOT_SMALL_ENOUGH for put in (-10, -20, -100, -1e4)},
     shares(lambda s, hidden: (s + hidden * -1e4).softmax(-1)): NOT_SMALL_ENOUGH,
     wrong(change=lambda s: s.clamp(-10, 10)): "The scores were held within bounds, "
@@ -246,31 +242,24 @@ MISTAKES = {
     wrong(dim=-2): WRONG_AXIS.format("the weights that one key receives sum to one"),
     wrong(dim=1): WRONG_AXIS.format("not over positions, but over heads"),
     wrong(dim=0): WRONG_AXIS.format("not over positions, but over batch rows"),
-    shares(
-        lambda s, hidden: s * ~hidden
-    ): "Some weights are negative, so these are bare "
-    "scores: a softmax has to turn the scores of a query into shares.",
+    shares(lambda s, hidden: s * ~hidden): "Some weights are negative, so these are "
+    "bare scores: a softmax has to turn the scores of a query into shares.",
     shares(exponentials): "The weights of a query do not sum to one: divide the "
     "exponentials by their sum.",
-    shares(
-        lambda s, hidden: divided(exponentials(s, hidden))
-    ): "Large scores overflow: "
-    "the exponential of a few hundred is too large for a 32-bit number. Subtract the "
-    "row's largest visible score first, as the softmax of PyTorch does.",
+    shares(lambda s, hidden: divided(exponentials(s, hidden))): "Large scores "
+    "overflow: the exponential of a few hundred is too large for a 32-bit number. "
+    "Subtract the row's largest visible score first, as the softmax of PyTorch does.",
     lambda q, k, v: attention(q, k, k): "The keys were averaged, not the values: keys "
     "and queries only decide the weights.",
-    lambda q, k, v: attention(
-        k, q, v
-    ): "Queries and keys have changed places: row t of "
-    "the scores should hold query t against every key.",
-    lambda q, k, v: wrong(divide=lambda q: 1)(F.normalize(q, dim=-1), k, v): "The "
-    "scores are not the dot products of queries and keys: something divides them by "
-    "lengths.",
-    lambda q, k, v: attention(
-        q, F.normalize(k, dim=-2), v
-    ): "Outputs of early positions "
-    "change when only later tokens do. The mask is right, so something else mixes "
-    "positions: an average or a norm taken over time?",
+    lambda q, k, v: attention(k, q, v): "Queries and keys have changed places: row t "
+    "of the scores should hold query t against every key.",
+    lambda q, k, v: wrong(divide=lambda q: 1)(F.normalize(q, dim=-1), k, v): (
+        "The scores are not the dot products of queries and keys: something divides "
+        "them by lengths."
+    ),
+    lambda q, k, v: attention(q, F.normalize(k, dim=-2), v): "Outputs of early "
+    "positions change when only later tokens do. The mask is right, so something else "
+    "mixes positions: an average or a norm taken over time?",
     wrong(scores=lambda q, k: dots(q, k).sum(1, keepdim=True)): "The heads are mixed: "
     "each head compares its own queries with its own keys.",
     wrong(scores=lambda q, k: dots(q, k).detach()): "",

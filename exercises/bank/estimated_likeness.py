@@ -195,12 +195,10 @@ MISTAKES = {
     "agree. Divide by how many there are.",
     counted(same, lambda a, b, n: len(a)): "Divide by the number of numberings, not of "
     "phrases.",
-    counted(
-        same, lambda a, b, n: len(a | b)
-    ): "Divide by the number of numberings, not of phrases.",
-    counted(
-        same, lambda a, b, n: len(n) / 100
-    ): "Your result is 100 times too large: a share lies between 0 and 1.",
+    counted(same, lambda a, b, n: len(a | b)): "Divide by the number of numberings, "
+    "not of phrases.",
+    counted(same, lambda a, b, n: len(n) / 100): "Your result is 100 times too large: "
+    "a share lies between 0 and 1.",
     counted(lambda one, other: not same(one, other)): "Your result is the share of "
     "numberings under which the smallest numbers differ. Alike are texts that agree.",
     counted(lambda one, other: max(one) == max(other)): "You compare the largest "
@@ -217,14 +215,12 @@ MISTAKES = {
     "them have to be asked: is there a result that is overwritten?",
     lambda a, b, n: float(definition(a, b, n) > 0): "One agreement among many gives 1: "
     "what is asked for is the share that agrees.",
-    lambda a, b, n: float(
-        definition(a, b, n) == 1
-    ): "One disagreement among many gives "
-    "0: what is asked for is the share that agrees.",
+    lambda a, b, n: float(definition(a, b, n) == 1): "One disagreement among many "
+    "gives 0: what is asked for is the share that agrees.",
     counted(lambda one, other: 1 / (1 + abs(min(one) - min(other)))): "",
     counted(
         lambda one, other: min(k % 16 for k in one) == min(k % 16 for k in other)
-    ): "",
+    ): (""),
     used_up: "",
     lambda a, b, n: notes(a | b, n): "",
     lambda a, b, n: str(definition(a, b, n)): "",

@@ -178,41 +178,34 @@ MISTAKES = {
     "it has just read. It has to predict the next one.",
     lambda t, n: shifted(answers(t, n), 2): "The targets are shifted twice: each "
     "position is asked for the token after the next. Shift once.",
-    lambda t, n: answers(t, n).roll(
-        1, dims=1
-    ): "The targets are shifted the wrong way: "
-    "each position is asked for the token before it.",
+    lambda t, n: answers(t, n).roll(1, dims=1): "The targets are shifted the wrong "
+    "way: each position is asked for the token before it.",
     lambda t, n: shifted(answers(t, n), -1): "The targets are shifted the wrong way: "
     "each position is asked for the token before it.",
     rolled_round_the_end: "The last position is asked for the row's first token: "
     "rolling a row carries its beginning round to the end. Nothing follows the last "
     "token.",
     answer_sorted: "",
-    lambda t, n: shifted(
-        t.where(t != 0, IGNORE)
-    ): "The prompt is trained: the model is "
-    "asked to write the person's words. Only the answer and its <eos> are learned.",
+    lambda t, n: shifted(t.where(t != 0, IGNORE)): "The prompt is trained: the model "
+    "is asked to write the person's words. Only the answer and its <eos> are learned.",
     lambda t, n: shifted(answers(t, n - 1)): "The model is asked to write the "
     "<assistant> header. It is always given; the first thing to learn is the token "
     "after it.",
     lambda t, n: shifted(answers(t, n + 1)): "The answer's first token is not learned: "
     "it is the target of the <assistant> header, the last position of the prompt.",
-    lambda t, n: shifted(t).where(
-        from_position(t, n - 1), IGNORE
-    ): "Padding is trained: "
-    "after <eos> the model is asked to write <pad>. Nothing is to be learned there.",
+    lambda t, n: shifted(t).where(from_position(t, n - 1), IGNORE): "Padding is "
+    "trained: after <eos> the model is asked to write <pad>. Nothing is to be learned "
+    "there.",
     lambda t, n: shifted(t).where(answers(t, n) != IGNORE, IGNORE): "The tokens were "
     "shifted, the mask was not: everything is trained one position late, so the first "
     "answer token is lost and <pad> is learned.",
     without(lambda t, n, targets: targets == EOS): "The <eos> is not learned, so the "
     "model would never know when to stop. It is the target of the answer's last token.",
-    lambda t, n: shifted(
-        t.where(~from_position(t, n), IGNORE)
-    ): "The mask is the wrong "
-    "way round: the question is learned and the answer is not.",
-    without(
-        lambda t, n, targets: torch.arange(t.shape[1]) == n.unsqueeze(1)
-    ): "A position in the middle of the answer, the second one, is not trained.",
+    lambda t, n: shifted(t.where(~from_position(t, n), IGNORE)): "The mask is the "
+    "wrong way round: the question is learned and the answer is not.",
+    without(lambda t, n, targets: torch.arange(t.shape[1]) == n.unsqueeze(1)): (
+        "A position in the middle of the answer, the second one, is not trained."
+    ),
     zero_in_place_of_ignore: "Positions that are not trained hold 0, which is a target "
     f"like any other: the loss leaves out only IGNORE ({IGNORE}).",
     lambda t, n: torch.full_like(t, IGNORE): "Every target is IGNORE: there is nothing "
@@ -226,10 +219,8 @@ MISTAKES = {
     starts_at_the_first_header: EARLIER_TURN.format(
         "its <assistant> is taken for the beginning of the answer"
     ),
-    without(
-        in_the_prompt
-    ): "Wrong when the answer repeats words of the prompt: what is "
-    "learned is a matter of places, not of words.",
+    without(in_the_prompt): "Wrong when the answer repeats words of the prompt: what "
+    "is learned is a matter of places, not of words.",
     tokens_overwritten: "",
     lambda t, n: shifted(answers(t, n))[:, :-1]: "",
     lambda t, n: shifted(answers(t, n)).float(): "",

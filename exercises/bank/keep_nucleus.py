@@ -241,29 +241,22 @@ MISTAKES = {
     "nothing to draw from. The likeliest token always stays, for it crosses p.",
     by_ranks(two_at_least): "At least two tokens are kept. Where the likeliest alone "
     "reaches p, it is enough.",
-    by_ranks(
-        lambda s, sums, p: sums - s - s.roll(1, dims=-1) < p
-    ): "One token too many is kept: p is reached without the last one.",
-    by_ranks(
-        lambda shares, sums, p: sums - shares <= p
-    ): "Tokens that have exactly the "
-    "probability p are enough: with p 0.75 the next one is not needed.",
+    by_ranks(lambda s, sums, p: sums - s - s.roll(1, dims=-1) < p): "One token too "
+    "many is kept: p is reached without the last one.",
+    by_ranks(lambda shares, sums, p: sums - shares <= p): "Tokens that have exactly "
+    "the probability p are enough: with p 0.75 the next one is not needed.",
     ranks_for_tokens: RANKS,
     lambda probabilities, p: ranks_for_tokens(probabilities, p, look_up=True): RANKS,
-    lambda probabilities, p: (
-        ~keep_nucleus(probabilities, p)
-    ): "Kept and dropped have changed places: True is for kept tokens.",
+    lambda probabilities, p: ~keep_nucleus(probabilities, p): "Kept and dropped have "
+    "changed places: True is for kept tokens.",
     from_the_least_likely(needed): "Everything is kept, or nearly so: from the least "
     "likely on, p is reached only at the very end. Begin with the likeliest.",
-    from_the_least_likely(
-        lambda shares, sums, p: sums <= p
-    ): "The least likely tokens are "
-    "kept: sort the other way round, so that the likeliest comes first.",
-    lambda probabilities, p: (
-        probabilities.cumsum(-1) - probabilities < p
-    ): "The tokens were "
-    "added up in the order of their numbers. Sort first, so that the likeliest comes "
-    "first.",
+    from_the_least_likely(lambda shares, sums, p: sums <= p): "The least likely tokens "
+    "are kept: sort the other way round, so that the likeliest comes first.",
+    lambda probabilities, p: probabilities.cumsum(-1) - probabilities < p: (
+        "The tokens were added up in the order of their numbers. Sort first, so that "
+        "the likeliest comes first."
+    ),
     lambda probabilities, p: probabilities >= p: ALONE.format("p"),
     lambda probabilities, p: probabilities >= 1 - p: ALONE.format("1 less p"),
     lambda x, p: x >= p * x.amax(-1, True): ALONE.format(
@@ -274,18 +267,14 @@ MISTAKES = {
     first_tokens(lambda sizes, p, vocab: sizes.max()): EVERY_ROW.format(
         "the row that needs most"
     ),
-    first_tokens(
-        lambda sizes, p, vocab: 3
-    ): "Always three tokens are kept: top-k keeps a "
-    "number of tokens, top-p as many as p needs.",
-    first_tokens(
-        lambda sizes, p, vocab: int(p * vocab)
-    ): "A share p of the vocabulary is "
-    "kept. It is their probability that has to reach p, not their number.",
-    by_ranks(
-        lambda s, sums, p: needed(s, sums, p) & (torch.arange(s.shape[1]) < 5)
-    ): "Never are more than five tokens kept: is a number written where it should be "
-    "read off the input?",
+    first_tokens(lambda sizes, p, vocab: 3): "Always three tokens are kept: top-k "
+    "keeps a number of tokens, top-p as many as p needs.",
+    first_tokens(lambda sizes, p, vocab: int(p * vocab)): "A share p of the vocabulary "
+    "is kept. It is their probability that has to reach p, not their number.",
+    by_ranks(lambda s, sums, p: needed(s, sums, p) & (torch.arange(s.shape[1]) < 5)): (
+        "Never are more than five tokens kept: is a number written where it should be "
+        "read off the input?"
+    ),
     ties_kept: "Of four equally likely tokens p 0.5 takes any two, and you keep all. "
     "The set should be the smallest, so count tokens, do not compare them with the "
     "probability of the last one.",

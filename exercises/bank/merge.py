@@ -218,10 +218,14 @@ MISTAKES = {
     "pair was merged. Go on to the end of the list.",
     walks(lambda two, pair, left, done: two == pair and left > 2): "The pair at the "
     "very end of the list was not merged: the loop ends too early.",
-    by_pairs(lambda three, pair, new: new if three[1:] == pair else three[1]): "The "
-    "second half of each pair is still there: after a merge, go on behind both tokens.",
-    by_pairs(lambda three, pair, new: new if three[:2] == pair else three[1]): "The "
-    "first half of each pair is still there: the new token takes the place of both.",
+    by_pairs(lambda three, pair, new: new if three[1:] == pair else three[1]): (
+        "The second half of each pair is still there: after a merge, go on behind both "
+        "tokens."
+    ),
+    by_pairs(lambda three, pair, new: new if three[:2] == pair else three[1]): (
+        "The first half of each pair is still there: the new token takes the place of "
+        "both."
+    ),
     walks(lambda two, pair, left, done: two == pair, step=3): "What follows a merged "
     "pair is lost: after a merge, go on by two.",
     last_token_lost: "The last token of the list is lost: it is kept, even if it could "
@@ -238,9 +242,10 @@ MISTAKES = {
     "Nothing follows the last token.",
     lambda ids, pair, new_id: list(ids): "Nothing was merged: the list is as it was. "
     "If you compare with the pair, note that a list never equals a tuple.",
-    walks(lambda two, pair, left, done: two[0] is pair[0] and two[1] is pair[1]): "A "
-    "pair of ids above 256 was not found: compare their values. `is` asks whether two "
-    "numbers are one object, which small ones happen to be.",
+    walks(lambda two, pair, left, done: two[0] is pair[0] and two[1] is pair[1]): (
+        "A pair of ids above 256 was not found: compare their values. `is` asks "
+        "whether two numbers are one object, which small ones happen to be."
+    ),
     lambda ids, pair, new_id: merge(ids, pair, 300): "The new id is always 300: use "
     "the argument.",
     lambda ids, pair, new_id: merge(ids, pair, new_id) or [0]: "An empty list should "

@@ -255,74 +255,54 @@ ZERO = (
 )
 OTHER_WAY = "Shifted the wrong way: each position is asked for the token before it."
 MISTAKES = {
-    asked(
-        same, same
-    ): "Not shifted: each position is asked for the token that it has just "
-    "read. It has to predict the next one.",
-    asked(
-        lambda x: x[:, :-2], lambda t: t[:, 2:]
-    ): "Shifted twice: each position is asked for the token after the next.",
+    asked(same, same): "Not shifted: each position is asked for the token that it has "
+    "just read. It has to predict the next one.",
+    asked(lambda x: x[:, :-2], lambda t: t[:, 2:]): "Shifted twice: each position is "
+    "asked for the token after the next.",
     asked(lambda x: x[:, 1:], lambda t: t[:, :-1]): OTHER_WAY,
     asked(same, lambda t: t.roll(-1, dims=1)): ROUND,
     end_to_end: ROUND,
-    asked(
-        lambda x: x[:, :-1], lambda t: t[:, 1:].T
-    ): "Logits and tokens are laid out in different orders: one text after the other "
-    "here, one position after the other there.",
+    asked(lambda x: x[:, :-1], lambda t: t[:, 1:].T): "Logits and tokens are laid out "
+    "in different orders: one text after the other here, one position after the other "
+    "there.",
     counted(lambda t: t[:, 1:] >= 0): PADDING,
     counted(lambda t: t[:, :-1] != Tokenizer.pad_id): PADDING,
-    counted(
-        lambda t: t[:, 1:] > Tokenizer.eos_id
-    ): "<eos> is not asked for, so the model "
-    "would never learn to stop. Only padding is left out.",
+    counted(lambda t: t[:, 1:] > Tokenizer.eos_id): "<eos> is not asked for, so the "
+    "model would never learn to stop. Only padding is left out.",
     wrong(average=lambda x, m: x.mean()): COUNT,
     wrong(average=lambda x, m: x.sum() / (x.shape[0] * (x.shape[1] + 1))): COUNT,
     wrong(average=lambda x, m: x.sum() / (m.sum() + len(m))): "You divided by all real "
     "tokens. The first of each text is not asked for: it comes after no other.",
-    wrong(
-        average=lambda x, m: x.sum()
-    ): "The loss is a sum over tokens; it should be their "
-    "mean, so that batches of different sizes can be compared.",
-    wrong(
-        average=lambda x, m: x.sum() / len(x)
-    ): "You added up each text and divided by the number of texts, so the loss grows "
-    "with their length. Divide by the number of tokens.",
-    wrong(
-        average=lambda x, m: (x.sum(1) / m.sum(1)).mean()
-    ): "You averaged each text first, so a token of a short text weighs more. Take one "
-    "mean over all tokens of the batch.",
-    wrong(
-        average=lambda x, m: x.sum() / 11
-    ): "A number of tokens is written down: count them.",
-    wrong(
-        then=lambda x: -x
-    ): "The sign is wrong: surprise is minus the logarithm, and a loss "
-    "should fall as the guesses get better.",
-    wrong(
-        then=lambda x: x / math.log(2)
-    ): "That is the surprise in bits. Take the natural logarithm.",
+    wrong(average=lambda x, m: x.sum()): "The loss is a sum over tokens; it should be "
+    "their mean, so that batches of different sizes can be compared.",
+    wrong(average=lambda x, m: x.sum() / len(x)): "You added up each text and divided "
+    "by the number of texts, so the loss grows with their length. Divide by the number "
+    "of tokens.",
+    wrong(average=lambda x, m: (x.sum(1) / m.sum(1)).mean()): "You averaged each text "
+    "first, so a token of a short text weighs more. Take one mean over all tokens of "
+    "the batch.",
+    wrong(average=lambda x, m: x.sum() / 11): "A number of tokens is written down: "
+    "count them.",
+    wrong(then=lambda x: -x): "The sign is wrong: surprise is minus the logarithm, and "
+    "a loss should fall as the guesses get better.",
+    wrong(then=lambda x: x / math.log(2)): "That is the surprise in bits. Take the "
+    "natural logarithm.",
     wrong(then=torch.exp): "That is the perplexity, the exponential of the loss.",
-    wrong(
-        change=lambda x: (-x).exp()
-    ): "That is the mean probability of the tokens that "
-    "came. Surprise is minus its logarithm.",
-    wrong(
-        change=lambda x: -(-x).exp()
-    ): "You averaged probabilities. Surprise is minus the logarithm of a probability.",
+    wrong(change=lambda x: (-x).exp()): "That is the mean probability of the tokens "
+    "that came. Surprise is minus its logarithm.",
+    wrong(change=lambda x: -(-x).exp()): "You averaged probabilities. Surprise is "
+    "minus the logarithm of a probability.",
     over_time: AXIS.format("positions"),
     wrong(dim=1): AXIS.format("positions"),
     wrong(dim=0): AXIS.format("texts"),
-    wrong(
-        scores=lambda x: x.softmax(-1)
-    ): "The softmax was taken twice: the function that "
-    "makes the loss wants the logits and takes its own. No guess can then be certain.",
-    wrong(
-        scores=lambda x: 2 * x
-    ): "The logits are twice too large, so the model seems surer than it is.",
-    from_shares(
-        ratio
-    ): "Large logits overflow: the exponential of a thousand is too large "
-    "for a 32-bit number. Take the largest logit out first, as a log-softmax does.",
+    wrong(scores=lambda x: x.softmax(-1)): "The softmax was taken twice: the function "
+    "that makes the loss wants the logits and takes its own. No guess can then be "
+    "certain.",
+    wrong(scores=lambda x: 2 * x): "The logits are twice too large, so the model seems "
+    "surer than it is.",
+    from_shares(ratio): "Large logits overflow: the exponential of a thousand is too "
+    "large for a 32-bit number. Take the largest logit out first, as a log-softmax "
+    "does.",
     from_shares(lambda x: x.softmax(-1)): ZERO,
     from_shares(lambda x: x.softmax(-1), mask_first=False): ZERO,
     **{

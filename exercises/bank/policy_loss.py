@@ -255,10 +255,8 @@ NO_RATIO = (
 )
 PADDING = "Padding takes part: positions where the mask is False receive a gradient."
 MISTAKES = {
-    wrong(
-        sign=1
-    ): "The sign is wrong: an optimiser makes a loss small, so this one would "
-    "make good tokens rarer.",
+    wrong(sign=1): "The sign is wrong: an optimiser makes a loss small, so this one "
+    "would make good tokens rarer.",
     wrong(ratio=lambda new, old, m: (old - new).exp()): "The ratio is upside down: it "
     "should be the new probability over the old one. Yours makes good tokens rarer.",
     wrong(ratio=divided): DIVIDED,
@@ -269,11 +267,11 @@ MISTAKES = {
     wrong(ratio=lambda new, old, m: new.exp() / old.exp()): "Small probabilities were "
     "rounded to zero, and zero was divided by zero: subtract the logarithms first, "
     "then exponentiate.",
-    wrong(
-        ratio=lambda new, old, m: (new - old.detach()).clamp(-1, 1).exp()
-    ): "The difference of "
-    "the log-probabilities was held within bounds, so a token that moved far the wrong "
-    "way no longer learns. The minimum is all the clipping there is.",
+    wrong(ratio=lambda new, old, m: (new - old.detach()).clamp(-1, 1).exp()): (
+        "The difference of the log-probabilities was held within bounds, so a token "
+        "that moved far the wrong way no longer learns. The minimum is all the "
+        "clipping there is."
+    ),
     wrong(ratio=one_ratio(False)): ONE_RATIO,
     wrong(ratio=one_ratio(True)): ONE_RATIO,
     without_ratio(True): NO_RATIO,
@@ -281,22 +279,23 @@ MISTAKES = {
     wrong(choose=lambda ratio, gain, clip: ratio * gain): "Nothing is clipped: a token "
     "whose probability has doubled is still pushed up, however often the same samples "
     "are used.",
-    wrong(
-        choose=lambda r, gain, clip: r.clamp(1 - clip, 1 + clip) * gain
-    ): "You use the "
-    "clipped ratio alone. A good token that has become too rare must still learn: take "
-    "the pessimistic one of the clipped and the unclipped objective.",
+    wrong(choose=lambda r, gain, clip: r.clamp(1 - clip, 1 + clip) * gain): (
+        "You use the clipped ratio alone. A good token that has become too rare must "
+        "still learn: take the pessimistic one of the clipped and the unclipped "
+        "objective."
+    ),
     wrong(choose=optimistic): SWAPPED,
-    wrong(
-        choose=dual
-    ): "Bad tokens that became much more likely stop learning: that is the bound of "
-    "dual-clip PPO, a method of its own. Here they are always brought back.",
+    wrong(choose=dual): "Bad tokens that became much more likely stop learning: that "
+    "is the bound of dual-clip PPO, a method of its own. Here they are always brought "
+    "back.",
     wrong(
         choose=lambda r, gain, clip: torch.minimum(
             r * gain, r.clamp(1 - clip, 1 + clip).detach() * gain
         )
-    ): "The clipped objective was cut off the graph. Where both are equal, as at ratio "
-    "1, half of the gradient is lost with it.",
+    ): (
+        "The clipped objective was cut off the graph. Where both are equal, as at "
+        "ratio 1, half of the gradient is lost with it."
+    ),
     in_log_space: "You clip the logarithm of the ratio: the range from 1 - clip to 1 + "
     "clip is one for the ratio itself.",
     wrong(choose=lambda r, gain, clip: objective(r, gain, 0.2)): "Right with clip 0.2 "
@@ -309,31 +308,26 @@ MISTAKES = {
     ),
     wrong(average=lambda x, mask: (x * mask).mean()): "You divided by all positions, "
     "padding included; divide by the number of real tokens.",
-    wrong(
-        average=lambda x, mask: (x * mask).sum()
-    ): "The loss is a sum over tokens; it "
-    "should be their mean, so that a step does not grow with the batch.",
-    wrong(
-        average=lambda x, mask: (x * mask).sum() / len(x)
-    ): "You divided by the number of answers, so a step grows with their length; "
-    "divide by the number of real tokens.",
-    wrong(
-        average=lambda x, mask: ((x * mask).sum(1) / mask.sum(1)).mean()
-    ): "You averaged "
-    "each row first, so a token of a short answer weighs more. Take one mean over all "
-    "real tokens of the batch.",
-    wrong(
-        average=lambda x, mask: (x * mask).sum() / (x * mask != 0).sum()
-    ): "You divided by the number of tokens with an objective that is not zero: a "
-    "token that is just as good as expected is a real one, too.",
+    wrong(average=lambda x, mask: (x * mask).sum()): "The loss is a sum over tokens; "
+    "it should be their mean, so that a step does not grow with the batch.",
+    wrong(average=lambda x, mask: (x * mask).sum() / len(x)): "You divided by the "
+    "number of answers, so a step grows with their length; divide by the number of "
+    "real tokens.",
+    wrong(average=lambda x, mask: ((x * mask).sum(1) / mask.sum(1)).mean()): (
+        "You averaged each row first, so a token of a short answer weighs more. Take "
+        "one mean over all real tokens of the batch."
+    ),
+    wrong(average=lambda x, mask: (x * mask).sum() / (x * mask != 0).sum()): (
+        "You divided by the number of tokens with an objective that is not zero: a "
+        "token that is just as good as expected is a real one, too."
+    ),
     wrong(average=lambda x, mask: -x * mask): "",
     padding_learns: PADDING,
     wrong(average=lambda x, mask: x.mean()): PADDING,
-    lambda new, old, a, mask, clip: policy_loss(
-        new, old, a, old != 0, clip
-    ): "The loss "
-    "changed when only padding did. What stands at positions where the mask is False "
-    "must not matter; go by the mask, not by the numbers.",
+    lambda new, old, a, mask, clip: policy_loss(new, old, a, old != 0, clip): (
+        "The loss changed when only padding did. What stands at positions where the "
+        "mask is False must not matter; go by the mask, not by the numbers."
+    ),
     infinite_padding: "The loss or its gradient is not a number. Leave padding out by "
     "the mask; minus infinity, which serves attention well, does not work here.",
     wrong(gain=spread()): WHITENED,
