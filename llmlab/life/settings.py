@@ -79,9 +79,9 @@ class Recipe:
     base: Pretraining = Pretraining(steps=6800)
     instruct: Instruction = Instruction()
     reward: Preference = Preference()
-    # In a run this short the critic stays young: what was earned in the end is better
-    # evidence than what it expected, so lambda is 1.
-    ppo: PolicySettings = replace(PPO, steps=32, warm_up=2, gae_lambda=1.0)
+    # Chosen on 400 validation prompts: with two rollouts for the critic alone PPO won
+    # 82 % [78, 85] at 2.6 nats, without them (and two updates fewer) 78 % at 2.9.
+    ppo: PolicySettings = replace(PPO, steps=32, warm_up=2)
 
     def __post_init__(self):
         # A policy practises as its stories are written everywhere else.
