@@ -116,7 +116,6 @@ def _wins(rate: float, low: float, high: float, kl: float) -> str:
     )
 
 
-_QUESTIONS = ("known_wording", "new_wording", "backwards")
 _WIN = ("ppo_win_rate", "ppo_win_rate_low", "ppo_win_rate_high", "ppo_kl")
 # What, which metrics, how they are told, what is wanted, and when that is met.
 _ROWS = (
@@ -147,8 +146,8 @@ _ROWS = (
         lambda share: share >= 0.80,
     ),
     (
-        "Instruct: questions in a known wording, in a new one, asked backwards",
-        [f"question_{kind}_right" for kind in _QUESTIONS],
+        "Instruct: questions in a new wording; asked backwards",
+        ["question_new_wording_right", "question_backwards_right"],
         _percents,
     ),
     (

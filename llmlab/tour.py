@@ -249,7 +249,8 @@ def describe_machine() -> dict:
 def _print_summary(report: dict, folder: Path) -> None:
     print()
     for bar in bars(report):
-        print(f"{bar.verdict:<14} {bar.what}: {bar.measured} (wanted {bar.wanted})")
+        wanted = f" (wanted {bar.wanted})" if bar.wanted else ""
+        print(f"{bar.verdict:<14} {bar.what}: {bar.measured}{wanted}")
     print(f"\nThe whole story: {folder / 'report.html'}")
 
 

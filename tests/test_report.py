@@ -65,7 +65,6 @@ def example_report() -> dict:
             "translate_new_combination_right": 0.97,
             "translate_new_pattern_right": 0.05,
             "support_right": 0.79,
-            "question_known_wording_right": 0.8,
             "question_new_wording_right": 0.45,
             "question_backwards_right": 0.22,
             "story_form_right": 0.99,

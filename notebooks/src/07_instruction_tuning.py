@@ -469,8 +469,7 @@ figure.legend(loc="outside upper right", ncols=2, frameon=False)
 plots.show(
     figure,
     alt="Shares of right answers to test prompts with 95 % intervals, row by row, "
-    "for the model of 60 updates (squares) and the instruct model (circles). "
-    + "; ".join(f"{ROWS[name]}: {grown_up[name]}" for name in ROWS),
+    "for the model of 60 updates (squares) and the instruct model (circles).",
 )
 
 # %%

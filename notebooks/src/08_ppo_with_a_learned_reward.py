@@ -240,7 +240,7 @@ kinds_of_pairs = {
     "tellings by the village": {"told": 400, "own": 0},
     "instruct's own stories": {"told": 0, "own": 400},
 }
-test, agreement = {}, {}
+test, behind = {}, {}
 for kind, numbers in kinds_of_pairs.items():
     test[kind] = life.comparisons(
         course, instruct, **numbers, split="test", seed=course.seed + 1
@@ -255,19 +255,21 @@ for kind, numbers in kinds_of_pairs.items():
         for side in ("first", "second")
     )
     shares = life.crowd_preferences(course, test[kind])
-    agreement[kind] = expected_agreement(first, second, shares).mean().item()
-    ceiling = accuracy_ceiling(shares)
+    agreement = expected_agreement(first, second, shares).mean().item()
+    behind[kind] = accuracy_ceiling(shares) - agreement
+
+for kind, bound in zip(kinds_of_pairs, (0.06, 0.12), strict=True):
     claim(
-        f"{kind}: within 0.06 of the ceiling",
-        agreement[kind] >= ceiling - 0.06,
-        measured=ceiling - agreement[kind],
+        f"{kind}: at most {bound} below the ceiling",
+        behind[kind] <= bound,
+        measured=behind[kind],
     )
-    claim(f"{kind}: not above it", agreement[kind] <= ceiling + 1e-9)
+print("nearer to its ceiling:", min(behind, key=behind.get))
 
 # %% [markdown]
-# The second claim cannot fail by chance: an expectation is never above the best one.
-# With drawn labels it could, and a reward model "above the ceiling" would be luck, or
-# would have seen the answers.
+# The village's tellings differ in what the gold score counts, and in little else. The
+# model's own stories differ in its mistakes as well, and those are harder to see. Keep
+# that in mind: what a policy is paid for is judged by the weaker of the two figures.
 
 # %% [markdown]
 # ### What does it pay for?
@@ -699,14 +701,21 @@ history = train(
     label="PPO",
 )
 
+
+
 # %%
+def ends(metric):
+    """Which way a curve went."""
+    return "higher" if history[-1][metric] > history[0][metric] else "no higher"
+
+
 plots.show(
     plots.ppo_dashboard(history, title="A dozen updates"),
     alt="Small charts, update by update, of the reward model's score, the KL "
     "divergence from the start, entropy, the share of clipped ratios, the "
     "variance that the critic explains, its loss and the length of answers. The "
-    f"score goes from {history[0]['score']:.2f} to {history[-1]['score']:.2f}, the "
-    f"KL from {history[0]['kl']:.2f} to {history[-1]['kl']:.2f}.",
+    f"score ends {ends('score')} than it began, the KL {ends('kl')}, the explained "
+    f"variance {ends('explained_variance')}.",
 )
 
 # %% [markdown]
