@@ -110,24 +110,28 @@ def win_rate_intervals(win_rates: Mapping[str, Interval], *, against: str) -> Pi
 def share_intervals(
     shares: Mapping[str, Interval],
     *,
-    chance: float,
+    chance: float | None = None,
     x_label: str = "share of right choices, with its 95 % interval",
 ) -> Picture:
     """One row for each name: a share as a point in its interval, and pure chance.
 
-    `shares` maps a name to (share, low, high), all in [0, 1].
+    `shares` maps a name to (share, low, high), all in [0, 1]. Where `chance` is None,
+    there is nothing to guess, and the shares stand for themselves.
     """
     figure, axes = picture(height=0.9 + 0.25 * len(shares))
     for row, (name, point) in enumerate(shares.items()):
         _check_share(name, point)
         interval(axes, row, point)
     _compare_with(axes, chance, list(shares))
-    axes.text(
-        chance + 0.01, len(shares) - 0.45, "chance", fontsize=9, color=GREY, va="bottom"
-    )
     axes.set_ylim(len(shares) - 0.4, -0.6)
     axes.grid(axis="x")
     axes.set_xlabel(x_label)
+    if chance is None:
+        order = sorted(shares, key=lambda name: -shares[name][0])
+        return figure.told(f"{x_label}. From the highest down: {listed(order)}.")
+    axes.text(
+        chance + 0.01, len(shares) - 0.45, "chance", fontsize=9, color=GREY, va="bottom"
+    )
     near = [name for name, (_, low, _) in shares.items() if low <= chance]
     verdict = "All intervals lie above chance."
     if near:
@@ -147,9 +151,10 @@ def _check_share(name: str, point: Interval) -> None:
         )
 
 
-def _compare_with(axes: Axes, level: float, names: Sequence[str]) -> None:
-    """Rows of shares from 0 to 1 beside a dashed line."""
-    axes.axvline(level, color=INK, linewidth=1.2, linestyle="--")
+def _compare_with(axes: Axes, level: float | None, names: Sequence[str]) -> None:
+    """Rows of shares from 0 to 1, beside a dashed line where there is a level."""
+    if level is not None:
+        axes.axvline(level, color=INK, linewidth=1.2, linestyle="--")
     name_rows(axes, names)
     axes.set_xlim(0, 1)
     percent(axes.xaxis)

@@ -527,7 +527,6 @@ plots.share_intervals(
         "right in form": (form.rate, *form.interval),
         "free of contradictions": (consistent.rate, *consistent.interval),
     },
-    chance=0.5,
     x_label="share of 100 stories, with its 95 % interval",
 )
 
