@@ -53,9 +53,5 @@ from llmlab.plots.style import (
     print_words,
     show,
 )
-from llmlab.plots.vocabulary import (
-    characters_per_token,
-    merge_tree,
-    vocabulary_costs,
-)
+from llmlab.plots.vocabulary import characters_per_token, merge_tree, vocabulary_costs
 from llmlab.plots.words import visible
