@@ -239,8 +239,8 @@ MEASURING = {
     *("interpretation", "scaling", "accounting", "exact"),
 }
 POLICIES = {"reward", "rollouts", "policy_gradient", "ppo", "dpo", "best_of_n"}
-# Docstrings and blank lines are counted, JavaScript and CSS are not. The goal is 21,000;
-# this is what was reached with several processes, text on disk and GPT-2's files in it.
+# Docstrings and blank lines count, JavaScript and CSS do not. The goal is 21,000; this
+# is what was reached with several processes, text on disk and GPT-2's files in it.
 LINES_OF_PYTHON = 22_700
 
 

@@ -902,7 +902,8 @@ def equal_cost(steps, run, widths=(32, 64, 128)):
     runs = {16: run}
     for width in widths:
         model = GPT(replace(base.config, width=width))
-        affordable = round(steps * cost / rule_of_thumb_flops(model.config, tokens))
+        each = rule_of_thumb_flops(model.config, tokens)
+        affordable = round(steps * cost / each)
         runs[width] = loss_of_run(width, affordable)
     return runs
 

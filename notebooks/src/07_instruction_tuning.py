@@ -468,8 +468,8 @@ axes.spines[["top", "right"]].set_visible(False)
 figure.legend(loc="outside upper right", ncols=2, frameon=False)
 plots.show(
     figure,
-    alt="Shares of right answers to test prompts with 95 % intervals, row by row, "
-    "for the model of 60 updates (squares) and the instruct model (circles).",
+    alt="Shares of right answers to test prompts with 95 % intervals, row by "
+    "row, for the model of 60 updates (squares) and the instruct model (circles).",
 )
 
 # %%
@@ -514,8 +514,8 @@ verdicts = [
     village.judge_story(prompt, story)
     for prompt, story in zip(asked, told, strict=True)
 ]
-form = Share(sum(verdict.form for verdict in verdicts), len(verdicts))
-consistent = Share(sum(verdict.consistent for verdict in verdicts), len(verdicts))
+form = Share(sum(v.form for v in verdicts), len(verdicts))
+consistent = Share(sum(v.consistent for v in verdicts), len(verdicts))
 claim("Of the stories, 9 in 10 are right in form", form.rate >= 0.9)
 claim(
     "Fewer are free of contradictions: the intervals are apart",
@@ -600,8 +600,8 @@ sequences = encode_documents(tokenizer, [page.text for page in pages])
 before = language_loss(base, sequences)
 after = language_loss(instruct, sequences)
 claim(
-    "Tuning forgets: the pages surprise instruct by more than twice the standard "
-    "error more",
+    "Tuning forgets: the pages surprise instruct more, by over twice the "
+    "standard error",
     after.nats_per_token > before.nats_per_token + 2 * after.error,
     measured=after.nats_per_token - before.nats_per_token,
 )
@@ -658,8 +658,8 @@ for prompt, task in prompts.items():
 
 
 # %%
-# One row of dice for the whole conversation: seeded anew for each message, they would
-# fall alike every time, and all stories would begin alike.
+# One row of dice for the whole conversation: seeded anew for each message, they
+# would fall alike every time, and all stories would begin alike.
 dice = torch.Generator().manual_seed(0)
 
 

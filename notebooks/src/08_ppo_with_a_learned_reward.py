@@ -119,7 +119,8 @@ with tempfile.TemporaryDirectory() as folder:
         for pair in pairs[stand_in.position : half]:
             stand_in.choose(int(len(pair.second) < len(pair.first)))
     clicked = stand_in.comparisons()
-print(len(clicked), "labels kept, all of them", {label.source for label in clicked})
+sources = {label.source for label in clicked}
+print(len(clicked), "labels kept, all of them", sources)
 
 # %% [markdown]
 # ## 3 · People disagree
@@ -361,8 +362,8 @@ with torch.no_grad():
     winners = reward.score_texts([pair.winner for pair in encoded])
     losers = reward.score_texts([pair.loser for pair in encoded])
 in_nats = (winners - losers) / reward.gain
-# Each pair in both orders: the crowd leans to whatever is shown first, and a reward
-# model, which reads one story alone, cannot know which that was.
+# Each pair in both orders: the crowd leans to whatever is shown first, and a
+# reward model, which reads one story alone, cannot know which that was.
 predicted = torch.cat([in_nats, -in_nats]).sigmoid()
 happened = torch.cat([torch.ones(len(in_nats)), torch.zeros(len(in_nats))])
 plots.calibration(predicted, happened, bins=6)
@@ -713,9 +714,9 @@ plots.show(
     plots.ppo_dashboard(history, title="A dozen updates"),
     alt="Small charts, update by update, of the reward model's score, the KL "
     "divergence from the start, entropy, the share of clipped ratios, the "
-    "variance that the critic explains, its loss and the length of answers. The "
-    f"score ends {ends('score')} than it began, the KL {ends('kl')}, the explained "
-    f"variance {ends('explained_variance')}.",
+    "variance that the critic explains, its loss and the length of answers. "
+    f"The score ends {ends('score')} than it began, the KL {ends('kl')}, the "
+    f"explained variance {ends('explained_variance')}.",
 )
 
 # %% [markdown]
@@ -774,7 +775,7 @@ def judged(temperature):
 
 
 def distance(rollouts):
-    """Nats between PPO and instruct on PPO's own stories: one number a story."""
+    """Nats between PPO and instruct on PPO's own stories, one number each."""
     return torch.cat(
         [
             sequence_kl(
@@ -833,7 +834,10 @@ equally_long = [
     if abs(len(pair[0].split()) - len(pair[1].split())) <= 6
 ]
 fair = win_rate(
-    *([gold[name][number] for number in equally_long] for name in ("ppo", "instruct"))
+    *(
+        [gold[name][number] for number in equally_long]
+        for name in ("ppo", "instruct")
+    )
 )
 claim(
     "Among stories of equal length, too, PPO wins more than half",
@@ -1014,7 +1018,7 @@ plots.share_intervals(
 
 # %%
 def storyteller(model):
-    """An answer function for the chat, with dice of its own for all messages."""
+    """An answer function for the chat, with dice of its own."""
     dice = torch.Generator().manual_seed(0)
 
     def tell(message, temperature):
