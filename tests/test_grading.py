@@ -357,7 +357,6 @@ REFUSED = [
 WHY = {
     "ends the process": "it ended its own process (exit(), os._exit)",
     "crashes": "it crashed (SIGABRT)",
-    "closes the channel": "it closed the channel of its results",
     "never ends": "code cell 1 ran out of time",
 }
 
