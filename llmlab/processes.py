@@ -6,6 +6,7 @@ and their gradients are added up before every update, so that both make the same
 program that runs alone is a world of one: what it gives to a function it gets back.
 """
 
+import gc
 import hashlib
 import os
 import time
@@ -62,6 +63,8 @@ def joined(device: torch.device):
         backend = "nccl" if device.type == "cuda" else "gloo"
         dist.init_process_group(backend, timeout=PATIENCE)
         stack.callback(dist.destroy_process_group)
+        # What still holds on to the others at the very end would end in a crash.
+        stack.callback(gc.collect)
         _remember_the_others()
         if not is_first():
             silence = stack.enter_context(open(os.devnull, "w"))
