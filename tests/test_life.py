@@ -10,11 +10,14 @@ import pytest
 import torch
 
 from llmlab import life as life_module
+from llmlab import village
 from llmlab.checkpoints import Card, save_checkpoint
 from llmlab.gpt import GPT
+from llmlab.instruction import render_prompt
 from llmlab.life import RECIPES, Life, answers, judging, pleases, reads, settings
 from llmlab.preferences import Comparison
 from llmlab.reward import RewardModel
+from llmlab.rollouts import verified_reward
 from llmlab.tokenizer import Tokenizer
 
 
@@ -295,3 +298,18 @@ def test_without_the_repository_the_course_says_where_checkpoints_come_from(
     monkeypatch.setattr(life_module, "CHECKPOINTS", tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match="llmlab tour"):
         life_module.course()
+
+
+def test_a_program_of_the_village_pays_for_right_answers(life):
+    """The scorer of every task fits the slot of a learned reward."""
+    examples = village.instructions(3, seed=0, split="train", task="translate")
+    reward = verified_reward(
+        life.tokenizer,
+        examples,
+        render_prompt,
+        lambda example, text: village.score_answer(example, text)["right"],
+    )
+    prompts = [render_prompt(life.tokenizer, example.prompt) for example in examples]
+    answered = [life.tokenizer.encode(e.answer) + [2] for e in examples]
+    assert reward(prompts, answered).tolist() == [1, 1, 1]
+    assert reward(prompts, [answered[1], answered[2], [2]]).tolist() == [0, 0, 0]
