@@ -1,8 +1,9 @@
 # %% [markdown]
 # # 0 · Start here
 #
-# You are going to bring up a language model: one small GPT, from random numbers
-# to a model that answers you, on the computer in front of you.
+# You are going to bring up a language model: one small GPT (a *generative
+# pre-trained transformer*: it writes, it has read before, and chapter 3 builds it),
+# from random numbers to a model that answers you, on the computer in front of you.
 #
 # **You will be able to** draw the model's life and name its stages; tell from an
 # answer which stage you are talking to; work in these notebooks without fear of
@@ -19,8 +20,8 @@
 # %% [markdown]
 # ## One model, one life
 #
-# A model like this is grown in three phases. Each begins with the weights that
-# the one before has left.
+# A model like this is grown in three phases. Each begins with the weights, the
+# numbers that training changes, that the one before has left.
 #
 # 1. **Pre-training.** It reads. Again and again it guesses a word, is told the
 #    right one, and is changed a little. There are two ways to play: guess a
@@ -31,8 +32,9 @@
 #    second model learns to predict that judgement (`reward`), and the first one
 #    practises until it is judged better (`ppo`).
 #
-# Nothing is downloaded at any point. The next cell opens the stages of one such
-# life: yours, if you have run `make tour`, and otherwise the one in this folder.
+# No page downloads anything. The next cell opens the stages of one such life, each
+# from a file, its *checkpoint*: yours, if you have run `make tour`, and otherwise
+# the one that comes with the course.
 
 # %%
 import textwrap
@@ -67,7 +69,8 @@ plots.lineage(cards)
 # %% [markdown]
 # They are two first lives. Both began from random numbers, with the same shape of
 # model and the same text, and differ in the game they played. Only the one that
-# guesses the *next* word can write, and so only it has children.
+# guesses the *next* word can write, and so only it has children. (PPO grows out of
+# instruct, too; the reward model lends it a judgement and no weights.)
 #
 # How large is such a model? Whoever says "parameters" means plain numbers that
 # training may change. **Predict** how many this one has, then count.
@@ -190,6 +193,10 @@ for thing in ("umbrella", "kite"):
     show_fillings(f"On Monday morning Agnes found _ {thing} at the mill.")
 
 # %% [markdown]
+# *The* fits both. Compare *a* with *an*: before a kite *an* is hardly considered,
+# before an umbrella it has a share. So the word after the gap is used, though not as
+# firmly as one could wish.
+#
 # **Your turn:** put other things there, and other gaps.
 #
 # ### The base model goes on
@@ -265,7 +272,8 @@ display(chat)
 # Write to them. At the lowest temperature every model always takes its likeliest
 # word, so the same message gets the same answer. Move the slider up and send it
 # again: the likeliest word becomes less of a certainty. Every message is answered
-# on its own; none of them remembers the last one.
+# on its own; none of them remembers the last one. (In the code, `top_k=1` is that
+# likeliest word, and a *token* is a word or a part of one: chapter 2.)
 
 # %% [markdown]
 # ### Who was right?
@@ -283,9 +291,10 @@ for test, exchange in zip(tests, chat.exchanges, strict=False):
     print()
 
 # %% [markdown]
-# Three messages are an anecdote. The chapters to come ask hundreds of questions
-# and give every share with an interval. And "right" is not all: whether a story is
-# *good* is a matter of taste, which is why there is a phase 3.
+# Three messages are an anecdote. The chapters to come ask hundreds of questions and
+# give every share with an interval, the range in which the truth may lie. And "right"
+# is not all: whether a story is *good* is a matter of taste, which is why there is a
+# phase 3.
 
 # %% [markdown]
 # ## What did not work at this size
@@ -333,12 +342,12 @@ for test, exchange in zip(tests, chat.exchanges, strict=False):
 #
 # **3. An answer is fluent and false. At which stage can that happen?**
 #
-# <details><summary>Only before instruction tuning.</summary>
-# Instruction tuning teaches the form of an answer. Whether the answer is true is
-# another matter, and one that a test has to measure.</details>
 # <details><summary>At every stage.</summary>
 # Right. Every stage prefers what is likely, or what is liked; neither is the same
 # as what is true.</details>
+# <details><summary>Only before instruction tuning.</summary>
+# Instruction tuning teaches the form of an answer. Whether the answer is true is
+# another matter, and one that a test has to measure.</details>
 #
 # ### Where to go from here
 #

@@ -15,6 +15,7 @@
 # **Where we are in the model's life:** `random → base → instruct`.
 
 # %%
+import math
 from inspect import getsource
 
 import torch
@@ -399,12 +400,12 @@ print("no <eos>:", tokenizer.decode(said_without_end.sequences()[0]))
 # training used, and on which nothing was chosen. All answers are judged by programs,
 # strictly: a translation is right only if every letter is.
 #
-# What is *new* about a prompt comes in two kinds. Three translations of four put words
-# together that training never paired: a **new combination** of known parts. The fourth
-# is in a sentence pattern that training never showed, such as "We did not …": nothing
-# but its parts is known, and they must be **composed**. Questions have new wordings, or
-# ask backwards. One share over both kinds would say more about the mixture than about
-# the model, so each has a row of its own.
+# What is *new* about a prompt comes in two kinds. About three translations of four put
+# words together that training never paired: a **new combination** of known parts. The
+# fourth is in a sentence pattern that training never showed, such as "We did not …":
+# nothing but its parts is known, and they must be **composed**. Questions have new
+# wordings, or ask backwards. One share over both kinds would say more about the mixture
+# than about the model, so each has a row of its own.
 #
 # **Predict** which row is the best, and which one is the worst.
 
@@ -469,7 +470,8 @@ figure.legend(loc="outside upper right", ncols=2, frameon=False)
 plots.show(
     figure,
     alt="Shares of right answers to test prompts with 95 % intervals, row by "
-    "row, for the model of 60 updates (squares) and the instruct model (circles).",
+    "row, for the model of 60 updates (squares) and the instruct model "
+    "(circles).",
 )
 
 # %%
@@ -482,11 +484,6 @@ claim(
     measured=combined.rate,
 )
 claim(
-    "New patterns are harder: the two intervals are apart",
-    composed.interval[1] < combined.interval[0],
-    measured=composed.rate,
-)
-claim(
     "The help desk: 75% right or more",
     grown_up["support"].rate >= 0.75,
     measured=grown_up["support"].rate,
@@ -494,10 +491,12 @@ claim(
 for task in ("summarise", "story"):
     low, high = grown_up[task].interval
     claim(f"{ROWS[task]}: interval above nine tenths", low > 0.9, measured=low)
+apart = composed.interval[1] < combined.interval[0]
+print("new patterns are harder:", "yes" if apart else "no")
 
 # %% [markdown]
 # The endings of French words are learned, and it puts them on words that it never saw
-# together. What it does not do is to compose a sentence from parts of which it knows
+# together. What it hardly does is to compose a sentence from parts of which it knows
 # each: it has learned patterns and no grammar.
 #
 # ### Right in form
@@ -517,11 +516,6 @@ verdicts = [
 form = Share(sum(v.form for v in verdicts), len(verdicts))
 consistent = Share(sum(v.consistent for v in verdicts), len(verdicts))
 claim("Of the stories, 9 in 10 are right in form", form.rate >= 0.9)
-claim(
-    "Fewer are free of contradictions: the intervals are apart",
-    consistent.interval[1] < form.interval[0],
-    measured=consistent.rate,
-)
 plots.share_intervals(
     {
         "right in form": (form.rate, *form.interval),
@@ -564,27 +558,28 @@ claim(
     known.rate > 0.5,
     measured=known.rate,
 )
-claim(
-    "A new wording is harder than a known one: the intervals are apart",
-    new_words.interval[1] < known.interval[0],
-    measured=new_words.rate,
-)
-claim(
-    "Backwards is harder still: the intervals are apart",
-    backwards.interval[1] < new_words.interval[0],
-    measured=backwards.rate,
-)
 question = "What can one see at the inn?"
 (text,) = answer(instruct, tokenizer, [question], max_new_tokens=30, top_k=1)
 print(f"{question}\n-> {text}")
+
+# %%
+asked_how = {
+    "words of training": known,
+    "a new wording": new_words,
+    "backwards": backwards,
+}
+plots.share_intervals(
+    {name: (share.rate, *share.interval) for name, share in asked_how.items()},
+    x_label="share of questions answered rightly, with its 95 % interval",
+)
 
 # %% [markdown]
 # To us, *Otto lives at the harbour* and *at the harbour lives Otto* are one fact, and
 # so is every way to ask for it. To the model each is a habit of its own: after these
 # words, say that. A habit learned in one direction does not run in the other
 # ([chapter 6](06_what_did_it_learn.ipynb) has a clean test of that), and one learned
-# in one wording does not always run in the next. It finds whom the question is
-# about, and tells a fact about them that has the sound of an answer.
+# in one wording does not always run in the next. Where it fails, it often finds whom
+# the question is about, and tells a fact about them that has the sound of an answer.
 
 # %% [markdown]
 # ### What did it cost?
@@ -599,12 +594,9 @@ pages = village.documents(200, seed=course.seed, split="validation")
 sequences = encode_documents(tokenizer, [page.text for page in pages])
 before = language_loss(base, sequences)
 after = language_loss(instruct, sequences)
-claim(
-    "Tuning forgets: the pages surprise instruct more, by over twice the "
-    "standard error",
-    after.nats_per_token > before.nats_per_token + 2 * after.error,
-    measured=after.nats_per_token - before.nats_per_token,
-)
+rise = after.nats_per_token - before.nats_per_token
+print(f"{rise:+.1f} nats a token, as if every guess were")
+print(f"among {math.exp(rise):.1f} times as many tokens")
 plots.intervals_by_group(
     ["base", "instruct"],
     {
@@ -622,9 +614,9 @@ plots.intervals_by_group(
 )
 
 # %% [markdown]
-# It can answer now, and it writes the village's pages worse than before. Nobody asked
-# it to keep that skill: no page was among the examples. The usual cure is to mix some
-# in.
+# Much more. It can answer now, and it foretells the village's pages worse than
+# before. Nobody asked it to keep that skill: no page was among the examples. The usual
+# cure is to mix some in; we have not tried it here.
 #
 # ## 7 · Talk to it
 #
@@ -651,7 +643,8 @@ for prompt, task in prompts.items():
 # capital of France. Whatever you see there, an answer or one of the help desk's stock
 # excuses, it was chosen because it sounds like the examples, not because the
 # model looked into what it knows. The form of an answer is one thing, knowing
-# another; tuning teaches the form.
+# another; tuning teaches the form. Judge the others, too: does the answer about the
+# ferry tell what was asked, and does everybody in the story keep their name?
 #
 # Now you. The base model gets your text as it is, the instruct model gets it in the
 # template. Low temperatures take the likeliest words, high ones take chances.
@@ -729,10 +722,10 @@ Chat(
 #
 # <details><summary>14</summary>
 # That trains the question too.</details>
-# <details><summary>5</summary>
-# Right: four tokens and the closing &lt;eos&gt;.</details>
 # <details><summary>4</summary>
 # Then the model never learns to stop.</details>
+# <details><summary>5</summary>
+# Right: four tokens and the closing &lt;eos&gt;.</details>
 #
 # **2. Your model answers well, and then goes on with a question of its own, and
 # answers that. What do you look at first?**
@@ -746,11 +739,11 @@ Chat(
 #
 # **3. With packing, the loss is a little lower than without. Good news?**
 #
-# <details><summary>Yes, packing trains better.</summary>
-# It may not change the loss of the same examples at all.</details>
 # <details><summary>No: examples see each other.</summary>
 # Right. Part of the answer is guessed from a neighbour that will be missing when
 # the model is used.</details>
+# <details><summary>Yes, packing trains better.</summary>
+# It may not change the loss of the same examples at all.</details>
 #
 # ### Where to go from here
 #
