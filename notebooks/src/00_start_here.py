@@ -142,9 +142,9 @@ for examine in doctor.EXAMINATIONS:
 # %% [markdown]
 # ## What it has read
 #
-# The model has never seen the internet. It grew up on the gossip, lessons, news
-# and stories of one invented harbour village. A program writes them, as many as we
-# like, so nobody's work was taken, and we know what is true there.
+# The model has never seen the internet. It grew up on the gossip, lessons, news and
+# stories of one invented harbour village, whose people are animals. A program writes
+# them, as many as we like, so nobody's work was taken, and we know what is true there.
 
 # %%
 for document in village.documents(3, seed=7, split="test"):
