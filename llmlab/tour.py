@@ -106,7 +106,8 @@ def _claim_folder(life: Life) -> None:
 def run_stage(life: Life, name: str, stage: Stage) -> dict:
     """Train one stage, or find that it was trained before. Returns its record.
 
-    A stage whose settings or whose parent's weights changed meanwhile is made anew.
+    A stage whose settings or whose parent's weights changed meanwhile is made anew, and
+    with it what was made of it.
     """
     path = life.folder / f"{name}.json"
     parent_hash = ""
@@ -117,7 +118,10 @@ def run_stage(life: Life, name: str, stage: Stage) -> dict:
             print(f"{name:<12} done before")
             return _read_json(path)
         print(f"{name:<12} made with other settings, or of another parent: made anew")
-        path.unlink(missing_ok=True)
+        processes.wait()  # until all have seen that it is old
+        if processes.is_first():
+            _forget(life, name)
+        processes.wait()
     earlier = run_history(life.run_state(name))  # of a session that was stopped
     seconds_before = earlier[-1]["seconds"] if earlier else 0.0
     began = time.perf_counter()
@@ -150,6 +154,17 @@ def run_stage(life: Life, name: str, stage: Stage) -> dict:
         _write_json(path, record)
         life.run_state(name).unlink(missing_ok=True)
     return record
+
+
+def _forget(life: Life, name: str) -> None:
+    """Delete a stage and what was made of it: no two ages are mixed in one life."""
+    for later, stage in STAGES.items():
+        if name in (stage.parent, stage.judge):
+            _forget(life, later)
+    life.run_state(name).unlink(missing_ok=True)
+    life.checkpoint(name).unlink(missing_ok=True)
+    for record in (f"{name}.json", "report.json", "report.html"):
+        (life.folder / record).unlink(missing_ok=True)
 
 
 @contextmanager

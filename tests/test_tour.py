@@ -180,9 +180,19 @@ def test_a_stage_of_other_settings_is_made_anew_and_so_is_what_stands_on_it(
         run_stage(life, name, STAGES[name])
     said = capsys.readouterr().out
     assert said.count("done before") == 2 and said.count("made anew") == 1
-    after = hashes(life)
-    assert [name for name in STAGES if before[name] != after[name]] == ["reward"]
+    changed = [
+        name
+        for name in ("masked", "base", "instruct", "reward")
+        if weights_hash(life.load(name)) != before[name]
+    ]
+    assert changed == ["reward"]
     assert life.card("reward").settings["reward"]["other_rate"] == 0.0001
+    # Who was taught by the old reward model is gone, until it is taught by the new.
+    assert not life.checkpoint("ppo").exists()
+    assert not (tmp_path / "ppo.json").exists()
+    assert not list(tmp_path.glob("report.*"))
+    assert (tmp_path / "instruct.json").exists()
+    shutil.copy(whole.checkpoint("ppo"), life.checkpoint("ppo"))
     # Another parent is another stage, too, though its own settings are the same.
     shutil.copy(life.checkpoint("ppo"), life.checkpoint("instruct"))
     run_stage(life, "reward", STAGES["reward"])
@@ -201,6 +211,18 @@ def test_a_state_of_other_settings_is_refused(whole, tmp_path):
         STAGES["base"].train(life)
 
 
+def test_a_state_that_began_from_other_weights_is_refused(whole, tmp_path):
+    """Its settings are the same, but its parent was made anew."""
+    for name in ("tokenizer.json", "base.safetensors"):
+        shutil.copy(whole.folder / name, tmp_path)
+    life = Life(tmp_path, recipe=whole.recipe, progress=TenSecondsAStep(2))
+    with pytest.raises(Interrupted):
+        STAGES["instruct"].train(life)
+    shutil.copy(whole.checkpoint("ppo"), life.checkpoint("base"))
+    with pytest.raises(ValueError, match="begins from differ"):
+        STAGES["instruct"].train(life)
+
+
 def test_the_course_opens_your_own_life_when_it_is_whole(whole, tmp_path, monkeypatch):
     monkeypatch.setattr(life_module, "RUNS", tmp_path)
     assert life_module.course().folder == CHECKPOINTS
@@ -209,8 +231,11 @@ def test_the_course_opens_your_own_life_when_it_is_whole(whole, tmp_path, monkey
     tiny = partial(Life, recipe=whole.recipe)
     monkeypatch.setattr(life_module, "Life", tiny)
     assert life_module.course().folder == tmp_path / "tour"
-    (tmp_path / "tour" / "ppo.safetensors").unlink()
-    assert life_module.course().folder == CHECKPOINTS
+    for part in ("report.json", "ppo.safetensors"):  # it stopped before its end
+        content = (tmp_path / "tour" / part).read_bytes()
+        (tmp_path / "tour" / part).unlink()
+        assert life_module.course().folder == CHECKPOINTS
+        (tmp_path / "tour" / part).write_bytes(content)
 
 
 def test_what_is_shipped_is_what_was_made(whole, tmp_path):

@@ -26,10 +26,14 @@ from llmlab.paths import CHECKPOINTS, RUNS
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of the life: whose weights it begins from, and how it is trained."""
+    """One step of the life: whose weights it begins from, and how it is trained.
+
+    judge : the stage that says how good its answers are, if one does.
+    """
 
     parent: str
     train: Callable[[Life], Trained]
+    judge: str = ""
 
 
 STAGES = {
@@ -37,7 +41,7 @@ STAGES = {
     "base": Stage("random", train_base),
     "instruct": Stage("base", train_instruct),
     "reward": Stage("instruct", train_reward),
-    "ppo": Stage("instruct", train_ppo),
+    "ppo": Stage("instruct", train_ppo, judge="reward"),
 }
 
 
@@ -49,7 +53,8 @@ def settings(life: Life) -> dict:
 def course() -> Life:
     """The learner's own life if a whole tour was made here, else the shipped one."""
     own, shipped = Life(RUNS / "tour"), Life(CHECKPOINTS)
-    if all(own.is_current(stage) for stage in STAGES):
+    told = (own.folder / "report.json").exists()  # at the very end of a tour
+    if told and all(own.is_current(stage) for stage in STAGES):
         print(f"These are your own checkpoints, in {own.folder.name}.")
         return own
     if not shipped.folder.exists():  # an installed library, without its repository

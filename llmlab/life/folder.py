@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from llmlab import village
-from llmlab.checkpoints import Card, load_checkpoint, read_card
+from llmlab.checkpoints import Card, load_checkpoint, read_card, weights_hash
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.life.settings import RECIPES, Recipe
 from llmlab.pretraining import encode_documents
@@ -103,6 +103,8 @@ class Life:
         return GPT(config, seed=self.seed).to(self.device)
 
     def train(self, stage: str, step, steps: int, modules, optimizers) -> list[Metrics]:
+        # The weights that it begins from stand for whatever was trained before.
+        begins = {name: weights_hash(module) for name, module in modules.items()}
         return train(
             step,
             steps=steps,
@@ -112,7 +114,7 @@ class Life:
             state_path=self.run_state(stage),
             progress=self.progress,
             label=stage,
-            identity={"stage": stage, **self.settings(stage)},
+            identity={"stage": stage, "begins from": begins, **self.settings(stage)},
         )
 
     @cached_property
