@@ -60,8 +60,8 @@ def expected_best(scores: Tensor, n: int, judged: Tensor | None = None) -> Tenso
         dtype=torch.float64,
     )
     order = scores.argsort(dim=1)
-    told = (scores if judged is None else judged).double().gather(1, order)
-    return told @ shares.to(told.device)
+    told = (scores if judged is None else judged).to(order.device).double()
+    return told.gather(1, order) @ shares.to(order.device)
 
 
 def kl_bound(n: int) -> float:

@@ -238,7 +238,8 @@ def preference_step(
         shares = winners.new_tensor([pair.share for pair in chosen])
         loss = preference_loss(winners, losers, shares)
         tokens = sum(len(pair.winner) + len(pair.loser) for pair in chosen)
-        told = {"accuracy": accuracy(winners, losers), "tokens": tokens}
+        agreement = expected_agreement(winners.detach(), losers.detach(), shares)
+        told = {"accuracy": agreement.mean().item(), "tokens": tokens}
         return loss, len(chosen), told
 
     return loss_step(model, optimizers, loss_of, steps=steps, clip=clip)

@@ -41,7 +41,8 @@ def measure_reward(life: Life, model: RewardModel, instruct: GPT) -> dict[str, f
                 for pair in pairs
                 for story in (pair.first, pair.second)
             ]
-        ).view(-1, 2)
+        )
+        scores = scores.cpu().view(-1, 2)  # beside the preferences
         agreement = expected_agreement(scores[:, 0], scores[:, 1], preferences)
         metrics[f"reward_agreement_{name}"] = agreement.mean().item()
         metrics[f"reward_ceiling_{name}"] = accuracy_ceiling(preferences.tolist())

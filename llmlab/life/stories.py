@@ -61,7 +61,7 @@ def write_stories(
 ) -> tuple[list[str], list[Rollout]]:
     """What the model writes when asked; and the rollouts.
 
-    temperature : None: the one at which phase 3 explores, that of phase 3.
+    temperature : None: the one at which phase 3 explores.
     """
     if temperature is None:
         temperature = life.recipe.shared.story_temperature
