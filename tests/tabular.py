@@ -26,9 +26,9 @@ def state_values(world: World, logits: Tensor, token_rewards: Tensor) -> Tensor:
 class TabularPolicy(nn.Module):
     """The simplest policy: a row of logits for each state of a world.
 
-    It can be sampled from and trained wherever a GPT can, so that `make_reinforce_step`
-    and `make_ppo_step` run unchanged in a world whose best policy is known. It expects
-    prompts of one token; which one does not matter.
+    It can be sampled from and trained wherever a GPT can, so that `policy_step` runs
+    unchanged in a world whose best policy is known. It expects prompts of one token;
+    which one does not matter.
 
     Parameters
     ----------

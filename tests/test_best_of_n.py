@@ -59,8 +59,25 @@ def test_the_best_answer_of_each_prompt_is_kept():
         max_new_tokens=4,
     )
     assert scores.shape == (3, 8)
+    assert rollout.prompts == [[2]] * 8 + [[1]] * 8 + [[0]] * 8
+    assert not rollout.finished.all()  # those that were cut off are scored all the same
+    assert scores.flatten().tolist() == world_reward([], rollout.responses).tolist()
     kept = best(rollout, scores)
     for number, response in enumerate(kept):
         answers = rollout.responses[8 * number : 8 * number + 8]
         assert response in answers
         assert world_reward([], [response]) == max(world_reward([], answers))
+
+
+def test_a_response_that_was_cut_off_gets_the_fixed_score():
+    rollout, scores = sample_scores(
+        TabularPolicy(WORLD, LOGITS),
+        world_reward,
+        [[2]],
+        torch.Generator().manual_seed(0),
+        samples=32,
+        unfinished_score=-9.0,
+        max_new_tokens=4,
+    )
+    assert 0 < (scores == -9).sum() < 32
+    assert ((scores[0] == -9) == ~rollout.finished).all()

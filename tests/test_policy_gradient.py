@@ -215,6 +215,7 @@ def test_leave_one_out_averages_the_others_of_the_same_prompt():
     advantages = returns - leave_one_out(returns, 4)
     expected = torch.tensor([1 / 6, -7 / 6, 1.5, -0.5, -4 / 3, -4 / 3, -4 / 3, 4.0])
     torch.testing.assert_close(advantages, expected)
+    assert group_mean(returns, 4).tolist() == [0.875] * 4 + [11] * 4
     for wrong in (1, 3):
         with pytest.raises(ValueError, match="groups"):
             leave_one_out(returns, wrong)

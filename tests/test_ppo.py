@@ -14,7 +14,7 @@ from tabular import TabularPolicy, TabularValues, state_values
 from torch import nn
 
 from llmlab import rollouts
-from llmlab.batching import IGNORE, Batch
+from llmlab.batching import IGNORE, Batch, next_token_batch
 from llmlab.exact import World, kl_divergence, optimum, total_variation
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.optimisers import adamw
@@ -221,6 +221,22 @@ def test_a_minibatch_keeps_what_belongs_together_and_drops_needless_padding():
     assert torch.equal(part.weights, expected + 0.3)
 
 
+def test_a_minibatch_weighs_as_a_whole_of_its_own():
+    batch = next_token_batch([[1, 2, 2], [1, 2], [1, 2, 2, 2], [1, 2, 2]])
+    zeros = torch.zeros(batch.targets.shape)
+    whole = Experience(batch, zeros, zeros, zeros, zeros)
+    rows = torch.tensor([1, 3])  # of one and of two targets
+    for divide_by, expected in (
+        ("tokens", [[1 / 3, 0], [1 / 3, 1 / 3]]),
+        ("responses", [[1 / 2, 0], [1 / 2, 1 / 2]]),
+        ("lengths", [[1 / 2, 0], [1 / 4, 1 / 4]]),
+        ("room", [[1 / 20, 0], [1 / 20, 1 / 20]]),
+    ):
+        settings = replace(PPO, divide_by=divide_by, max_new_tokens=10)
+        weights = whole.minibatch(rows, settings).weights
+        torch.testing.assert_close(weights, torch.tensor(expected).double())
+
+
 def test_every_response_is_learned_from_once_an_epoch(monkeypatch):
     learned = []
     original = Experience.minibatch
@@ -303,6 +319,21 @@ def test_the_critic_begins_without_an_opinion_and_shares_nothing_with_the_reward
     assert (model(torch.tensor([[2, 0, 1, 2]])) == 0).all()
     own = {parameter.data_ptr() for parameter in reward_model.parameters()}
     assert all(parameter.data_ptr() not in own for parameter in model.parameters())
+
+
+def test_the_critic_judges_in_whitened_units_and_learns_at_the_rate_of_the_moment():
+    model = TabularValues(WORLD)
+    settings = replace(PPO, critic_rate=0.1)
+    optimizers = adamw(model, settings.critic_rate)
+    critic = Critic(model, settings, optimizers)
+    batch = next_token_batch([[2, 0, 2], [2, 1, 1, 2], [2, 2]])
+    rewards = 5 + 3 * torch.randn(batch.targets.shape, generator=generator())
+    advantages, _ = critic.advantages(batch, rewards)
+    told = advantages[batch.target_mask]
+    assert told.mean().item() == pytest.approx(0, abs=1e-6)
+    assert told.var(correction=0).item() == pytest.approx(1, abs=1e-5)
+    critic.learn(torch.arange(3), multiplier=0.25)
+    assert optimizers["adamw"].param_groups[0]["lr"] == pytest.approx(0.025)
 
 
 # Advantages
