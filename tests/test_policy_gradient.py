@@ -11,6 +11,7 @@ import pytest
 import torch
 from tabular import TabularPolicy, state_values
 
+from llmlab import sampling
 from llmlab.batching import IGNORE, Batch, next_token_batch
 from llmlab.exact import (
     World,
@@ -362,11 +363,31 @@ def test_log_probs_belong_to_the_tokens_that_they_predict():
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
-def test_a_rollout_gives_back_the_log_probs_that_it_was_drawn_with(temperature):
+def test_a_rollout_is_given_the_log_probs_that_it_was_drawn_with(
+    temperature, monkeypatch
+):
+    drawn = []  # of each time: the chosen tokens' log-probabilities, (rows, 1)
+    columns = []  # of each time: the rows that were written, and their tokens
+    draw, gather = sampling.draw, sampling._generation
+
+    def spy(probabilities, dice):
+        tokens = draw(probabilities, dice)
+        drawn.append(probabilities.gather(1, tokens).log())
+        return tokens
+
+    def keep(written, batch, stops):
+        columns.extend(written)
+        return gather(written, batch, stops)
+
+    monkeypatch.setattr(sampling, "draw", spy)
+    monkeypatch.setattr(sampling, "_generation", keep)
     policy = small_policy(vocab_size=9)
     prompts = [[1], [1, 5, 6], [1, 7]] * 5
     settings = {"max_new_tokens": 6, "temperature": temperature}
     generation = generate(policy, prompts, generator=generator(4), **settings)
+    expected = torch.zeros(generation.mask.shape)
+    for time, (rows, _) in enumerate(columns):
+        expected[rows, time] = drawn[time][:, 0]
     rollout = roll_out(policy, prompts, generator(4), **settings)
     assert rollout.responses == generation.sequences()
     with torch.no_grad():
@@ -375,7 +396,7 @@ def test_a_rollout_gives_back_the_log_probs_that_it_was_drawn_with(temperature):
     for row in range(len(prompts)):
         torch.testing.assert_close(
             found[row, rollout.mask[row]],
-            generation.log_probs[row, generation.mask[row]],
+            expected[row, generation.mask[row]],
             atol=1e-5,
             rtol=0,
         )

@@ -332,7 +332,10 @@ def test_the_critic_judges_in_whitened_units_and_learns_at_the_rate_of_the_momen
     told = advantages[batch.target_mask]
     assert told.mean().item() == pytest.approx(0, abs=1e-6)
     assert told.var(correction=0).item() == pytest.approx(1, abs=1e-5)
-    critic.learn(torch.arange(3), multiplier=0.25)
+    said = critic.learn(torch.tensor([1]), multiplier=0.25)
+    values = torch.zeros(rewards.shape)  # it begins without an opinion
+    _, returns = generalised_advantages(rewards, values, batch.target_mask)
+    assert said["value_loss"] == pytest.approx(returns[1].square().mean().item() / 2)
     assert optimizers["adamw"].param_groups[0]["lr"] == pytest.approx(0.025)
 
 
