@@ -135,7 +135,8 @@ except ClaimError as error:
 # %% tags=["nbval-ignore-output"]
 for examine in doctor.EXAMINATIONS:
     finding = examine()
-    print("FAULT" if finding.remedy else "ok   ", finding.name, finding.value)
+    mark = "FAULT" if finding.remedy else "ok   "
+    print(mark, examine.__name__, finding.value)
     if finding.remedy:
         print("   ->", finding.remedy)
 
