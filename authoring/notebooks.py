@@ -8,15 +8,19 @@
 A source is a py:percent script without a header. Built twice from the same source on
 the same machine, a notebook is the same byte for byte, so that a difference in git is
 a difference in the lesson. The minutes that the run took go into the metadata, and a
-test holds the first page to them. Two tags in a source mean something to the build:
+test holds the first page to them. Some tags in a source mean something to the build:
 
 * `nbval-ignore-output` marks a cell whose output cannot be stable: it is run,
   its output is not stored and not compared; with `example-output` beside it, it is
   stored, for readers who do not run the notebook;
 * `raises-exception` marks a cell that fails on purpose.
+
+What a learner need not read to follow is folded: cells that only import, claim, ask
+or answer, and those tagged `folded`.
 """
 
 import argparse
+import ast
 import base64
 import hashlib
 import json
@@ -47,6 +51,7 @@ KERNEL = {
 }
 SECONDS_A_CELL = 600
 VOLATILE, EXAMPLE = "nbval-ignore-output", "example-output"
+FOLDED = "folded"
 # A widget's view names a model that is gone with its kernel; the picture and the
 # sentence beside it stay.
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -71,9 +76,34 @@ def read_source(source: Path):
         copies = sum(name.startswith(digest) for name in used)
         cell.id = f"{digest}-{copies}"
         used.add(cell.id)
+        if cell.cell_type == "code" and is_folded(cell):
+            cell.metadata.jupyter = {"source_hidden": True}
     notebook.metadata = nbformat.from_dict(KERNEL)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
+
+
+def is_folded(cell) -> bool:
+    """Whether a learner sees the cell's code only after unfolding it."""
+    if FOLDED in cell.metadata.get("tags", []):
+        return True
+    try:
+        statements = ast.parse(cell.source).body
+    except SyntaxError:  # a line of IPython's own, such as %timeit
+        return False
+    return bool(statements) and all(map(is_furniture, statements))
+
+
+def is_furniture(statement: ast.stmt) -> bool:
+    """An import, `claim(…)` or `desk.…(…)`, also in a loop."""
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return True
+    if isinstance(statement, ast.For):
+        return all(map(is_furniture, statement.body))
+    if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)):
+        return False
+    called = ast.unparse(statement.value.func)
+    return called == "claim" or called.startswith("desk.") and called != "desk.read"
 
 
 def read_stored(path: Path):

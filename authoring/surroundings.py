@@ -19,6 +19,7 @@ def prepare(empty_folder: Path) -> None:
     """
     os.environ["OMP_NUM_THREADS"] = "1"
     os.environ["PYTHONHASHSEED"] = "0"
+    os.environ["LLMLAB_BUILDING"] = "yes"
     os.environ["LLMLAB_RUNS"] = str(empty_folder / "runs")
     os.environ["IPYTHONDIR"] = str(empty_folder / "ipython")
     # The kernel chooses its own backend only where nobody has.

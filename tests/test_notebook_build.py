@@ -3,11 +3,15 @@
 import base64
 import json
 import os
+import subprocess
+import sys
 
+import nbformat
 import pytest
 
 from authoring import __main__ as command_line
 from authoring import notebooks as notebook_build
+from authoring.surroundings import ROOT
 
 SOURCE = """# %% [markdown]
 # # A tiny lesson
@@ -202,3 +206,49 @@ def test_every_command_of_authoring_explains_itself(capsys, command):
         command_line.main([command, "--help"])
     assert stop.value.code == 0
     assert f"python -m authoring {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("code", "folded"),
+    [
+        ("import math\nfrom llmlab import desk", True),
+        ("claim('It fell', 1 < 2, measured=1)", True),
+        ("desk.predict('05/loss', 'How much?', unit='nats')", True),
+        ("for x in numbers:\n    claim(str(x), x < 2, measured=x)", True),
+        ("import math\nmath.log(2)", False),
+        ("loss = train()\nclaim('It fell', loss < 2, measured=loss)", False),
+        ("desk.read(text)", False),
+        ("%timeit f()", False),
+        ("", False),
+    ],
+)
+def test_a_cell_that_only_imports_claims_or_asks_is_folded(code, folded):
+    assert notebook_build.is_folded(nbformat.v4.new_code_cell(code)) is folded
+
+
+def test_what_the_source_tags_as_folded_is_folded_and_keeps_its_tags(tmp_path):
+    source = tmp_path / "01_tiny.py"
+    source.write_text('# %% tags=["folded"]\ndraw()\n\n# %%\ntrain()\n', "utf-8")
+    first, second = notebook_build.read_source(source).cells
+    assert first.metadata == {"tags": ["folded"], "jupyter": {"source_hidden": True}}
+    assert second.metadata == {}
+
+
+def test_a_number_behind_its_sign_is_shown_and_not_compared(tmp_path):
+    """All else on the page is: another word, or a number without the sign, fails."""
+    cell = nbformat.v4.new_code_cell("print('fell to ≈1.58e-3 nats of 2.5')")
+    for stored, passes in (
+        ("fell to ≈12,345.6 nats of 2.5\n", True),
+        ("fell to ≈1.58e-3 nats of 2.6\n", False),
+        ("rose to ≈1.58e-3 nats of 2.5\n", False),
+    ):
+        cell.execution_count = 1
+        cell.outputs = [nbformat.v4.new_output("stream", text=stored)]
+        notebook = nbformat.v4.new_notebook(cells=[cell])
+        path = tmp_path / "page.ipynb"
+        nbformat.write(notebook, path)
+        command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval", path]
+        command += ["--nbval-current-env", "--rootdir", ROOT, "-c", os.devnull]
+        command += [f"--nbval-sanitize-with={ROOT / 'authoring' / 'sanitize.cfg'}"]
+        done = subprocess.run([sys.executable, *command], capture_output=True)
+        assert (done.returncode == 0) is passes, done.stdout.decode()
