@@ -18,8 +18,6 @@ IGNORE = -100
 class Batch:
     """What the model reads and what it must predict, row by row.
 
-    Parameters
-    ----------
     tokens : (batch, time) int64, the ids that the model reads.
     targets : (batch, time) int64, already shifted: `targets[b, t]` is the token that
         `logits[b, t]` must predict, or `IGNORE`.
@@ -70,9 +68,7 @@ def pad_sequences(
     Training pads on the right; generation pads on the left, so that every prompt ends
     in the last column, where the next token is read off.
 
-    Returns
-    -------
-    tokens, segment_ids : (batch, time) int64; segment 1 is text, 0 padding.
+    Returns tokens, segment_ids: (batch, time) int64; segment 1 is text, 0 padding.
     """
     if side not in ("left", "right"):
         raise ValueError(f"side is {side!r}; choose 'left' or 'right'")
@@ -100,8 +96,6 @@ def next_token_batch(
 ) -> Batch:
     """One row a sequence, padded on the right; each token predicts the next one.
 
-    Parameters
-    ----------
     sequences : token ids, each at least two.
     target_masks : for each token, whether *it* is to be predicted (False: it is only
         read, as a prompt is). None: all of them.
@@ -122,8 +116,6 @@ def packed_batch(
     The last token of a sequence is never read, since nothing follows it; so the first
     token of the next sequence is never a target of the one before.
 
-    Parameters
-    ----------
     sequences, target_masks : as in `next_token_batch`.
     rows : for each row, the indices of its sequences, as `pack` gives them.
     """
@@ -158,17 +150,10 @@ def pack(lengths: Sequence[int], capacity: int) -> list[list[int]]:
     Longest first, each into the fullest row that still has room: at most a few per
     cent of the positions stay empty. Nothing is cut and nothing is dropped.
 
-    Parameters
-    ----------
     lengths : positions that each sequence takes (its tokens less one).
 
-    Returns
-    -------
-    For each row the indices of its sequences.
-
-    Raises
-    ------
-    ValueError : a sequence is longer than the capacity.
+    Returns for each row the indices of its sequences.
+    Raises ValueError: a sequence is longer than the capacity.
     """
     too_long = [index for index, length in enumerate(lengths) if length > capacity]
     if too_long:
@@ -215,9 +200,7 @@ def length_batches(
     little is spent on padding. Shuffled; neighbours are sorted by length only within
     stretches of sixteen batches, which keeps each batch a fair sample.
 
-    Returns
-    -------
-    For each batch the indices of its sequences; each index occurs exactly once.
+    Returns for each batch the indices of its sequences; each index occurs exactly once.
     """
     if not any(lengths):
         raise ValueError("there is nothing to read: give at least one token")

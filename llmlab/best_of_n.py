@@ -47,8 +47,6 @@ def expected_best(scores: Tensor, n: int, judged: Tensor | None = None) -> Tenso
     Without bias and without drawing anew: the i-th smallest of N samples is the best of
     n random ones with probability C(i - 1, n - 1) / C(N, n).
 
-    Parameters
-    ----------
     scores : (prompts, samples), by which the best is chosen.
     judged : (prompts, samples), by which it is told, such as gold. None: the scores.
     """

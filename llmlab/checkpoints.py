@@ -28,8 +28,6 @@ from llmlab.sharding import placed, whole
 class Card:
     """Where a checkpoint comes from.
 
-    Parameters
-    ----------
     stage : what was learned last, such as "base" or "ppo".
     parent : stage that training began from; "random" for random weights.
     parent_hash : `weights_hash` of the parent; "" for random weights.
@@ -79,9 +77,7 @@ def save_checkpoint(path: Path | str, model: nn.Module, card: Card) -> None:
     The model itself is rounded to what was stored, so that going on from memory and
     going on from the file give the same bits.
 
-    Raises
-    ------
-    OSError : nothing could be written; an earlier file of that name is unchanged.
+    Raises OSError: nothing could be written; an earlier file of that name is unchanged.
     """
     metadata = {
         "config": json.dumps(asdict(model.config), sort_keys=True),
@@ -99,14 +95,10 @@ def load_checkpoint(
 ) -> tuple[nn.Module, Card]:
     """Read a model and its card.
 
-    Parameters
-    ----------
     build : makes the model from its configuration, for models other than a plain GPT.
 
-    Raises
-    ------
-    FileNotFoundError, ValueError : there is no such file, or it is damaged, a pickle,
-        or of another shape than it says; the message tells which.
+    Raises FileNotFoundError or ValueError: there is no such file, or it is damaged, a
+    pickle, or of another shape than it says; the message tells which.
     """
     tensors, metadata = read_safetensors(path)
     if not {"config", "card"} <= metadata.keys():
@@ -177,9 +169,7 @@ def read_safetensors(
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors of a file (none unless wanted) and its metadata.
 
-    Raises
-    ------
-    FileNotFoundError, ValueError : as `load_checkpoint`.
+    Raises FileNotFoundError or ValueError: as `load_checkpoint`.
     """
     path = Path(path).expanduser()
     if not path.is_file():
@@ -269,10 +259,8 @@ def load_run_state(
 ) -> list[dict]:
     """Put a run back to where it was saved; returns its history.
 
-    Raises
-    ------
-    ValueError : the file is damaged or belongs to a run with other settings; nothing
-        was changed.
+    Raises ValueError: the file is damaged or belongs to a run with other settings;
+    nothing was changed.
     """
     tensors, metadata = read_safetensors(path)
     stored = json.loads(metadata.get("identity", "{}"))

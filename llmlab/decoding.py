@@ -44,8 +44,6 @@ def can_decode(model: nn.Module) -> bool:
 class Decoder:
     """Reads one more token a row.
 
-    Parameters
-    ----------
     model : one that `can_decode` accepts; its weights must not change meanwhile.
     cache : has read the prompts, and is extended.
     """

@@ -27,8 +27,6 @@ def implicit_rewards(
     A score is beta * (log pi(y|x) - log ref(y|x)), *summed* over the tokens of the
     response, its end included; the prompt does not count.
 
-    Parameters
-    ----------
     beta : price of a nat of divergence from the reference, as in PPO.
     """
     check_reference(policy, reference)

@@ -238,8 +238,6 @@ def answers_right(
     """How often the model's likeliest answer is right: by task, and where the prompts
     of a task are of several kinds, by population too.
 
-    Parameters
-    ----------
     examples : with `task`, `population` and `prompt`.
     score : the task's exact scorer; its "right" is 1 or 0.
     """

@@ -23,10 +23,8 @@ def write_atomically(path: Path | str, data: bytes | Callable[[str], None]) -> N
 
     data : the bytes, or a function that writes them to the file of a given name.
 
-    Raises
-    ------
-    OSError : the folder cannot be written or the disk is full; what was there before
-        is as it was, and no half-written file remains.
+    Raises OSError: the folder cannot be written or the disk is full; what was there
+    before is as it was, and no half-written file remains.
     """
     path = Path(path).expanduser()
     temporary = None

@@ -25,9 +25,7 @@ def fill(model: GPT, tokenizer: Tokenizer, text: str) -> list[tuple[str, float]]
     The blank stands for one token, and most tokens bring the space before them along:
     "over the _ dog" leaves out " lazy".
 
-    Raises
-    ------
-    ValueError : the text has no blank or several, or the model is causal.
+    Raises ValueError: the text has no blank or several, or the model is causal.
     """
     _check_sees_both_sides(model)
     if text.count(BLANK) != 1:
@@ -54,8 +52,6 @@ def fill(model: GPT, tokenizer: Tokenizer, text: str) -> list[tuple[str, float]]
 class Guesses:
     """What a model made of some tokens that it was not shown.
 
-    Parameters
-    ----------
     log_probs : (count,), nats; of the token that really stood there.
     right : (count,) bool; whether that token was the model's first choice.
     """
@@ -79,14 +75,10 @@ def guess_tokens(
     what stands before it. The sum of a masked model's log-probabilities over a sequence
     is its pseudo-log-likelihood (Salazar et al. 2020).
 
-    Parameters
-    ----------
     places : of each sequence, the positions to guess, ascending, none the first.
     rows : sequences a batch; similar lengths are read together.
 
-    Returns
-    -------
-    Guesses, in the order of `places`.
+    Returns Guesses, in the order of `places`.
     """
     _check_places(sequences, places)
     count = sum(map(len, places))

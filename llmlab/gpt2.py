@@ -59,10 +59,8 @@ def load_gpt2(path: Path | str) -> GPT:
     Its sizes are read off the weights, the number of heads off the `config.json` beside
     the file if there is one.
 
-    Raises
-    ------
-    FileNotFoundError, ValueError : there is no such file, or it is damaged, or holds
-        another architecture; the message names the weight and the shapes.
+    Raises FileNotFoundError or ValueError: there is no such file, or it is damaged, or
+    holds another architecture; the message names the weight and the shapes.
     """
     path = Path(path).expanduser()
     if not path.is_file():
@@ -106,16 +104,12 @@ def _heads(config: Path, width: int) -> int:
 def load_gpt2_weights(model: GPT, published: dict[str, Tensor]) -> None:
     """Copy GPT-2's published weights into a model of the `gpt2` preset, in place.
 
-    Parameters
-    ----------
     model : built from `GPTConfig.gpt2(...)` of the same sizes.
     published : the state dict as published, with names such as
         "transformer.h.0.attn.c_attn.weight".
 
-    Raises
-    ------
-    ValueError : a weight is missing, has another shape, or has no place in GPT-2; the
-        model is unchanged.
+    Raises ValueError: a weight is missing, has another shape, or has no place in GPT-2;
+    the model is unchanged.
     """
     published = {
         name.removeprefix("transformer."): value for name, value in published.items()
@@ -159,15 +153,12 @@ def load_gpt2_weights(model: GPT, published: dict[str, Tensor]) -> None:
 def with_tokenizer(model: GPT, vocabulary: Path | str) -> tuple[GPT, Tokenizer]:
     """The same model in our ids, and the tokenizer that makes them.
 
-    Parameters
-    ----------
     model : in GPT-2's ids, as `load_gpt2` gives it.
     vocabulary : a `tokenizer.json`, a `vocab.json` with `merges.txt` beside it, or a
         folder with one of them.
 
-    Raises
-    ------
-    FileNotFoundError, ValueError : the vocabulary is not there, or is not the model's.
+    Raises FileNotFoundError or ValueError: the vocabulary is not there, or is not the
+    model's.
     """
     tokenizer, theirs = read_vocabulary(vocabulary)
     table = model.embedding.weight.detach()

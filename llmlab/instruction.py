@@ -62,8 +62,6 @@ def packed_batches(
 
     Instructions are short; one a row, most of a batch would be padding.
 
-    Parameters
-    ----------
     examples : as `render_example` gives them; each fits `row_length`.
     """
     if not examples:

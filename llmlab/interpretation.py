@@ -75,15 +75,11 @@ def attention_weights(
 ) -> Tensor:
     """Where every position looks, in every head of every layer.
 
-    Parameters
-    ----------
     model : causal or bidirectional.
     tokens, segment_ids : (batch, time), as for `model`. Of a padded batch, only the
         rows that belong to real tokens mean anything.
 
-    Returns
-    -------
-    (layers, batch, heads, query_time, key_time): each row sums to one.
+    Returns (layers, batch, heads, query_time, key_time): each row sums to one.
     """
     with recorded_attention() as calls:
         model.hidden_states(tokens, segment_ids=segment_ids)
@@ -142,14 +138,10 @@ def attention_patterns(
 def attention_on(weights: Tensor, targets: Tensor) -> Tensor:
     """How much of its attention each head gives to the right keys.
 
-    Parameters
-    ----------
     weights : (layers, batch, heads, query_time, key_time), as of `attention_weights`.
     targets : (batch, query_time, key_time) bool, the right keys of each query.
 
-    Returns
-    -------
-    (layers, heads): the mean over all queries that have a right key.
+    Returns (layers, heads): the mean over all queries that have a right key.
     """
     asked = targets.any(dim=-1)
     if not asked.any():
@@ -257,14 +249,10 @@ def principal_components(vectors: Tensor, count: int = 2) -> tuple[Tensor, Tenso
     chosen such that the number farthest from zero is positive, so that the picture is
     the same everywhere.
 
-    Parameters
-    ----------
     vectors : (points, width).
 
-    Returns
-    -------
-    coordinates : (points, count).
-    shares : (count,) of all variance, what each component keeps.
+    Returns coordinates, (points, count), and shares, (count,): of all variance, what
+    each component keeps.
     """
     points, width = vectors.shape
     if not 1 <= count <= min(points, width):

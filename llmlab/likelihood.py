@@ -73,8 +73,6 @@ def sequence_log_probs(
 ) -> Tensor:
     """Log-probability of each sequence given its first token, in nats: (count,).
 
-    Parameters
-    ----------
     target_masks : count only these tokens of each sequence, such as an answer's.
     rows : sequences a batch; similar lengths are read together.
     """

@@ -29,8 +29,6 @@ class NgramModel:
     tokens: "Francisco" is frequent, yet only after "San", so it is an unlikely guess
     after anything else. The last resort is 1 / vocab_size.
 
-    Parameters
-    ----------
     vocab_size : number of token ids.
     order : 1 looks at nothing, 2 at the token before (bigrams), 3 at two (trigrams).
     """
@@ -49,14 +47,10 @@ class NgramModel:
     def fit(self, sequences: Iterable[Sequence[int]]) -> "NgramModel":
         """Count all n-grams of some sequences; returns the model itself.
 
-        Parameters
-        ----------
         sequences : token ids that each begin with <bos>. What comes before the first
             token is taken to be that token again.
 
-        Raises
-        ------
-        ValueError : an id that is not in the vocabulary, or nothing to count.
+        Raises ValueError: an id that is not in the vocabulary, or nothing to count.
         """
         parts = [self._ngrams(sequence) for sequence in sequences]
         ngrams = torch.cat(parts) if parts else torch.empty(0, dtype=torch.int64)
@@ -77,9 +71,7 @@ class NgramModel:
     def log_probs(self, sequence: Sequence[int]) -> Tensor:
         """Log-probability of every token but the first, given those before it.
 
-        Returns
-        -------
-        (time - 1,) float64, nats.
+        Returns (time - 1,) float64, nats.
         """
         return self._probabilities(self._ngrams(sequence)).log()
 
@@ -90,9 +82,7 @@ class NgramModel:
     def distribution(self, context: Sequence[int]) -> Tensor:
         """What may follow the `order - 1` tokens of `context`.
 
-        Returns
-        -------
-        (vocab,) float64, sums to 1.
+        Returns (vocab,) float64, sums to 1.
         """
         if len(context) != self.order - 1:
             raise ValueError(
@@ -139,8 +129,6 @@ class NgramModel:
 class _Table:
     """The counts of all n-grams of one order that occurred.
 
-    Parameters
-    ----------
     ngrams : (number,) int64, sorted; context * vocab_size + token.
     counts : (number,) int64, how often each occurred (or in how many ways).
     """
@@ -191,14 +179,10 @@ def bits_per_character(log_probs: float, characters: int) -> float:
     A model with longer tokens makes fewer and harder guesses, so nats per token cannot
     be compared between tokenizers; bits per character can.
 
-    Parameters
-    ----------
     log_probs : log-probability of a whole text, in nats (the sum over its tokens).
     characters : how many characters the text has.
 
-    Raises
-    ------
-    ValueError : there are no characters.
+    Raises ValueError: there are no characters.
     """
     if characters < 1:
         raise ValueError(f"the text has {characters} characters; give at least one")

@@ -16,8 +16,6 @@ class Muon(Optimizer):
     by the nearest matrix whose singular values are all one, so that rare directions
     learn as fast as common ones (Jordan et al. 2024).
 
-    Parameters
-    ----------
     parameters : matrices of shape (out, in), or several stacked, (blocks * out, in).
     lr : size of an update; its root mean square is lr * 0.2, as an AdamW update's is
         (Liu et al. 2025, "Muon is scalable").

@@ -349,8 +349,6 @@ def policy_step(
     Everything that must survive a kill is in the policy, the critic's model and the
     optimisers: give `train` all of them.
 
-    Parameters
-    ----------
     reference : a `frozen_copy` of the policy before training.
     reward : a score for each response; `RewardModel.score`, or a `verified_reward`.
     prompts : token ids, ending where the response begins.

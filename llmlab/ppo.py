@@ -83,14 +83,10 @@ def generalised_advantages(
 
     lambda 1 asks only what was earned (no bias, much noise); lambda 0 trusts V.
 
-    Parameters
-    ----------
     rewards, values, mask : (batch, time); what lies off the mask is not looked at.
 
-    Returns
-    -------
-    advantages, returns : (batch, time), 0 off the mask; returns = advantages + values,
-        the target for V, computed from advantages before they are whitened.
+    Returns advantages, returns: (batch, time), 0 off the mask; returns = advantages +
+    values, the target for V, computed from advantages before they are whitened.
     """
     # Nothing comes after the last token: its next value and advantage are 0, whatever
     # the network says about the padding.

@@ -27,8 +27,6 @@ from llmlab.training import loss_step
 class RewardModel(nn.Module):
     """A GPT with a scalar head in place of its vocabulary.
 
-    Parameters
-    ----------
     body : where to start from, as a rule the instruct model (Stiennon et al. 2020). It
         is copied: training the reward never moves the policy, nor the other way round.
     seed : of the head's random weights.
@@ -138,10 +136,8 @@ def encode_comparisons(
     Comparisons of a story with itself are left out: their loss is log 2 whatever the
     model says, and would be mistaken for something that it failed to learn.
 
-    Raises
-    ------
-    ValueError : a story does not fit the context. Cutting it would take away its end
-        token, which is where the reward is read off.
+    Raises ValueError: a story does not fit the context. Cutting it would take away its
+    end token, which is where the reward is read off.
     """
     encoded = []
     for comparison in comparisons:
@@ -213,8 +209,6 @@ def preference_step(
     Every pair is seen once before any is seen twice. `len(pairs) // comparisons` steps
     are one pass. Ouyang et al. 2022 stop there: reward models soon overfit.
 
-    Parameters
-    ----------
     model : what learns: a reward model, or the policy itself.
     scores_of : `reward_scores(model)`, or `dpo.implicit_rewards(policy, …)`.
     steps : updates in all; the learning rate warms up, stays, and falls to zero.

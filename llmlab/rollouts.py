@@ -31,8 +31,6 @@ token included): `RewardModel.score`, or a program by `verified_reward`."""
 class Rollout:
     """Prompts, and what the policy answered.
 
-    Parameters
-    ----------
     prompts, responses : token ids of each row; a response includes its end token.
     batch : the same, to be read by a model; only response tokens are targets.
     finished : (batch,) bool, whether the response ended by itself.
@@ -155,8 +153,6 @@ def verified_reward(
 ) -> RewardFunction:
     """A program that knows the right answers, as a reward: it cannot be talked over.
 
-    Parameters
-    ----------
     examples : with `prompt`; answers to any other prompt are refused.
     render : how a prompt becomes token ids, as `instruction.render_prompt`.
     score : of an example and an answer, such as `village.score_answer(…)["right"]`.

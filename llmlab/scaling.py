@@ -26,8 +26,6 @@ import torch
 class PowerLaw:
     """loss = floor + (start - floor) * (1 + amount / unit) ** -exponent.
 
-    Parameters
-    ----------
     floor : the loss of an endless run, in nats per token.
     start : the loss of a model that was given nothing.
     unit : the amount from which on it is a power law; below, little happens.

@@ -27,8 +27,6 @@ COUNTED_TOKENS = 2_000_000
 class Windows:
     """Stretches of text that fit the context, as text and as ids.
 
-    Parameters
-    ----------
     texts : the windows.
     sequences : the same, encoded, each between <bos> and <eos>.
     """
@@ -59,8 +57,6 @@ class Windows:
 class Corpus:
     """A text, some of it held out.
 
-    Parameters
-    ----------
     tokenizer : learned on the training text, or given.
     training, validation : of different passages.
     characters : of the training text.

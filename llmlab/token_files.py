@@ -58,8 +58,6 @@ TOKENIZER_BYTES = 32 * 2**20
 class Stretch:
     """Some bytes of a file, or all of them; long plain text is cut between lines.
 
-    Parameters
-    ----------
     path, name : the file, and how to call it.
     start, end : of the bytes. The stretch has each line that begins among them.
     changed : when the file was last changed, in nanoseconds.
@@ -176,15 +174,11 @@ def encode_folder(
 ) -> None:
     """Write the ids of a folder's text to files in `out`, as far as they are missing.
 
-    Parameters
-    ----------
     skip_unreadable : leave files that are empty or not UTF-8 out.
     progress : shows how it goes, as with `training.train`.
     workers : how many processes work at once, in all; None: one a core.
 
-    Raises
-    ------
-    ValueError : a file holds no text; it is named. What was encoded stays.
+    Raises ValueError: a file holds no text; it is named. What was encoded stays.
     """
     saved = (str(out / "tokenizer.json"), tokenizer.fingerprint())
     tokenizer.save(saved[0])
@@ -285,14 +279,11 @@ def _encode(work: _Work) -> int:
 class TokenFiles(Sequence):
     """All rows of an encoded corpus, by number; none is read before it is asked for.
 
-    Parameters
-    ----------
     folder : as `encode_folder` wrote it.
     context : tokens that the model reads; a row has one more, the last to be guessed.
 
-    Raises
-    ------
-    ValueError, FileNotFoundError : a file is damaged, or there is none; it is named.
+    Raises ValueError or FileNotFoundError: a file is damaged, or there is none; it is
+    named.
     """
 
     def __init__(self, folder: Path, context: int) -> None:

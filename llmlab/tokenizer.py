@@ -188,17 +188,13 @@ class MergeTree:
 class Tokenizer:
     """A byte-level BPE tokenizer, defined completely by its list of merges.
 
-    Parameters
-    ----------
     merges : pairs of token ids; merge number n makes the token 262 + n. Without any,
         every byte is a token.
     pattern : how text is cut before, of `SPLITTERS`. "gpt2" also has one sign for a
         document's two ends.
 
-    Raises
-    ------
-    ValueError : a merge that is not a pair of earlier ids, or that comes twice; or
-        an unknown pattern.
+    Raises ValueError: a merge that is not a pair of earlier ids, or that comes twice;
+    or an unknown pattern.
     """
 
     SPECIAL_TOKENS = SPECIAL_TOKENS
@@ -255,16 +251,13 @@ class Tokenizer:
     def train(cls, texts: Iterable[str], vocab_size: int) -> "Tokenizer":
         """Learn the merges of some texts.
 
-        Parameters
-        ----------
         texts : what to learn from, in any order.
         vocab_size : ids wanted, at least 262. Texts so short that no pair of tokens
             occurs twice any more give fewer: a pair seen once is not a pattern. So
             build the model with `tokenizer.vocab_size`, not with the number asked for.
 
-        Raises
-        ------
-        ValueError : `vocab_size` is below 262, or `texts` is a bare string or empty.
+        Raises ValueError: `vocab_size` is below 262, or `texts` is a bare string or
+        empty.
         """
         if vocab_size < FIRST_MERGE_ID:
             raise ValueError(
@@ -313,9 +306,7 @@ class Tokenizer:
         Ids in an order that is not valid UTF-8 (a model may write them) give U+FFFD.
         Special tokens are left out, or shown by name if `skip_special` is False.
 
-        Raises
-        ------
-        ValueError : an id that is not in the vocabulary.
+        Raises ValueError: an id that is not in the vocabulary.
         """
         parts = []
         for token_id in map(self._checked, ids):
@@ -331,9 +322,7 @@ class Tokenizer:
         A space is "·", a line end "⏎", a byte that is only a part of a character
         \xNN, and a special token is its name.
 
-        Raises
-        ------
-        ValueError : an id that is not in the vocabulary.
+        Raises ValueError: an id that is not in the vocabulary.
         """
         token_id = self._checked(token_id)
         if token_id < FIRST_BYTE_ID:
@@ -344,9 +333,7 @@ class Tokenizer:
     def merge_tree(self, token_id: int) -> MergeTree:
         """The token, the two tokens it was merged from, theirs, down to bytes.
 
-        Raises
-        ------
-        ValueError : an id that is not in the vocabulary.
+        Raises ValueError: an id that is not in the vocabulary.
         """
         token_id = self._checked(token_id)
         merge = token_id - FIRST_MERGE_ID
@@ -373,9 +360,8 @@ class Tokenizer:
     def save(self, path: str | os.PathLike) -> None:
         """Write the tokenizer as JSON made to be read, one merge a line.
 
-        Raises
-        ------
-        OSError : nothing could be written; an earlier file of that name is unchanged.
+        Raises OSError: nothing could be written; an earlier file of that name is
+        unchanged.
         """
         write_atomically(path, self._to_json().encode())
 
@@ -404,10 +390,8 @@ class Tokenizer:
     def load(cls, path: str | os.PathLike) -> "Tokenizer":
         """Read a tokenizer that `save` wrote.
 
-        Raises
-        ------
-        FileNotFoundError : there is no such file.
-        ValueError : the file is damaged, of another kind or of another version.
+        Raises FileNotFoundError: there is no such file.
+        Raises ValueError: the file is damaged, of another kind or of another version.
         """
         path = Path(path).expanduser()
         try:

@@ -333,8 +333,6 @@ def rows_of(tokens_per_batch: int, context: int) -> int:
 class Text:
     """A text that was found, before it is cut or encoded for a context.
 
-    Parameters
-    ----------
     about : what it is, for the checkpoint's card.
     make_corpus : makes the corpus for rows of a context.
     """
@@ -428,9 +426,7 @@ def stored_run(out: Path, settings: dict) -> dict | None:
     number is fixed before the first one and stored, and a run that is taken up again
     does not measure its speed anew.
 
-    Raises
-    ------
-    ValueError : the folder holds a run with other settings, or a damaged one.
+    Raises ValueError: the folder holds a run with other settings, or a damaged one.
     """
     path = _run_file(out)
     if not processes.agree(path.exists()):
@@ -461,8 +457,6 @@ def stored_run(out: Path, settings: dict) -> dict | None:
 class Run:
     """Everything that a training needs.
 
-    Parameters
-    ----------
     parts : in how many pieces a batch goes through the model.
     """
 
@@ -631,8 +625,6 @@ def sample(model: GPT, corpus: Corpus, seed: int) -> str:
 class Outcome:
     """How good the model is, beside plain counting, and what it took.
 
-    Parameters
-    ----------
     held_out_bits, trigram_bits : per character of held-out text, of the model and of a
         trigram model that counted the same training text.
     lowest_bits : the lowest held-out bits that were measured on the way.

@@ -26,14 +26,10 @@ class CheckFailed(AssertionError):
 def check(exercise: Exercise | str, *answer: Callable) -> None:
     """Print what has been proven of an answer.
 
-    Parameters
-    ----------
     exercise : or its name.
     answer : the function, or the functions, of the learner.
 
-    Raises
-    ------
-    CheckFailed : with the likely mistake.
+    Raises CheckFailed: with the likely mistake.
     """
     if isinstance(exercise, str):
         try:

@@ -45,8 +45,6 @@ class Foreign:
 class Case:
     """One input on which an answer is observed.
 
-    Parameters
-    ----------
     inputs : data, `Dice`, `Table`, or functions.
     proves : the property that this case belongs to; empty for the first one.
     words : the situation, in words for the learner; empty: the inputs are shown.
@@ -69,8 +67,6 @@ class Case:
 class Observation:
     """What an answer made of one case.
 
-    Parameters
-    ----------
     results : one for each call.
     gradients : of the result, weighted by a ramp; None where none arrives.
     changed, handed_back : numbers of inputs changed in place, and of those that the

@@ -13,8 +13,6 @@ from llmlab.checks.data import Case
 class Exercise:
     """A task, what is right, and which mistakes people make in it.
 
-    Parameters
-    ----------
     name : of the answer, and of the file.
     kind : implement, find the fault, predict, read, or design.
     difficulty, importance : 1 to 5.

@@ -23,8 +23,6 @@ ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 class Verdict:
     """What an answer is worth.
 
-    Parameters
-    ----------
     points : the sum over the properties that hold.
     said : of the visible cases, fit for the learner; empty if they are right.
     hidden : of the hidden cases, for instructors.

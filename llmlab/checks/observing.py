@@ -22,8 +22,6 @@ def observe(
 ) -> list[Observation]:
     """What the answer makes of each case, up to one at which it is interrupted.
 
-    Parameters
-    ----------
     answer : a function, or several of which `Case.of` picks one.
     keep : is given each observation at once.
     """

@@ -37,8 +37,6 @@ class Trained:
 class Life:
     """A folder of stages, and the materials that they share.
 
-    Parameters
-    ----------
     folder : where tokenizer and checkpoints lie.
     progress : shows how training goes; see `progress.TerminalProgress`.
     device : where its models learn and write.

@@ -20,8 +20,6 @@ class Annotator:
 
     The Bradley-Terry model with the weaknesses that real annotators have.
 
-    Parameters
-    ----------
     taste : how much this person cares for what the gold score measures; 1 is average.
     noise : the difference in gold score at which taste and chance weigh equally; > 0.
     carelessness : the share of choices made without reading.
@@ -76,8 +74,6 @@ def simulated_crowd(
 ) -> list[Annotator]:
     """People of different tastes who agree with the gold score as often as asked.
 
-    Parameters
-    ----------
     gold_differences : of typical pairs, score of one story less that of the other.
     agreement : `gold_agreement` of the crowd on these pairs. It is not agreement with
         each other, on which people are judged: real ones choose alike on 70 to 80 % of
@@ -86,9 +82,7 @@ def simulated_crowd(
         differ (`crowd_agreement`).
     taste_spread : standard deviation of log(taste).
 
-    Raises
-    ------
-    ValueError : no noise, however small or large, gives this agreement.
+    Raises ValueError: no noise, however small or large, gives this agreement.
     """
     tastes = (taste_spread * torch.randn(count, generator=generator)).exp().tolist()
     crowd = [
@@ -187,8 +181,6 @@ def label(
 ) -> list[Comparison]:
     """Have a simulated crowd compare stories.
 
-    Parameters
-    ----------
     pairs : objects with texts `prompt`, `first` and `second`.
     gold : `gold(prompt, story)`, the score that the annotators feel but do not tell.
     labels_per_pair : how many different annotators see each pair. Each sees it in an

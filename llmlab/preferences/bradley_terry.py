@@ -12,20 +12,14 @@ def bradley_terry(wins: Tensor, *, prior: float = 0.0, steps: int = 100) -> Tens
     log-likelihood is concave; Newton's method climbs it, with steps halved wherever
     a full one would overshoot. Two items have a closed form: log(wins / losses).
 
-    Parameters
-    ----------
     wins : (items, items), how often i beat j; any non-negative numbers.
     prior : wins *and* losses of each item against an imaginary item of strength 0.
         Above 0 it keeps strengths finite where few comparisons were made.
 
-    Returns
-    -------
-    (items,) float64 of mean 0, in nats of log-odds: only differences mean something.
-
-    Raises
-    ------
-    ValueError : without a prior, some group of items never lost to (or never met) the
-        rest, so that no finite strengths are best (Ford 1957).
+    Returns (items,) float64 of mean 0, in nats of log-odds: only differences mean
+    something.
+    Raises ValueError: without a prior, some group of items never lost to (or never met)
+    the rest, so that no finite strengths are best (Ford 1957).
     """
     wins = wins.double()
     if wins.ndim != 2 or wins.shape[0] != wins.shape[1] or not (wins >= 0).all():

@@ -12,8 +12,6 @@ EQUAL = 0.5  # between "the first" (0) and "the second" (1)
 class Comparison:
     """One choice between two stories, in the order in which they were shown.
 
-    Parameters
-    ----------
     preferred : 0 if the first story was chosen, 1 if the second was, `EQUAL` if
         neither is better. Other libraries' numbers become plain ones.
     annotator : the name of who chose.

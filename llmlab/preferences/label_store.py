@@ -16,10 +16,8 @@ class LabelStore:
     back by the next reader. Several processes may read and write at the same time.
     Stores of earlier versions can be read as they are; the first new label widens them.
 
-    Raises
-    ------
-    ValueError : the file is damaged, or is not a store of labels.
-    OSError : the file or its folder cannot be written.
+    Raises ValueError: the file is damaged, or is not a store of labels.
+    Raises OSError: the file or its folder cannot be written.
     """
 
     COLUMNS = {

@@ -28,8 +28,6 @@ CONTAMINATION = Rule(
 class Overlap:
     """How much of a passage is known from other ones.
 
-    Parameters
-    ----------
     share : of its phrases, those that are known.
     example : the longest stretch of words that is known; empty if none is.
     """
@@ -44,9 +42,7 @@ def contamination(
 ) -> list[Overlap]:
     """For every test passage, what a model knows of it from its training text.
 
-    Raises
-    ------
-    ValueError : `words` is below 1.
+    Raises ValueError: `words` is below 1.
     """
     known = _phrases(training, words)
     return [_overlap(passage, known, words) for passage in test]

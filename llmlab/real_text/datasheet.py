@@ -31,16 +31,12 @@ def datasheet(
 ) -> str:
     """The datasheet of a mixture, in Markdown.
 
-    Parameters
-    ----------
     name : of the collection.
     answers : one for each of the `QUESTIONS`.
     mixture : measured under "composition".
     reports : of what was refined; measured under "cleaning".
 
-    Raises
-    ------
-    ValueError : a question has no answer, or an answer has no question.
+    Raises ValueError: a question has no answer, or an answer has no question.
     """
     unknown = sorted(answers.keys() - QUESTIONS.keys())
     if unknown:

@@ -36,8 +36,6 @@ LONG_SENTENCE = 40
 class Block:
     """A paragraph, heading, list or table of a page.
 
-    Parameters
-    ----------
     text : as a reader sees it.
     linked : how many of its characters are links.
     kind : "title", "heading", "code", "text", or "unseen" for what a browser hides.

@@ -36,8 +36,6 @@ _JUNK = ("stub", "teasers", "numbers", "stuffed", "foreign")
 class WebPage:
     """A page and the truth about it.
 
-    Parameters
-    ----------
     address : where it stands; no two pages share one.
     html : what a browser would get.
     text : what its writer wrote; paragraphs are separated by an empty line.
@@ -63,13 +61,9 @@ def messy_web(texts: Sequence[str], *, seed: int) -> list[WebPage]:
     Every page has the menus, notices and scripts of its site. Copies come after what
     they were copied from. The same texts and seed give the same web.
 
-    Parameters
-    ----------
     texts : the first line is a title, every other line a paragraph.
 
-    Raises
-    ------
-    ValueError : a text has no line after its title.
+    Raises ValueError: a text has no line after its title.
     """
     for number, text in enumerate(texts):
         if "\n" not in text.strip():

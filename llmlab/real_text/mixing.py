@@ -20,8 +20,6 @@ from typing import Any
 class Mixture:
     """What was drawn, in the order in which it is to be read.
 
-    Parameters
-    ----------
     items : the documents.
     names : of each of them, the source that it came from.
     amounts : by source, how much was drawn of it.
@@ -64,8 +62,6 @@ def mix(
     and not only at its end. A source is shuffled and read to its end before any of its
     documents comes again, and then it is shuffled anew.
 
-    Parameters
-    ----------
     sources : by name, documents of any kind.
     weights : for each source; what counts is how they compare. 0 leaves a source out.
     total : how much to draw, in the units of `measure`. Whole documents are drawn, so
@@ -74,10 +70,8 @@ def mix(
         documents are token ids, not of documents.
     seed : of the shuffling. The order within a source does not depend on the others.
 
-    Raises
-    ------
-    ValueError : weights and sources do not fit, a weight is negative or all are zero, a
-        source that has a weight has nothing in it, or `total` is not above 0.
+    Raises ValueError: weights and sources do not fit, a weight is negative or all are
+    zero, a source that has a weight has nothing in it, or `total` is not above 0.
     """
     shares = _shares(sources, weights)
     sizes = {name: sum(map(measure, sources[name])) for name in shares}

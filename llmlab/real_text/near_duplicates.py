@@ -122,9 +122,7 @@ def drop_near_copies(passages: Sequence[Passage], alike: float = ALIKE) -> Sifti
     Candidates are compared exactly, so nothing is dropped by an unlucky estimate; of
     the copies at the threshold, 1 in 80 is overlooked.
 
-    Raises
-    ------
-    ValueError : `alike` not in (0, 1].
+    Raises ValueError: `alike` not in (0, 1].
     """
     if not 0 < alike <= 1:
         raise ValueError(f"alike is {alike}; it must lie above 0 and be at most 1")

@@ -13,8 +13,6 @@ LONGEST_PASSAGE = 8_000
 class Passage:
     """A stretch of at most `LONGEST_PASSAGE` characters of one source.
 
-    Parameters
-    ----------
     source : the file, relative to its folder, or the topic that it comes from.
     text : cleaned text; paragraphs are separated by one empty line.
     """
@@ -31,13 +29,8 @@ def split_validation(
     A passage's own hash decides, so it stays on its side when others come or go. Only
     if all would fall on one side, the one nearest to the other side moves there.
 
-    Returns
-    -------
-    training, validation : in the order of `passages`, each with at least one.
-
-    Raises
-    ------
-    ValueError : fewer than two passages, or `share` not in (0, 1).
+    Returns training, validation: in the order of `passages`, each with at least one.
+    Raises ValueError: fewer than two passages, or `share` not in (0, 1).
     """
     if not 0 < share < 1:
         raise ValueError(f"share is {share}; it must lie between 0 and 1")
@@ -77,14 +70,10 @@ def paragraph_windows(
     itself is cut between lines, sentences or words. Nothing is lost but line ends at
     the edges of windows.
 
-    Parameters
-    ----------
     longest : what a window may measure.
     length : how a window is measured: in characters, unless told otherwise.
 
-    Raises
-    ------
-    ValueError : not even a single character fits.
+    Raises ValueError: not even a single character fits.
     """
     windows = [""]
     for part in _fitting_parts(text, longest, length, _CUTS):

@@ -133,8 +133,6 @@ def share_of_repeated_phrases(text: Measured, length: int) -> float:
 class QualityRule(Rule):
     """A passage stays if `lowest` <= measure <= `highest`.
 
-    Parameters
-    ----------
     measure : gives a number for a text.
     shown : how the number is written in a report, in the notation of `format`.
     """

@@ -27,8 +27,6 @@ from llmlab.real_text.sifting import Dropped, Report, Rule, Sifting, outcomes_of
 class Source:
     """What was read from one place, before anything is done to it.
 
-    Parameters
-    ----------
     name : a file, relative to its folder, or whatever else it is called.
     text : without mark-up.
     left_out : what stands beside the text: menus, the licence before a book.
@@ -70,16 +68,11 @@ def refine(
 ) -> tuple[list[Passage], Report]:
     """Lead sources through stations.
 
-    Parameters
-    ----------
     origin : a name for the collection.
     stations : in this order; `GENTLE`, `THOROUGH`, or a choice of your own.
     skipped : what could not be read, for the report.
 
-    Returns
-    -------
-    passages : what is left, in the order of `sources`.
-    report : what is left, and what every rule dropped.
+    Returns what is left, in the order of `sources`, and what every rule dropped.
     """
     passages = [Passage(source.name, source.text) for source in sources]
     dropped = [one for source in sources for one in _not_its_text(source)]

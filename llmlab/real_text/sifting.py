@@ -48,8 +48,6 @@ class Rule:
 class Dropped:
     """Something that a rule dropped.
 
-    Parameters
-    ----------
     rule : the name of the rule.
     source : where it stood.
     text : what was dropped.
@@ -118,8 +116,6 @@ class Outcome:
 class Report:
     """What was read and what became of it.
 
-    Parameters
-    ----------
     origin : the folder, or a name for the collection.
     sources, characters_read : what was read.
     passages, characters : what is left.
@@ -140,9 +136,7 @@ class Report:
     def outcome(self, rule: str) -> Outcome:
         """What the rule of this name dropped.
 
-        Raises
-        ------
-        KeyError : no such rule was applied; the message names those that were.
+        Raises KeyError: no such rule was applied; the message names those that were.
         """
         for outcome in self.outcomes:
             if outcome.rule.name == rule:

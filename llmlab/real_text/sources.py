@@ -27,14 +27,9 @@ def python_documentation(
 ) -> tuple[list[Passage], Report]:
     """What Python says about itself: its reference, and its library's docstrings.
 
-    Returns
-    -------
-    passages, report : as `read_text`. Almost two million characters of careful
-        English; the exact text depends on the version of Python.
-
-    Raises
-    ------
-    ValueError : this Python was installed without its documentation.
+    Returns passages, report: as `read_text`. Almost two million characters of careful
+    English; the exact text depends on the version of Python.
+    Raises ValueError: this Python was installed without its documentation.
     """
     sources = python_topics() + standard_library_docstrings()
     return refine("the Python documentation", sources, stations)
@@ -43,9 +38,7 @@ def python_documentation(
 def python_topics() -> list[Source]:
     """The topics of Python's `help`: most of its language reference.
 
-    Raises
-    ------
-    ValueError : this Python was installed without its documentation.
+    Raises ValueError: this Python was installed without its documentation.
     """
     try:
         from pydoc_data.topics import topics
@@ -144,9 +137,7 @@ EXTRACTORS: dict[str, Callable[[str], Extraction]] = {
 def _extracted(name: str, content: str, extract: Callable[[str], Extraction]) -> Source:
     """A file's text and what stands beside it; the rest of its characters are mark-up.
 
-    Raises
-    ------
-    ValueError : the mark-up is such that its parser gives up.
+    Raises ValueError: the mark-up is such that its parser gives up.
     """
     try:
         extraction = extract(content)
@@ -169,8 +160,6 @@ def read_text(
 ) -> tuple[list[Passage], Report]:
     """Read a folder of text, or a single file, and refine it.
 
-    Parameters
-    ----------
     skip_unreadable, and what is raised : as `folder_of_text`.
     stations : what is done with the text.
     """
@@ -186,21 +175,14 @@ def folder_of_text(
     All files in the folder and below it that end in one of `EXTRACTORS`, in
     the order of their names; hidden files and folders are left alone.
 
-    Parameters
-    ----------
     skip_unreadable : leave files that are empty or not UTF-8 out, and name them in
         the second list, instead of raising.
 
-    Returns
-    -------
-    sources, skipped : what was read; and the files that were not, with the reasons,
-        those whose names end otherwise in one line.
-
-    Raises
-    ------
-    FileNotFoundError : there is no such folder or file.
-    ValueError : there is no text in it, or a file is empty or not UTF-8; the message
-        names every such file.
+    Returns sources, skipped: what was read; and the files that were not, with the
+    reasons, those whose names end otherwise in one line.
+    Raises FileNotFoundError: there is no such folder or file.
+    Raises ValueError: there is no text in it, or a file is empty or not UTF-8; the
+    message names every such file.
     """
     path = Path(os.path.expanduser(path))
     files, others = text_files(path)
