@@ -3,15 +3,17 @@
 They go back to C4 (Raffel et al., "Exploring the limits of transfer learning", 2020)
 and Gopher (Rae et al., "Scaling language models", 2021), where numbers that any text
 has, such as the mean length of its words, decide whether a passage stays. Each rule is
-a line of `QUALITY_RULES`: a measure, the lowest and the highest value that may stay,
+a line of `quality.toml`: the lowest and the highest value of its measure that may stay,
 and why. A rule says nothing about a single passage with certainty. It is right about
 many, and what it dropped is worth reading before it is believed.
 """
 
 import math
 import re
+import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -41,40 +43,6 @@ class Measured:
 
 
 # Measures -----------------------------------------------------------------------------
-
-
-def number_of_words(text: Measured) -> float:
-    return len(text.tokens)
-
-
-def mean_word_length(text: Measured) -> float:
-    return sum(map(len, text.tokens)) / max(1, len(text.tokens))
-
-
-def symbols_per_word(text: Measured) -> float:
-    """Of hash signs and ellipses, which stand for menus and cut-off teasers."""
-    symbols = sum(map(text.text.count, ("#", "...", "…")))
-    return symbols / max(1, len(text.tokens))
-
-
-def share_of_words_with_letters(text: Measured) -> float:
-    with_letters = list(filter(_LETTER.search, text.tokens))
-    return len(with_letters) / max(1, len(text.tokens))
-
-
-def common_words(text: Measured) -> float:
-    """How many of eight words occur of which English text always has some."""
-    return len(_COMMON & text.vocabulary)
-
-
-def share_of_bulleted_lines(text: Measured) -> float:
-    bulleted = sum(line.startswith(_BULLETS) for line in text.lines)
-    return bulleted / max(1, len(text.lines))
-
-
-def share_of_trailing_lines(text: Measured) -> float:
-    trailing = sum(line.endswith(("...", "…")) for line in text.lines)
-    return trailing / max(1, len(text.lines))
 
 
 def share_of_ended_paragraphs(text: Measured) -> float:
@@ -126,6 +94,31 @@ def share_of_repeated_phrases(text: Measured, length: int) -> float:
     return float(text.word_lengths[covered].sum() / text.word_lengths.sum())
 
 
+def _mean(values: list) -> float:
+    return sum(values) / max(1, len(values))
+
+
+MEASURES: dict[str, Callable[[Measured], float]] = {
+    "too short": lambda text: len(text.tokens),
+    "long or short words": lambda text: _mean([len(token) for token in text.tokens]),
+    # Hash signs and ellipses stand for menus and cut-off teasers.
+    "symbols": lambda text: (
+        sum(map(text.text.count, ("#", "...", "…"))) / max(1, len(text.tokens))
+    ),
+    "few letters": lambda text: _mean([bool(_LETTER.search(t)) for t in text.tokens]),
+    # Of eight words, some are always there in English.
+    "no common words": lambda text: len(_COMMON & text.vocabulary),
+    "bullets": lambda text: _mean([x.startswith(_BULLETS) for x in text.lines]),
+    "trailing lines": lambda text: _mean(
+        [x.endswith(("...", "…")) for x in text.lines]
+    ),
+    "open endings": share_of_ended_paragraphs,
+    "repeated lines": share_of_repeated_lines,
+    "one phrase": lambda text: share_of_commonest_phrase(text, 2),
+    "one long phrase": lambda text: share_of_commonest_phrase(text, 4),
+    "repeated phrases": lambda text: share_of_repeated_phrases(text, 10),
+}
+
 # Rules --------------------------------------------------------------------------------
 
 
@@ -154,97 +147,18 @@ class QualityRule(Rule):
         value = self.measure(text)
         if self.lowest <= value <= self.highest:
             return None
-        side, bound = (
-            ("at least", self.lowest)
-            if value < self.lowest
-            else ("at most", self.highest)
-        )
+        side, bound = "at most", self.highest
+        if value < self.lowest:
+            side, bound = "at least", self.lowest
         return f"{value:{self.shown}}, where {side} {bound:{self.shown}} may stay"
 
 
-QUALITY_RULES = (
-    QualityRule(
-        "too short",
-        "a few words teach nothing about how a text goes on",
-        number_of_words,
-        lowest=40,
-        shown=".0f",
-    ),
-    QualityRule(
-        "long or short words",
-        "words of prose have 3 to 10 characters on average",
-        mean_word_length,
-        lowest=3,
-        highest=10,
-        shown=".1f",
-    ),
-    QualityRule(
-        "symbols",
-        "many # and ... mean menus and teasers",
-        symbols_per_word,
-        highest=0.1,
-        shown=".2f",
-    ),
-    QualityRule(
-        "few letters",
-        "numbers and signs without words are tables or code",
-        share_of_words_with_letters,
-        lowest=0.7,
-    ),
-    QualityRule(
-        "no common words",
-        "English without the, of and to is no prose",
-        common_words,
-        lowest=2,
-        shown=".0f",
-    ),
-    QualityRule(
-        "bullets",
-        "a passage of nothing but bullets is a list",
-        share_of_bulleted_lines,
-        highest=0.9,
-    ),
-    QualityRule(
-        "trailing lines",
-        "lines that break off with ... lead somewhere else",
-        share_of_trailing_lines,
-        highest=0.3,
-    ),
-    QualityRule(
-        "open endings",
-        "prose ends its paragraphs with a full stop, lists do not",
-        share_of_ended_paragraphs,
-        lowest=0.3,
-    ),
-    QualityRule(
-        "repeated lines",
-        "the same line again and again",
-        share_of_repeated_lines,
-        highest=0.2,
-    ),
-    QualityRule(
-        "one phrase",
-        "a single phrase of two words makes up much of the text",
-        lambda text: share_of_commonest_phrase(text, 2),
-        highest=0.2,
-    ),
-    QualityRule(
-        "one long phrase",
-        "a single phrase of four words makes up much of it",
-        lambda text: share_of_commonest_phrase(text, 4),
-        highest=0.16,
-    ),
-    QualityRule(
-        "repeated phrases",
-        "phrases of ten words that came before in the text",
-        lambda text: share_of_repeated_phrases(text, 10),
-        highest=0.2,
-    ),
+_TABLES = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+QUALITY_RULES = tuple(
+    QualityRule(name, measure=MEASURES[name], **row)
+    for name, row in _TABLES["rules"].items()
 )
-"""Thresholds are Gopher's, but for five. Manuals talk about #, numbers and lists, so
-"few letters" asks for 70 % instead of 80 %, and "repeated phrases" lets 20 % pass
-instead of 10 %. Documents are short here: 40 words are enough instead of 50. "Open
-endings" is a gentler form of a rule of C4."""
+NOTICE_PHRASES = tuple(_TABLES["notices"]["phrases"])
 
 
 def drop_by_quality(
@@ -254,10 +168,10 @@ def drop_by_quality(
 
     def judge(passage: Passage) -> Dropped | None:
         text = Measured(passage.text)
-        verdicts = ((rule, rule.complaint(text)) for rule in rules)
-        return next(
-            (rule.drops(passage, said) for rule, said in verdicts if said), None
-        )
+        for rule in rules:
+            if said := rule.complaint(text):
+                return rule.drops(passage, said)
+        return None
 
     return sift(passages, judge)
 
@@ -265,23 +179,6 @@ def drop_by_quality(
 # Notices ------------------------------------------------------------------------------
 
 NOTICES = Rule("notices", "a short paragraph on cookies, scripts, copyright or sharing")
-
-NOTICE_PHRASES = (
-    "cookie policy",
-    "cookie settings",
-    "use cookies",
-    "uses cookies",
-    "privacy policy",
-    "terms of use",
-    "terms of service",
-    "terms and conditions",
-    "all rights reserved",
-    "enable javascript",
-    "lorem ipsum",
-    "subscribe to our",
-    "sign up for our",
-    "share this on",
-)
 
 LONGEST_NOTICE = 300
 """Characters. A longer paragraph that names cookies is probably about them."""
@@ -291,20 +188,15 @@ def drop_notices(passages: Sequence[Passage]) -> Sifting:
     """Drop short paragraphs that are found on pages of any topic."""
     kept, dropped = [], []
     for passage in passages:
-        paragraphs = passage.text.split("\n\n")
-        phrases = [_notice_phrase(paragraph) for paragraph in paragraphs]
-        pairs = list(zip(paragraphs, phrases, strict=True))
-        fresh = "\n\n".join(text for text, phrase in pairs if phrase is None)
+        found = [(part, _notice_phrase(part)) for part in passage.text.split("\n\n")]
+        fresh = "\n\n".join(part for part, phrase in found if phrase is None)
+        notices = [(part, f"it says {phrase!r}") for part, phrase in found if phrase]
         if fresh:
-            dropped += [
-                NOTICES.drops_paragraph(passage, text, f"it says {phrase!r}")
-                for text, phrase in pairs
-                if phrase is not None
-            ]
             kept.append(Passage(passage.source, fresh))
+            dropped += [NOTICES.drops_paragraph(passage, *notice) for notice in notices]
         else:
-            first = next(filter(None, phrases), "nothing at all")
-            dropped.append(NOTICES.drops(passage, f"it says {first!r}"))
+            why = notices[0][1] if notices else "it says 'nothing at all'"
+            dropped.append(NOTICES.drops(passage, why))
     return Sifting(kept, dropped)
 
 
