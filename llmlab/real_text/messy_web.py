@@ -8,28 +8,22 @@ it takes away by mistake.
 
 import html
 import re
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from llmlab.real_text.cleaning import read_as_windows
 from llmlab.village import Chooser
 
-FAULTS = {
-    "copy": "an earlier page, word for word, at another address",
-    "near copy": "an earlier page, run together, with a few other words",
-    "stub": "a sentence that promises a page",
-    "teasers": "beginnings that lead somewhere else",
-    "numbers": "a table of times and heights",
-    "stuffed": "the same few words again and again, for search engines",
-    "foreign": "a page in French",
-    "garbled": "a good page whose letters were read wrongly",
-}
+_WORDS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+_JUNK = _WORDS["junk"]
+FAULTS: dict[str, str] = _WORDS["faults"]
+"""What may be wrong with a page, each in half a sentence."""
 
 COPIED, EDITED, JUNK, GARBLED = 0.12, 0.12, 0.12, 0.08
 """For each good page, the chances of a copy, a near copy, a page of junk; and that the
 page itself is garbled."""
-
-_JUNK = ("stub", "teasers", "numbers", "stuffed", "foreign")
 
 
 @dataclass(frozen=True)
@@ -89,7 +83,7 @@ def messy_web(texts: Sequence[str], *, seed: int) -> list[WebPage]:
             text = _edited(copied.text, chooser)
             pages.append(_copied(copied, text, "near copy", number, titles, chooser))
         if chooser.coin(JUNK):
-            fault = chooser.pick(_JUNK)
+            fault = chooser.pick(tuple(_WRITERS))
             text = _WRITERS[fault](titles, chooser)
             page = _page(text, number, titles, chooser, folder="more")
             pages.append(replace(page, fault=fault))
@@ -97,16 +91,6 @@ def messy_web(texts: Sequence[str], *, seed: int) -> list[WebPage]:
 
 
 # Pages --------------------------------------------------------------------------------
-
-_MENU = ("Home", "News", "Shops", "Ferry", "Library", "Contact")
-_COOKIES = (
-    "We use cookies to make this page better. By reading on you agree to them.",
-    "This page uses cookies. Our privacy policy says which.",
-)
-_FOOTERS = (
-    "All rights reserved. No part of this page may be copied, not even by gulls.",
-    "Terms of use. Imprint. Made with too little time.",
-)
 
 
 def _page(
@@ -117,46 +101,20 @@ def _page(
     folder: str = "pages",
 ) -> WebPage:
     title, *paragraphs = text.split("\n\n")
-    site = chooser.pick((_tidy_site, _old_site))
-    page = site(title, paragraphs, chooser.sample(titles, min(3, len(titles))), chooser)
-    return WebPage(f"{folder}/{number:04}.html", page, text)
-
-
-def _tidy_site(
-    title: str, paragraphs: Sequence[str], others: Sequence[str], chooser: Chooser
-) -> str:
-    """A page that says what its parts are."""
-    menu = "".join(f'<li><a href="/{name.lower()}">{name}</a></li>' for name in _MENU)
-    more = "".join(f'<li><a href="#">{_escape(other)}</a></li>' for other in others)
-    text = "\n".join(f"<p>{_escape(paragraph)}</p>" for paragraph in paragraphs)
-    return f"""<!doctype html>
-<html lang="en"><head><title>{_escape(title)}</title>
-<style>body {{ margin: 2em }} nav li {{ display: inline }}</style></head>
-<body><nav><ul>{menu}</ul></nav>
-<main>
-{text}
-</main>
-<aside><h2>More to read</h2><ul>{more}</ul></aside>
-<p>{chooser.pick(_COOKIES)}</p>
-<footer>{chooser.pick(_FOOTERS)}</footer>
-<script>count_visitor("{chooser.pick(_MENU)}");</script></body></html>"""
-
-
-def _old_site(
-    title: str, paragraphs: Sequence[str], others: Sequence[str], chooser: Chooser
-) -> str:
-    """A page of nothing but tables and divisions, some of them never closed."""
-    menu = " | ".join(f'<a href="/{name.lower()}">{name}</a>' for name in _MENU)
-    more = "<br>".join(f'<a href="#">{_escape(other)}</a>' for other in others)
-    text = "\n".join(f"<p>{_escape(paragraph)}" for paragraph in paragraphs)
-    return f"""<html><head><title>{_escape(title)}</title></head>
-<body bgcolor="white"><div class="top">{menu}</div>
-<table><tr><td>{text}</td></tr></table>
-<div>{more}</div>
-<div><a href="#top">Up</a> <a href="#print">Print</a></div>
-<p>{chooser.pick(_COOKIES)}
-<p>{chooser.pick(_FOOTERS)}
-</body></html>"""
+    site = chooser.pick(_WORDS["site"])
+    menu = [(f"/{name.lower()}", name) for name in _WORDS["menu"]]
+    others = chooser.sample(titles, min(3, len(titles)))
+    more = [("#", _escape(other)) for other in others]
+    slots = {
+        "title": _escape(title),
+        "menu": site["between_menu"].join(site["link"].format(*link) for link in menu),
+        "more": site["between_more"].join(site["link"].format(*link) for link in more),
+        "text": "\n".join(site["paragraph"].format(_escape(p)) for p in paragraphs),
+    }
+    for name in ("cookies", "footer", "visited"):
+        if f"{{{name}}}" in site["page"]:
+            slots[name] = chooser.pick(_WORDS[name])
+    return WebPage(f"{folder}/{number:04}.html", site["page"].format(**slots), text)
 
 
 def _escape(text: str) -> str:
@@ -202,58 +160,38 @@ def _edited(text: str, chooser: Chooser) -> str:
     words = body.split()
     count = chooser.pick((1, 2, 3))
     for place in chooser.sample(range(len(words)), min(count, len(words))):
-        words[place] = chooser.pick(("really", "always", "there", "today", "perhaps"))
+        words[place] = chooser.pick(_JUNK["exchanged"])
     return f"{title}\n\n{' '.join(words)}"
 
 
 def _stub(titles: Sequence[str], chooser: Chooser) -> str:
-    when = chooser.pick(("on Monday", "next week", "when the ferry is mended"))
-    return (
-        f"{chooser.pick(titles)}\n\nThis page is being built. Please come back {when}."
-    )
+    when, title = chooser.pick(_JUNK["soon"]), chooser.pick(titles)
+    return f"{title}\n\nThis page is being built. Please come back {when}."
 
 
 def _teasers(titles: Sequence[str], chooser: Chooser) -> str:
     beginnings = chooser.sample(titles, min(8, len(titles)))
     lines = [f"{beginning} and what came of it ..." for beginning in beginnings]
-    return "What others read\n\n" + "\n\n".join(lines)
+    return "\n\n".join(["What others read", *lines])
 
 
 def _numbers(titles: Sequence[str], chooser: Chooser) -> str:
-    lines = [
-        f"{day} {chooser.pick(range(10, 24))}:{chooser.pick(range(10, 60))} "
-        f"3.{chooser.pick(range(10))} m {chooser.pick(range(10, 24))}:"
-        f"{chooser.pick(range(10, 60))} 0.{chooser.pick(range(10))} m"
-        for day in range(1, 13)
-    ]
+    def tide(metres: int) -> str:
+        hour, minute = chooser.pick(range(10, 24)), chooser.pick(range(10, 60))
+        return f"{hour}:{minute} {metres}.{chooser.pick(range(10))} m"
+
+    lines = [f"{day} {tide(3)} {tide(0)}" for day in range(1, 13)]
     return "High and low water\n\n" + " / ".join(lines)
 
 
 def _stuffed(titles: Sequence[str], chooser: Chooser) -> str:
-    goods = chooser.pick(("kettles", "ladders", "lanterns", "kites"))
+    goods = chooser.pick(_JUNK["goods"])
     phrase = f"the best of cheap {goods} and the most of cheap {goods} to buy"
     return f"Cheap {goods}\n\n" + ", ".join([phrase] * 9).capitalize() + "."
 
 
-_FRENCH = (
-    "Le musée est fermé le lundi et le mardi, sauf pour les enfants de l'école.",
-    "Dans le port, les bateaux de pêche ne sont pas ouverts au public.",
-    "Nous vous prions de ne pas donner de pain aux canards qui sont dans le bassin.",
-    "La boulangerie du village fait aussi des gâteaux pour les fêtes.",
-    "Les horaires du bac ont été changés par la tempête et par la marée.",
-    "On peut louer une barque avec un marin, mais il faut le demander la veille.",
-    "Le phare se visite sur demande, et la vue est belle par temps clair.",
-)
-
-
 def _foreign(titles: Sequence[str], chooser: Chooser) -> str:
-    return "\n\n".join(["Bienvenue au village", *chooser.sample(_FRENCH, 5)])
+    return "\n\n".join(["Bienvenue au village", *chooser.sample(_JUNK["french"], 5)])
 
 
-_WRITERS = {
-    "stub": _stub,
-    "teasers": _teasers,
-    "numbers": _numbers,
-    "stuffed": _stuffed,
-    "foreign": _foreign,
-}
+_WRITERS = {f.__name__[1:]: f for f in (_stub, _teasers, _numbers, _stuffed, _foreign)}
