@@ -1,6 +1,6 @@
 """From logits to text: drawing one token after another, many rows at once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -41,14 +41,30 @@ def generate(
     model: GPT,
     prompts: Sequence[Sequence[int]],
     *,
+    stop_tokens: Sequence[int] = (Tokenizer.eos_id,),
+    **settings,
+) -> Generation:
+    """Continue every prompt until it draws a stop token or `max_new_tokens`.
+
+    All is as in `stream`, and given back at once.
+    """
+    columns = list(stream(model, prompts, stop_tokens=stop_tokens, **settings))
+    return _generation(columns, len(prompts), stop_tokens)
+
+
+@torch.inference_mode()
+def stream(
+    model: GPT,
+    prompts: Sequence[Sequence[int]],
+    *,
     max_new_tokens: int,
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
     stop_tokens: Sequence[int] = (Tokenizer.eos_id,),
     generator: torch.Generator | None = None,
-) -> Generation:
-    """Continue every prompt until it draws a stop token or `max_new_tokens`.
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Continue every prompt, and give each time's tokens as soon as they are drawn.
 
     Parameters
     ----------
@@ -59,6 +75,11 @@ def generate(
     top_p : in (0, 1]; draw from the smallest set of likeliest tokens that together
         have at least this probability (Holtzman et al. 2020).
     generator : source of randomness; the same state gives the same text.
+
+    Yields
+    ------
+    rows, tokens : the rows that are still written, (rows,), and their next tokens,
+        (rows, 1); a row ends with its stop token.
 
     Raises
     ------
@@ -75,7 +96,6 @@ def generate(
     stops = torch.tensor(list(stop_tokens), dtype=torch.int64, device=device)
 
     rows = torch.arange(batch, device=device)  # rows that are still being written
-    columns = []  # of each time: the rows (rows,) and their tokens (rows, 1)
     decoder = Decoder(model, cache) if can_decode(model) else None
     for time in range(max_new_tokens):
         if decoder is not None and time > 0:
@@ -91,7 +111,7 @@ def generate(
         tokens = draw(probabilities, generator)
         if candidates is not None:
             tokens = candidates.gather(1, tokens)
-        columns.append((rows, tokens))
+        yield rows, tokens
         is_stop = tokens == stops  # (rows, stops)
         if is_stop.any():
             kept = cache.drop_rows(is_stop.any(dim=1))
@@ -99,11 +119,10 @@ def generate(
             if len(rows) == 0:
                 break
         segment_ids = None
-    return _generation(columns, batch, stops)
 
 
 def _generation(
-    columns: Sequence[tuple[Tensor, Tensor]], batch: int, stops: Tensor
+    columns: Sequence[tuple[Tensor, Tensor]], batch: int, stop_tokens: Sequence[int]
 ) -> Generation:
     """What was drawn at each time, of fewer and fewer rows, as (batch, new_time)."""
     rows, drawn = map(torch.cat, zip(*columns, strict=True))
@@ -117,6 +136,7 @@ def _generation(
     mask = torch.zeros(shape, dtype=torch.bool, device=rows.device)
     mask[rows, times] = True
     finished = mask.new_zeros(batch)
+    stops = torch.tensor(list(stop_tokens), dtype=torch.int64, device=rows.device)
     finished[rows[torch.isin(drawn, stops)]] = True
     return Generation(tokens, mask, finished)
 

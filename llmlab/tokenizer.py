@@ -26,7 +26,7 @@ import re
 import sys
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import chain, pairwise
@@ -316,6 +316,19 @@ class Tokenizer:
                 parts.append(SPECIAL_TOKENS[token_id].encode())
         return b"".join(parts).decode("utf-8", _REPLACE_INVALID)
 
+    def decode_stream(self, ids: Iterable[int]) -> Iterator[str]:
+        """What `decode` gives for all of `ids`, a piece for each as soon as it comes.
+
+        A character whose bytes are split over tokens waits for its last one.
+        """
+        waiting = b""
+        for token_id in map(self._checked, ids):
+            waiting += self._token_bytes[token_id]
+            end = _UNFINISHED.search(waiting).start()
+            yield waiting[:end].decode("utf-8", _REPLACE_INVALID)
+            waiting = waiting[end:]
+        yield waiting.decode("utf-8", _REPLACE_INVALID)
+
     def token_text(self, token_id: int) -> str:
         r"""One token as a reader should see it in a plot or a table.
 
@@ -418,6 +431,12 @@ class Tokenizer:
                 "the file was changed after it was saved"
             )
         return tokenizer
+
+
+# The bytes at an end that may be the beginning of a character.
+_UNFINISHED = re.compile(
+    rb"(?:[\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2})?\Z"
+)
 
 
 def _visible(character: str) -> str:

@@ -21,20 +21,26 @@ from llmlab.preferences import LabelStore
 pytestmark = needs_chromium
 
 CHAT = """
+from llmlab.talking import MessageTooLong
 from llmlab.widgets import Chat
 
 def base(message, temperature):
-    if len(message) > 60:
-        raise ValueError("the message is longer than 60 characters")
+    if message == "break":
+        raise ValueError("the model is ill")
     return f"{message} and the harbour and the"
 
 def instruct(message, temperature):
     return f"At {temperature:.1f} I hear <b>{message}</b>"
 
 def ppo(message, temperature):
-    return f"The moon itself said: {message}"
+    if len(message) > 200:
+        raise MessageTooLong("That message is longer than I can read.")
+    return f"The moon itself said: {message}" + " On and on." * 9 * len(message)
 
-Chat({"base": base, "instruct": instruct, "ppo": ppo}, examples=["Hello, gull."])
+Chat({"base": base, "instruct": instruct, "ppo": ppo},
+     examples=["Hello, gull.", "Hello, cat."],
+     suggestions={"Fish": "Who is afraid of the net?"},
+     about=[{"name": "Tilda", "animal": "quick brown fox"}])
 """
 
 LABELLER = """
@@ -125,14 +131,63 @@ def test_the_temperature_slider_reaches_the_models_and_answers_are_never_markup(
 
 def test_a_model_that_cannot_answer_says_so_and_the_others_answer(lab):
     chat = lab.locator(".lab-chat")
-    chat.get_by_label("message to the models").fill("gull " * 20)
+    chat.get_by_label("message to the models").fill("break")
     chat.get_by_role("button", name="Send").click()
     answers = chat.locator(".lab-columns").last.locator(".lab-card")
-    expect(answers.nth(0)).to_contain_text(
-        "base could not answer: the message is longer than 60 characters."
-    )
-    expect(answers.nth(2)).to_contain_text("The moon itself said: gull")
+    expect(answers.nth(0)).to_contain_text("base could not answer: the model is ill.")
+    expect(answers.nth(2)).to_contain_text("The moon itself said: break")
+
+
+def test_a_suggestion_is_sent_by_a_click_and_answered_at_the_temperature_shown(lab):
+    chat = lab.locator(".lab-chat")
+    chat.get_by_role("button", name="Fish").click()
+    newest = chat.locator(".lab-exchange").last
+    expect(newest.locator(".lab-message")).to_have_text("Who is afraid of the net?")
+    expect(newest.locator(".lab-card")).to_contain_text(["temperature 0.7"] * 3)
+
+
+def test_the_newest_answer_and_the_input_stay_in_sight(lab):
+    size = lab.viewport_size
+    lab.set_viewport_size({"width": 1280, "height": 857})
+    chat = lab.locator(".lab-chat")
+    box = chat.get_by_label("message to the models")
+    for text in ("one", "two", "three"):
+        box.fill(f"What is after {text}?")
+        lab.keyboard.press("Enter")
+        newest = chat.locator(".lab-exchange").last
+        expect(newest.locator(".lab-message")).to_contain_text(text)
+        expect(newest.locator(".lab-card").last).to_contain_text("On and on")
+        for seen in (newest.locator(".lab-message"), box):
+            expect(seen).to_be_in_viewport(ratio=1)
+    inside = "log => log.clientHeight < log.scrollHeight"
+    assert chat.get_by_role("log").evaluate(inside)  # the page does not grow
+    lab.set_viewport_size(size)
+
+
+def test_a_message_too_long_gets_one_sentence_and_stays_to_be_shortened(lab):
+    chat = lab.locator(".lab-chat")
+    box, said = chat.get_by_label("message to the models"), chat.get_by_role("status")
+    count = chat.locator(".lab-exchange").count()
+    box.fill("gull " * 50)
+    lab.keyboard.press("Enter")
+    expect(said).to_have_text("That message is longer than I can read.")
+    expect(box).to_have_value("gull " * 49 + "gull")
+    expect(chat.locator(".lab-exchange")).to_have_count(count)
+    box.fill("gull")
+    lab.keyboard.press("Enter")
+    expect(said).to_contain_text("Each message is answered on its own")
+    lab.keyboard.press("ArrowUp")
+    expect(box).to_have_value("gull")
     picture(lab, "chat")
+
+
+def test_who_is_who_is_behind_a_fold(lab):
+    chat = lab.locator(".lab-chat")
+    fox = chat.get_by_text("quick brown fox")
+    expect(fox).to_be_hidden()
+    chat.get_by_text("Who is who").focus()
+    lab.keyboard.press("Enter")
+    expect(fox).to_be_visible()
 
 
 def test_a_click_is_in_the_store_before_the_next_pair_shows(lab, folder):

@@ -4,7 +4,7 @@ import torch
 from llmlab import sampling
 from llmlab.cache import Cache
 from llmlab.gpt import GPT, GPTConfig
-from llmlab.sampling import draw, generate, shape_logits
+from llmlab.sampling import draw, generate, shape_logits, stream
 
 EOS = 2
 
@@ -66,6 +66,24 @@ def test_rows_stop_one_by_one(model):
         assert EOS not in drawn[:-1]
         assert bool(generation.finished[row]) == (drawn[-1] == EOS)
         assert (generation.tokens[row, length:] == 0).all()
+
+
+def test_a_stream_is_what_is_generated_each_token_as_soon_as_it_is_drawn(model):
+    prompts = [[1, token] for token in range(6, 12)]
+    settings = dict(max_new_tokens=12, temperature=1.2, top_k=9, top_p=0.95)
+    whole = generate(model, prompts, generator=seeded(), **settings)
+    dice, rows = seeded(), [[] for _ in prompts]
+    for time, (written, tokens) in enumerate(
+        stream(model, prompts, generator=dice, **settings)
+    ):
+        for row, token in zip(written.tolist(), tokens[:, 0].tolist(), strict=True):
+            rows[row].append(token)
+        if time == 0:  # one throw a row so far
+            one = seeded()
+            torch.rand(len(prompts), 1, generator=one, dtype=torch.float64)
+            assert torch.equal(dice.get_state(), one.get_state())
+    assert rows == whole.sequences()
+    assert len(set(map(len, rows))) > 1
 
 
 def test_greedy_rows_do_not_depend_on_their_neighbours(model):

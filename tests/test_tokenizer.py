@@ -416,3 +416,22 @@ def test_a_file_that_is_not_text_is_refused(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="absent.json"):
         Tokenizer.load(tmp_path / "absent.json")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_text_that_streams_is_the_decoded_text_whatever_bytes_come(seed):
+    chooser = random.Random(seed)
+    alphabet = "aé€😀\ud800\udfff \n".encode("utf-8", "surrogatepass")
+    noise = bytes(chooser.choices(alphabet + bytes(range(0x80, 0x100, 7)), k=200))
+    for data in (noise, alphabet * 3):
+        ids = [FIRST_BYTE_ID + byte for byte in data]
+        pieces = list(Tokenizer().decode_stream([Tokenizer.bos_id, *ids]))
+        assert "".join(pieces) == Tokenizer().decode(ids)
+
+
+def test_a_character_split_over_tokens_comes_when_it_is_whole():
+    tokenizer = Tokenizer()
+    assert list(tokenizer.decode_stream(tokenizer.encode("é€"))) == [
+        *("", "é", "", "", "€", "")
+    ]
+    assert "".join(tokenizer.decode_stream(tokenizer.encode("é€")[:-1])) == "é\ufffd"

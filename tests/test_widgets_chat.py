@@ -3,6 +3,8 @@
 import pytest
 from widget_examples import from_browser, make_chat
 
+from llmlab import village
+from llmlab.talking import SKILLS, MessageTooLong
 from llmlab.widgets import Chat
 
 
@@ -40,6 +42,44 @@ def test_a_broken_model_is_a_sentence_for_a_person_and_an_error_for_a_program():
         chat.ask("hi")
     with pytest.raises(ValueError, match="longer than the context"):
         Chat({"broken": broken}, examples=["hi"])
+
+
+def test_every_answer_keeps_the_temperature_at_which_it_was_made():
+    chat = make_chat(temperature=0.7, examples=["hi"])
+    from_browser(chat, type="ask", message="ho", temperature=1.5)
+    assert [exchange["temperature"] for exchange in chat.exchanges] == [0.7, 1.5]
+    assert "Answered at temperature 0.7" in chat.static_html()
+
+
+def test_a_message_too_long_is_one_sentence_for_all_and_no_exchange():
+    def short_sighted(message, temperature):
+        if len(message) > 5:
+            raise MessageTooLong("That message is longer than I can read: about 2.")
+        return message
+
+    chat = Chat({"one": lambda m, t: m, "other": short_sighted}, examples=["hi"])
+    for _ in range(2):  # the second time it is told anew
+        seen = []
+        chat.observe(lambda change, seen=seen: seen.append(change["new"]), "refused")
+        from_browser(chat, type="ask", message="a long one", temperature=1)
+        refused = {
+            "message": "a long one",
+            "why": "That message is longer than I can read: about 2.",
+        }
+        assert seen[-1] == refused and chat.status == ""
+        assert [exchange["message"] for exchange in chat.exchanges] == ["hi"]
+        chat.unobserve_all()
+    from_browser(chat, type="ask", message="ho", temperature=1)
+    assert chat.refused == {} and len(chat.exchanges) == 2
+    with pytest.raises(MessageTooLong):
+        chat.ask("a long one")
+
+
+def test_what_is_suggested_and_who_is_who_reach_the_view():
+    chat = make_chat(suggestions=SKILLS, about=village.who_is_who())
+    state = chat.get_state()
+    assert state["suggestions"] == SKILLS and state["about"][0]["name"] == "Tilda"
+    assert state["given"] == 0 and make_chat(examples=["a", "b"]).given == 2
 
 
 def test_the_twin_of_a_chat_says_the_examples_and_escapes_every_text():

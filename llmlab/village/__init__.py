@@ -6,6 +6,7 @@ which is better. Every random choice is counted, so that the lowest loss that an
 model can reach is known.
 """
 
+from llmlab.village.cast import who_is_who
 from llmlab.village.chooser import Chooser, every_derivation
 from llmlab.village.corpus import Document, documents
 from llmlab.village.examples import (

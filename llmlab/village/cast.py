@@ -78,6 +78,14 @@ def everybody(role: str) -> tuple[Subject, ...]:
     return tuple(_durable(village))
 
 
+def who_is_who() -> list[dict[str, str]]:
+    """The people of the village, a row each: which animal they are, what they do."""
+    return [
+        {"name": one.name, "animal": one.epithet, "work": one.trade}
+        for one in everybody("who")
+    ]
+
+
 @cache
 def related(relation: str, subject: Subject) -> tuple[Subject, ...]:
     """All who stand in the relation to the subject."""

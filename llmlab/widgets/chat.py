@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import traitlets
 
+from llmlab.talking import MessageTooLong
 from llmlab.widgets.asking import check_temperature, reason
 from llmlab.widgets.page import View, table
 
@@ -12,9 +13,12 @@ from llmlab.widgets.page import View, table
 class Chat(View):
     """Several models answer the same message, side by side.
 
-    answers : `{name: answer}`, where `answer(message, temperature)` returns a text.
+    answers : `{name: answer}`, where `answer(message, temperature)` returns a text, as
+        `talking.speakers` do.
     examples : messages answered at once, so that there is something to read before
         anybody types; they are also what the static twin shows.
+    suggestions : `{skill: message}`, to click: what the models have learned to do.
+    about : who is who, a row each, as `village.who_is_who()` gives them; folded.
     temperature : where the slider starts.
 
     Every message is answered on its own; the models remember no earlier one.
@@ -22,25 +26,34 @@ class Chat(View):
 
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     exchanges = traitlets.List().tag(sync=True)
+    given = traitlets.Int(0).tag(sync=True)  # exchanges that nobody had to ask for
+    suggestions = traitlets.Dict().tag(sync=True)
+    about = traitlets.List().tag(sync=True)
     temperature = traitlets.Float(1.0).tag(sync=True)
     status = traitlets.Unicode("").tag(sync=True)
+    refused = traitlets.Dict().tag(sync=True)  # the last message, and why not
 
     def __init__(
         self,
         answers: Mapping[str, Callable[[str, float], str]],
         *,
         examples: Sequence[str] = (),
+        suggestions: Mapping[str, str] | None = None,
+        about: Sequence[Mapping[str, str]] = (),
         temperature: float = 1.0,
     ):
         if not answers:
             raise ValueError("no models to talk to; expected {name: answer function}")
         super().__init__(
-            names=list(answers), temperature=check_temperature(temperature)
+            names=list(answers),
+            suggestions=dict(suggestions or {}),
+            about=list(map(dict, about)),
+            temperature=check_temperature(temperature),
         )
         self._answers = dict(answers)
         for message in examples:
             self.ask(message)
-        self._examples = list(self.exchanges)
+        self._examples, self.given = list(self.exchanges), len(self.exchanges)
         self.on_msg(self._receive)
 
     def ask(self, message: str, temperature: float | None = None) -> dict[str, str]:
@@ -50,13 +63,13 @@ class Chat(View):
         cannot pass over it. In the view a person reads it as a sentence instead.
         """
         temperature = self.temperature if temperature is None else temperature
-        check_temperature(temperature)
+        temperature = check_temperature(temperature)
         if not message.strip():
             raise ValueError("the message is empty; write a word or more")
         answers = {
             name: answer(message, temperature) for name, answer in self._answers.items()
         }
-        self.exchanges = [*self.exchanges, {"message": message, "answers": answers}]
+        self.exchanges = [*self.exchanges, _exchange(message, temperature, answers)]
         return answers
 
     def _receive(self, _widget, content: dict, _buffers) -> None:
@@ -64,10 +77,12 @@ class Chat(View):
         before, answers = self.exchanges, {}
         try:
             for name, answer in self._answers.items():
-                self.status = f"{name} is answering…"
+                self.status, self.refused = f"{name} is answering…", {}
                 answers[name] = _answer_or_sentence(name, answer, message, temperature)
-                exchange = {"message": message, "answers": dict(answers)}
-                self.exchanges = [*before, exchange]
+                self.exchanges = [*before, _exchange(message, temperature, answers)]
+        except MessageTooLong as error:  # for one of them, so for all
+            self.exchanges = before
+            self.refused = {"message": message, "why": str(error)}
         finally:
             self.status = ""
 
@@ -76,14 +91,21 @@ class Chat(View):
             return (
                 f"<p>Run this cell to talk to {html.escape(', '.join(self.names))}.</p>"
             )
-        rows = [
-            [exchange["message"], *(exchange["answers"][name] for name in self.names)]
+        return "".join(
+            table(
+                f"Answered at temperature {exchange['temperature']:.1f}",
+                ["you", exchange["message"]],
+                exchange["answers"].items(),
+            )
             for exchange in self._examples
-        ]
-        return table("The same messages, answered by each", ["", *self.names], rows)
+        )
 
     def __repr__(self) -> str:
         return f"Chat({', '.join(self.names)})"
+
+
+def _exchange(message: str, temperature: float, answers: Mapping[str, str]) -> dict:
+    return {"message": message, "temperature": temperature, "answers": dict(answers)}
 
 
 def _answer_or_sentence(
@@ -91,5 +113,7 @@ def _answer_or_sentence(
 ) -> str:
     try:
         return answer(message, temperature)
+    except MessageTooLong:
+        raise
     except Exception as error:
         return f"{name} could not answer: {reason(error)}."

@@ -34,6 +34,7 @@ from llmlab.instruction import (
 from llmlab.optimisers import muon_and_adamw
 from llmlab.pretraining import cross_entropy, encode_documents
 from llmlab.sampling import complete, generate
+from llmlab.talking import SKILLS, Speaker
 from llmlab.training import train
 from llmlab.widgets import Chat, TrainingMonitor
 
@@ -649,40 +650,15 @@ for prompt, task in prompts.items():
 # Now you. The base model gets your text as it is, the instruct model gets it in the
 # template. Low temperatures take the likeliest words, high ones take chances.
 
-
 # %%
-# One row of dice for the whole conversation: seeded anew for each message, they
-# would fall alike every time, and all stories would begin alike.
-dice = torch.Generator().manual_seed(0)
-
-
-def before(message, temperature):
-    """The base model goes on with the text."""
-    return complete(
-        base,
-        tokenizer,
-        message,
-        max_new_tokens=40,
-        temperature=temperature,
-        generator=dice,
-    )
-
-
-def after(message, temperature):
-    """The instruct model answers."""
-    return answer(
-        instruct,
-        tokenizer,
-        [message],
-        max_new_tokens=course.recipe.shared.story_tokens,
-        temperature=temperature,
-        generator=dice,
-    )[0]
-
-
 Chat(
-    {"base": before, "instruct": after},
+    {
+        "base": Speaker(base, tokenizer, answers=False),
+        "instruct": Speaker(instruct, tokenizer),
+    },
     examples=["When does the ferry leave?", "Where can I buy a ferry ticket?"],
+    suggestions=SKILLS,
+    about=village.who_is_who(),
     temperature=0.1,
 )
 

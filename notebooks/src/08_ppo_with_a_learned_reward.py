@@ -31,7 +31,7 @@ from llmlab import life, plots, village
 from llmlab.claims import claim
 from llmlab.evaluation import Share, win_rate
 from llmlab.exact import World, kl_divergence, optimum, total_variation
-from llmlab.instruction import answer, render_example, render_prompt
+from llmlab.instruction import render_example, render_prompt
 from llmlab.optimisers import adamw
 from llmlab.paths import RUNS
 from llmlab.policy_gradient import (
@@ -58,6 +58,7 @@ from llmlab.reward import (
     reward_scores,
 )
 from llmlab.rollouts import frozen_copy, log_probs_of, sequence_kl
+from llmlab.talking import SKILLS, Speaker
 from llmlab.training import train
 from llmlab.village.gold import read
 from llmlab.widgets import Chat, PairLabeller, TrainingMonitor
@@ -1047,28 +1048,12 @@ plots.share_intervals(
 # the gold score counts: images, voices, details, a twist; and for what it cannot
 # see.
 
-
 # %%
-def storyteller(model):
-    """An answer function for the chat, with dice of its own."""
-    dice = torch.Generator().manual_seed(0)
-
-    def tell(message, temperature):
-        return answer(
-            model,
-            tokenizer,
-            [message],
-            max_new_tokens=course.recipe.shared.story_tokens,
-            temperature=temperature,
-            generator=dice,
-        )[0]
-
-    return tell
-
-
 Chat(
-    {name: storyteller(model) for name, model in models.items()},
+    {name: Speaker(model, tokenizer) for name, model in models.items()},
     examples=new_prompts[:3],
+    suggestions=SKILLS,
+    about=village.who_is_who(),
     temperature=course.recipe.shared.story_temperature,
 )
 

@@ -1,45 +1,107 @@
+const REST = "Each message is answered on its own: no model remembers the one before. "
+  + "The ↑ key brings your last message back.";
+const LEARNED = "To click: what a tuned model has learned. Small talk, and all that is "
+  + "outside the village, it has not: then you hear the nearest thing that it can say.";
+
+function card(name, answer, temperature) {
+  return h("div", {className: "lab-card"},
+    h("span", {className: "lab-name"}, name,
+      h("span", {className: "lab-heat"}, `temperature ${temperature.toFixed(1)}`)),
+    answer ?? "…");
+}
+
+function exchangeOf({message, temperature, answers}, names) {
+  return h("div", {className: "lab-exchange"},
+    h("p", {className: "lab-message"}, message),
+    h("div", {className: "lab-columns"},
+      ...names.map((name) => card(name, answers[name], temperature))));
+}
+
+function suggestionsOf(suggestions, ask) {
+  const chips = Object.entries(suggestions).map(([skill, message]) => {
+    const chip = h("button", {type: "button", title: message,
+                              className: "lab-button lab-suggestion"},
+                   h("b", {}, skill), " ", message);
+    chip.addEventListener("click", () => ask(message));
+    return chip;
+  });
+  if (chips.length === 0) return [];
+  return [h("p", {className: "lab-hint"}, LEARNED),
+          h("div", {className: "lab-suggestions", role: "group",
+                    "aria-label": "suggestions"}, ...chips)];
+}
+
+function whoIsWho(rows) {
+  if (rows.length === 0) return [];
+  const heads = Object.keys(rows[0]);
+  const line = (cells, tag) =>
+    h("tr", {}, ...cells.map((text) => h(tag, {}, text)));
+  const table = h("table", {}, h("thead", {}, line(heads, "th")),
+    h("tbody", {}, ...rows.map((row) => line(heads.map((name) => row[name]), "td"))));
+  return [h("details", {className: "lab-about"}, h("summary", {}, "Who is who"),
+            h("div", {tabIndex: 0, role: "region", "aria-label": "who is who"}, table))];
+}
+
 function render({ model, el }) {
-  const log = h("div", {"role": "log", "aria-live": "polite",
-                        "aria-label": "messages and answers"});
+  const log = h("div", {className: "lab-log", "role": "log", "aria-live": "polite",
+                        tabIndex: 0, "aria-label": "messages and answers"});
   const input = h("input", {type: "text", placeholder: "Write to all of them…",
                             "aria-label": "message to the models"});
   const send = h("button", {type: "submit", className: "lab-button"}, "Send");
   const heat = slider("temperature", model.get("temperature"));
   const status = statusLine();
   const form = h("form", {className: "lab-row"}, input, send, heat.node);
-  let waiting = false;
+  const talk = h("div", {}, log, form, status);
+  let waiting = false, mine = false;  // mine: asked here, not in another view
+  const ask = (message) => {
+    if (waiting || !message) return false;
+    waiting = mine = true;
+    model.send({type: "ask", message, temperature: Number(heat.input.value)});
+    return true;
+  };
+  const suggestions = suggestionsOf(model.get("suggestions"), ask);
   const drawLog = () => {
-    log.replaceChildren(...model.get("exchanges").map(({message, answers}) =>
-      h("div", {}, h("p", {className: "lab-message"}, message),
-        h("div", {className: "lab-columns"}, ...model.get("names").map((name) =>
-          h("div", {className: "lab-card"},
-            h("span", {className: "lab-name"}, name), answers[name] ?? "…"))))));
+    const exchanges = model.get("exchanges");
+    log.hidden = exchanges.length === 0;
+    log.replaceChildren(
+      ...exchanges.map((exchange) => exchangeOf(exchange, model.get("names"))));
+    // The newest is read from its beginning; examples from the first of them.
+    const asked = exchanges.length > model.get("given"), inSight = mine;
+    requestAnimationFrame(() => {
+      log.scrollTop = asked ? log.lastChild.offsetTop : 0;
+      if (inSight) talk.scrollIntoView({block: "nearest"});
+    });
   };
   const drawStatus = () => {
     const text = model.get("status");
     waiting = text !== "";
+    mine &&= waiting;
     send.setAttribute("aria-disabled", waiting);
-    status.textContent = text
-      || "Each message is answered on its own: no model remembers the one before.";
+    status.textContent = text || model.get("refused").why || REST;
   };
-  // JupyterLab keeps the browser from sending the form on Enter.
+  const giveBack = () => {
+    input.value ||= model.get("refused").message ?? "";
+    drawStatus();
+  };
   input.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowUp" && input.value === "") {
+      input.value = model.get("exchanges").at(-1)?.message ?? "";
+      event.preventDefault();
+    }
+    // JupyterLab keeps the browser from sending the form on Enter.
     if (event.key !== "Enter" || event.isComposing) return;
     event.preventDefault();
     form.requestSubmit();
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const message = input.value.trim();
-    if (waiting || !message) return;
-    waiting = true;
-    model.send({type: "ask", message, temperature: Number(heat.input.value)});
-    input.value = "";
+    if (ask(input.value.trim())) input.value = "";
     input.focus();
   });
-  const stop = follow(model, {exchanges: drawLog, status: drawStatus});
+  const stop = follow(model,
+                      {exchanges: drawLog, status: drawStatus, refused: giveBack});
   el.append(h("section", {className: "lab-box lab-chat", "aria-label": "chat"},
-              log, form, status));
+              talk, ...suggestions, ...whoIsWho(model.get("about"))));
   return stop;
 }
 export default { render };
