@@ -7,7 +7,8 @@ models wrote is shown as text, whatever it contains.
 """
 
 import html
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -71,21 +72,38 @@ def _read(name: str) -> str:
     return (files("llmlab") / name).read_text("utf-8")
 
 
-def bars(report: Mapping) -> list[Bar]:
-    """What the course promises, and what it owns up to, beside what was measured.
+_BARS = tomllib.loads(_read("report.toml"))
+_MET = {
+    "excess": lambda excess: excess <= 0.06,
+    "french": lambda share: share >= 0.95,
+    "support": lambda share: share >= 0.80,
+    "tellings": lambda agreement, ceiling: agreement >= ceiling - 0.05,
+    "own_stories": lambda agreement, ceiling: agreement >= ceiling - 0.05,
+    "wins": lambda rate, low, high, kl: rate >= 0.75 and low > 0.5,
+    "duration": lambda _, seconds: seconds < 900,
+    "memory": lambda _, size: size < 3e9,
+}
 
-    A figure over two populations is two figures; a share stands beside the divergence
-    of the same stories, at the temperature of training.
-    """
+
+def bars(report: Mapping) -> list[Bar]:
+    """What is promised in `report.toml`, beside what was measured."""
     stages = report["stages"]
-    metrics = report["metrics"] | {
-        "seconds": sum(stage["seconds"] for stage in stages),
-        "memory": max(stage["peak_memory_bytes"] for stage in stages),
-    }
+    seconds = sum(stage["seconds"] for stage in stages)
+    memory = max(stage["peak_memory_bytes"] for stage in stages)
+    metrics = report["metrics"] | {"seconds": seconds, "memory": memory}
+    metrics |= {"duration": _duration(seconds), "megabytes": _megabytes(memory)}
     after, before = metrics.get("validation_loss"), metrics.get("base_validation_loss")
     if after is not None and before is not None:
         metrics["forgotten"] = after - before
-    return [_bar(metrics, *row) for row in _ROWS]
+    return [_bar(name, row, metrics) for name, row in _BARS.items()]
+
+
+def _bar(name: str, row: Mapping, metrics: Mapping) -> Bar:
+    wanted, values = row.get("wanted", ""), [metrics.get(m) for m in row["metrics"]]
+    if None in values:
+        return Bar(row["what"], "", wanted, None)
+    met = _MET[name](*values) if wanted else None
+    return Bar(row["what"], row["told"].format(*values), wanted, met)
 
 
 def _duration(seconds: float) -> str:
@@ -95,140 +113,6 @@ def _duration(seconds: float) -> str:
 
 def _megabytes(size: float) -> str:
     return f"{size / 1e6:,.0f} MB"
-
-
-def _percent(share: float) -> str:
-    return f"{share:.0%}"
-
-
-def _percents(*shares: float) -> str:
-    return ", ".join(map(_percent, shares))
-
-
-def _beside_ceiling(agreement: float, ceiling: float) -> str:
-    return f"{agreement:.1%}, where nobody could reach more than {ceiling:.1%}"
-
-
-def _wins(rate: float, low: float, high: float, kl: float) -> str:
-    return (
-        f"wins {rate:.0%} (95% interval {low:.0%} to {high:.0%}) at a KL of "
-        f"{kl:.1f} nats"
-    )
-
-
-_WIN = ("ppo_win_rate", "ppo_win_rate_low", "ppo_win_rate_high", "ppo_kl")
-# What, which metrics, how they are told, what is wanted, and when that is met.
-_ROWS = (
-    (
-        "Base model: loss above the entropy line",
-        ["base_excess_nats"],
-        lambda excess: f"{excess:.3f} nats per token",
-        "at most 0.06",
-        lambda excess: excess <= 0.06,
-    ),
-    (
-        "Instruct: French, words combined anew",
-        ["translate_new_combination_right"],
-        _percent,
-        "at least 95%",
-        lambda share: share >= 0.95,
-    ),
-    (
-        "Instruct: French, sentence patterns never shown",
-        ["translate_new_pattern_right"],
-        _percent,
-    ),
-    (
-        "Instruct: support answers right",
-        ["support_right"],
-        _percent,
-        "at least 80%",
-        lambda share: share >= 0.80,
-    ),
-    (
-        "Instruct: questions in a new wording; asked backwards",
-        ["question_new_wording_right", "question_backwards_right"],
-        _percents,
-    ),
-    (
-        "Instruct: stories of the right form; free of contradictions",
-        ["story_form_right", "story_consistent"],
-        lambda form, consistent: f"{form:.0%}; {consistent:.0%}",
-    ),
-    (
-        "Instruct: what tuning forgot of the village's pages",
-        ["forgotten"],
-        lambda nats: f"{nats:+.2f} nats per token",
-    ),
-    *(
-        (
-            f"Reward model: agreement with the crowd on {of}",
-            [f"reward_agreement_{name}", f"reward_ceiling_{name}"],
-            _beside_ceiling,
-            "within 5 points of that",
-            lambda agreement, ceiling: agreement >= ceiling - 0.05,
-        )
-        for name, of in (("tellings", "tellings"), ("own", "the model's own stories"))
-    ),
-    (
-        "PPO against instruct, judged by the hidden gold score",
-        [*_WIN],
-        _wins,
-        "at least 75%, interval above 50%",
-        lambda rate, low, high, kl: rate >= 0.75 and low > 0.5,
-    ),
-    (
-        "The same at a cooler temperature than that of training",
-        [
-            *("ppo_win_rate_cool", "ppo_win_rate_cool_low"),
-            *("ppo_win_rate_cool_high", "ppo_kl_cool"),
-        ],
-        _wins,
-    ),
-    (
-        "PPO: stories free of contradictions, before and after",
-        ["ppo_consistent_of_parent", "ppo_consistent"],
-        _percents,
-    ),
-    (
-        "The whole life, from random weights",
-        ["seconds"],
-        _duration,
-        "under 15 min on 2 cores",
-        lambda seconds: seconds < 900,
-    ),
-    (
-        "Peak memory",
-        ["memory"],
-        _megabytes,
-        "under 3,000 MB",
-        lambda size: size < 3e9,
-    ),
-)
-
-
-def _bar(
-    metrics: Mapping,
-    what: str,
-    names: Sequence[str],
-    tell: Callable[..., str],
-    wanted: str = "",
-    met: Callable[..., bool] | None = None,
-) -> Bar:
-    values = [metrics.get(name) for name in names]
-    if None in values:
-        return Bar(what, "", wanted, None)
-    return Bar(what, tell(*values), wanted, None if met is None else met(*values))
-
-
-def markdown_table(report: Mapping) -> str:
-    """The bars as a Markdown table; the README shows the one of the shipped life."""
-    lines = ["| what | measured | wanted |", "|---|---|---|"]
-    lines += [
-        f"| {bar.what} | {bar.measured} | {bar.wanted or 'told, not promised'} |"
-        for bar in bars(report)
-    ]
-    return "\n".join(lines)
 
 
 # --------------------------------------------------------------------------- sections

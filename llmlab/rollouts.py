@@ -123,7 +123,7 @@ def kl_k2(log_probs: Tensor, reference_log_probs: Tensor) -> Tensor:
 
 def kl_k3(log_probs: Tensor, reference_log_probs: Tensor) -> Tensor:
     """ref / pi - 1 - log(ref / pi): unbiased and never negative. The one to look at;
-    as a *loss* it pulls towards another policy than as a price (see `exact`)."""
+    as a *loss* it pulls towards another policy than as a price."""
     log_ratio = reference_log_probs - log_probs
     return log_ratio.expm1() - log_ratio
 

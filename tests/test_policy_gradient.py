@@ -13,13 +13,7 @@ from tabular import TabularPolicy, state_values
 
 from llmlab import sampling
 from llmlab.batching import IGNORE, Batch, next_token_batch
-from llmlab.exact import (
-    World,
-    forward_kl_fixed_point,
-    kl_divergence,
-    optimum,
-    total_variation,
-)
+from llmlab.exact import World, kl_divergence, optimum, total_variation
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.likelihood import entropy, masked_mean, target_logits, token_log_probs
 from llmlab.optimisers import adamw
@@ -656,6 +650,48 @@ def test_a_row_whose_gradient_is_right_ends_at_the_best_policy_that_exists(row):
     assert history[-1]["kl"] == pytest.approx(
         kl_divergence(best, reference).item(), abs=0.15
     )
+
+
+def forward_kl_fixed_point(
+    world: World, reference: torch.Tensor, rewards: torch.Tensor, beta: float
+) -> torch.Tensor:
+    """Where the policy gradient ends if k3 is added to the *loss*, as logits (states,
+    vocab).
+
+    The gradient of k3 as a loss is that of KL(ref || pi), state by state, so that in
+    each state reward and pull balance at pi(a) = beta * ref(a) / (c - Q(a)): another
+    policy than `optimum`. Q is what follows under the policy itself, so the last states
+    are settled first.
+
+    reference : logits (states, vocab). rewards : (sequences,).
+    """
+    logits = reference.clone()
+    base = reference.softmax(dim=-1)
+    for state in reversed(range(world.state_count)):
+        followed = _returns_after(world, logits, rewards, state)
+        low = followed.max() + beta * base[state].min() * 1e-6
+        high = followed.max() + beta  # there, the shares sum to at most one
+        for _ in range(200):  # bisection for c
+            middle = (low + high) / 2
+            if (beta * base[state] / (middle - followed)).sum() > 1:
+                low = middle
+            else:
+                high = middle
+        logits[state] = (beta * base[state] / (high - followed)).log()
+    return logits
+
+
+def _returns_after(
+    world: World, logits: torch.Tensor, rewards: torch.Tensor, state: int
+) -> torch.Tensor:
+    """Expected reward after each token chosen in a state, (vocab,)."""
+    visits = (world.states == state) & world.mask
+    chances = world.token_log_probs(logits)
+    expected = torch.zeros(world.vocab_size, dtype=rewards.dtype)
+    for row, time in visits.nonzero().tolist():
+        rest = chances[row, time + 1 :].sum().exp()
+        expected[world.tokens[row, time]] += rest * rewards[row]
+    return expected
 
 
 def test_k3_in_the_loss_ends_where_the_other_divergence_wants_it():
