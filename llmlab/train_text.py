@@ -16,6 +16,7 @@ import os
 import statistics
 import textwrap
 import time
+import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,22 +24,16 @@ from pathlib import Path
 import torch
 from torch.optim import Optimizer
 
-from llmlab import processes, sharding, text_corpus, token_files
-from llmlab.accounting import (
-    LIBRARIES,
-    memory_at_hand,
-    parameter_counts,
-    parts_that_fit,
+from llmlab import (
+    accounting,
+    checkpoints,
+    processes,
+    sharding,
+    text_corpus,
+    token_files,
 )
 from llmlab.arguments import folder_path, seed_number
 from llmlab.batching import Batch, next_token_batch
-from llmlab.checkpoints import (
-    Card,
-    load_checkpoint,
-    read_card,
-    save_checkpoint,
-    weights_hash,
-)
 from llmlab.files import write_atomically
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.gpt2 import load_gpt2, with_tokenizer
@@ -59,6 +54,8 @@ from llmlab.training import (
     step_generator,
     train,
 )
+
+_WORDS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 
 SIZES = {
     "small": dict(layers=4, width=128, context=256, vocabulary=1024),
@@ -88,71 +85,52 @@ SAMPLES, OPENING_TOKENS, SAMPLE_TOKENS = 4, 8, 60
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "--text",
         type=folder_path,
         metavar="FOLDER",
         help="a folder of .txt, .rst, .md, .html and .htm files, in UTF-8; of any size "
         "(default: the documentation of Python: its reference and its docstrings)",
     )
-    parser.add_argument(
-        "--minutes",
-        type=float,
-        default=3.0,
-        help="about how long to train; a small text takes less (default: 3)",
-    )
-    parser.add_argument(
-        "--steps", type=int, help="make exactly this many updates instead"
-    )
-    parser.add_argument(
-        "--size", choices=SIZES, help="of the model (default: small); or, one by one:"
-    )
-    for name, what in (
-        ("layers", "blocks"),
-        ("width", "numbers for a position"),
-        ("context", "tokens that the model reads at once"),
-        ("vocabulary", "tokens that it knows"),
-    ):
-        parser.add_argument(f"--{name}", type=int, help=what)
-    parser.add_argument(
-        "--batch", type=int, default=4096, help="tokens an update (default: 4096)"
-    )
-    parser.add_argument(
+    minutes = "about how long to train; a small text takes less (default: 3)"
+    add("--minutes", type=float, default=3.0, help=minutes)
+    add("--steps", type=int, help="make exactly this many updates instead")
+    add("--size", choices=SIZES, help="of the model (default: small); or, one by one:")
+    add("--layers", type=int, help="blocks")
+    add("--width", type=int, help="numbers for a position")
+    add("--context", type=int, help="tokens that the model reads at once")
+    add("--vocabulary", type=int, help="tokens that it knows")
+    add("--batch", type=int, default=4096, help="tokens an update (default: 4096)")
+    add(
         "--from",
         dest="start",
         type=folder_path,
         metavar="FILE",
         help="go on from GPT-2's published weights, a .safetensors file",
     )
-    parser.add_argument(
+    add(
         "--tokenizer",
         type=folder_path,
         metavar="FILE",
         help="the vocabulary of these weights: tokenizer.json, or vocab.json with "
         "merges.txt (default: beside the weights)",
     )
-    parser.add_argument(
-        "--out", type=folder_path, default=RUNS / "text", help="a folder for the run"
-    )
-    parser.add_argument("--seed", type=seed_number, default=0)
-    parser.add_argument("--device", help="cpu, cuda, … (default: the best there is)")
-    parser.add_argument(
+    out = RUNS / "text"
+    add("--out", type=folder_path, default=out, help="a folder for the run")
+    add("--seed", type=seed_number, default=0)
+    add("--device", help="cpu, cuda, … (default: the best there is)")
+    add(
         "--precision",
         choices=PRECISIONS,
         default="float32",
         help="of matrix products; bfloat16 is faster where the processor has "
         "instructions for it",
     )
-    parser.add_argument(
-        "--shard",
-        action="store_true",
-        help="with torchrun: every process holds a part of each weight (FSDP2)",
-    )
-    parser.add_argument(
-        "--skip-unreadable",
-        action="store_true",
-        help="leave out files that are empty or not UTF-8",
-    )
+    shard = "with torchrun: every process holds a part of each weight (FSDP2)"
+    add("--shard", action="store_true", help=shard)
+    skip = "leave out files that are empty or not UTF-8"
+    add("--skip-unreadable", action="store_true", help=skip)
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -186,7 +164,7 @@ def _run(arguments: argparse.Namespace, device: torch.device) -> None:
     )
     if not processes.agree(_checkpoint(arguments.out).exists()):
         run.train_and_save(steps, text.about)
-    outcome = Outcome(**read_card(_checkpoint(arguments.out)).metrics)
+    outcome = Outcome(**checkpoints.read_card(_checkpoint(arguments.out)).metrics)
     print(f"\n{describe(outcome)}\n\n{how_to_go_on(arguments.out)}")
 
 
@@ -200,7 +178,7 @@ def _run_file(out: Path) -> Path:
 
 def load(out: Path | str) -> tuple[GPT, Tokenizer]:
     """The model that a run left in its folder, and its tokenizer."""
-    model, _ = load_checkpoint(_checkpoint(Path(out)))
+    model, _ = checkpoints.load_checkpoint(_checkpoint(Path(out)))
     return model, Tokenizer.load(Path(out) / "tokenizer.json")
 
 
@@ -304,18 +282,18 @@ def _foretell(
     """
     rows = rows_of(arguments.batch, arguments.context or config.context)
     processes.check_share(rows, f"rows of a batch of {arguments.batch:,} tokens")
-    parts, needed = parts_that_fit(
+    parts, needed = accounting.parts_that_fit(
         config,
         rows=math.ceil(rows / processes.world()),
         time=arguments.context or config.context,
-        free=memory_at_hand(device),
+        free=accounting.memory_at_hand(device),
         optimiser="adamw" if is_gpt2(config) else "muon_and_adamw",
         shards=processes.world() if arguments.shard else 1,
     )
-    parameters = sum(parameter_counts(config).values())
+    parameters = sum(accounting.parameter_counts(config).values())
     print(
         f"{parameters / 1e6:,.1f} million parameters; a process needs about "
-        f"{(needed + LIBRARIES) / 1e9:.1f} GB of memory on {device}"
+        f"{(needed + accounting.LIBRARIES) / 1e9:.1f} GB of memory on {device}"
     )
     # All processes take the first one's answer.
     return round(processes.sum_(float(parts) if processes.is_first() else 0.0))
@@ -352,10 +330,11 @@ def find_text(
     folder = arguments.text
     if folder is not None and token_files.size(folder) >= STREAMED_FROM:
         tokenizer = given or token_files.learn_tokenizer(folder, vocabulary)
-        about = f"{folder}: {token_files.size(folder):,} bytes"
-        about, digest = about, token_files.fingerprint(folder)
         return Text(
-            about, digest, tokenizer, lambda c: _encode(arguments, tokenizer, c)
+            f"{folder}: {token_files.size(folder):,} bytes",
+            token_files.fingerprint(folder),
+            tokenizer,
+            lambda context: _encode(arguments, tokenizer, context),
         )
     if folder is None:
         passages, report = python_documentation()
@@ -408,7 +387,7 @@ def settings_of(
         "text": text.fingerprint,
         "tokenizer": text.tokenizer.fingerprint(),
         "model": asdict(config),
-        "start": weights_hash(start[0]) if start else "random",
+        "start": checkpoints.weights_hash(start[0]) if start else "random",
         "context": arguments.context,
         "vocabulary": arguments.vocabulary,
         "tokens_per_batch": arguments.batch,
@@ -539,7 +518,7 @@ class Run:
             tokenizer.save(arguments.out / "tokenizer.json")
         state_path = arguments.out / "training.state"
         model = self.model()
-        start = weights_hash(model) if arguments.start else ""
+        start = checkpoints.weights_hash(model) if arguments.start else ""
         step, optimizers = self.step(model, steps)
         progress = _ProgressWithSamples(model, self.corpus, arguments.seed)
         progress.silent = arguments.shard  # one process cannot write by itself
@@ -560,7 +539,7 @@ class Run:
         outcome, model = {}, sharding.gathered(model, lambda: GPT(self.config))
         if processes.is_first():
             outcome = asdict(measure(model, self.corpus, history, progress.measured))
-        card = Card(
+        card = checkpoints.Card(
             stage="base",
             parent="GPT-2" if arguments.start else "random",
             parent_hash=start,
@@ -572,7 +551,7 @@ class Run:
             metrics=outcome,
             tokenizer=tokenizer.fingerprint(),
         )
-        save_checkpoint(_checkpoint(arguments.out), model, card)
+        checkpoints.save_checkpoint(_checkpoint(arguments.out), model, card)
         if processes.is_first():
             state_path.unlink(missing_ok=True)
 
@@ -690,33 +669,14 @@ def describe(outcome: Outcome) -> str:
     """The outcome in plain words, without making a small model sound large."""
     # Of the rounded numbers, so that a reader who subtracts finds the same.
     better = round(outcome.trigram_bits, 2) - round(outcome.held_out_bits, 2)
-    who = "it guesses better than counting does"
-    if better <= 0:
-        who = "counting guesses better than it does"
-    fit = (
-        f"{outcome.characters_per_token:.2f} characters a token there, "
-        f"{outcome.held_out_characters_per_token:.2f} here"
-    )
-    return "\n".join(
-        [
-            f"bits per character on {outcome.held_out_characters:,} characters of "
-            "held-out text; less is better",
-            f"  {outcome.trigram_bits:5.2f}  a trigram model, which counts what "
-            "followed which two tokens",
-            f"  {outcome.held_out_bits:5.2f}  this GPT",
-            f"  {outcome.read_bits:5.2f}  this GPT on text that it was trained on: it "
-            "may know some of it by heart,",
-            f"         and its vocabulary was made for it ({fit})",
-            "",
-            f"On text that it never read, {who}, by {abs(better):.2f} bits per "
-            f"character. {what_would_help(outcome)}",
-            f"This is a small model: {outcome.parameters / 1e6:.1f} million parameters "
-            f"that read {outcome.characters / 1e6:.2f} million characters "
-            f"{outcome.passes:.1f} times over, in {outcome.seconds / 60:.1f} minutes.",
-            "Models of this size pick up spelling, frequent phrases and the look of a "
-            "text. They understand nothing, and nothing that they write should be "
-            "believed.",
-        ]
+    return _WORDS["outcome"].format(
+        o=outcome,
+        who=_WORDS["better" if better > 0 else "worse"],
+        difference=abs(better),
+        help=what_would_help(outcome),
+        parameters=outcome.parameters / 1e6,
+        characters=outcome.characters / 1e6,
+        minutes=outcome.seconds / 60,
     )
 
 
@@ -724,21 +684,11 @@ def what_would_help(outcome: Outcome) -> str:
     """More minutes only where the run was not past its best, nor near its last pass."""
     lost = round(outcome.held_out_bits, 2) - round(outcome.lowest_bits, 2)
     if lost > 0:
-        return (
-            f"It was better before, by {lost:.2f}: since then it has learned its own "
-            "text by heart. More text helps, fewer updates do, more minutes do not."
-        )
-    if outcome.passes > 0.9 * MOST_PASSES:
-        return "More text helps; reading this one more often teaches it by heart."
-    return "More minutes help, and more text."
+        return _WORDS["past_its_best"].format(lost=lost)
+    is_near = outcome.passes > 0.9 * MOST_PASSES
+    return _WORDS["read_often" if is_near else "unfinished"]
 
 
 def how_to_go_on(out: Path) -> str:
     """What one can do with the model, in words that can be typed."""
-    return (
-        f"Model and tokenizer are in {out}. To let it write, in Python:\n"
-        "  from llmlab import sampling, train_text\n"
-        f"  model, tokenizer = train_text.load({str(out)!r})\n"
-        '  print(sampling.complete(model, tokenizer, "The "))\n'
-        "For a larger model, or a longer run: --size or --minutes, and another --out."
-    )
+    return _WORDS["go_on"].format(out=out, name=str(out))
