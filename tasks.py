@@ -9,7 +9,6 @@ requirements.lock names; on a fresh machine that takes a minute and a download.
 
 import argparse
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -24,17 +23,6 @@ VENV = ROOT / ".venv"
 # Written last: an environment without it was never finished.
 STAMP = VENV / "llmlab-stamp.txt"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-FIRST_PAGE = "notebooks/00_start_here.ipynb"
-# An instructor gets the menu with `jupyter labextension enable @jupyter/nbgrader`.
-LAB_SETTINGS = {
-    "default_setting_overrides.json": {
-        "@jupyterlab/apputils-extension:notification": {
-            "checkForUpdates": False,
-            "fetchNews": "false",
-        }
-    },
-    "page_config.json": {"disabledExtensions": {"@jupyter/nbgrader": True}},
-}
 # What only torch's builds for graphics cards need is left out with torch itself:
 # it differs from machine to machine, so one list of hashes cannot name it.
 OUTSIDE_THE_LOCK = re.compile(r"torch|triton|cuda-.*|nvidia-.*")
@@ -114,28 +102,14 @@ def setup(arguments=()):
     run(PYTHON, "-m", "pip", "check")
     # The first import of matplotlib looks for fonts, slowly and with a message.
     run(PYTHON, "-c", "import matplotlib.font_manager")
-    settle_lab()
     STAMP.write_text(wanted_stamp(), "utf-8")
     print(f"{VENV} is ready.", flush=True)
 
 
-def settle_lab():
-    """Start JupyterLab without questions and without an instructor's menus."""
-    folder = VENV / "etc/jupyter/labconfig"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, settings in LAB_SETTINGS.items():
-        (folder / name).write_text(json.dumps(settings, indent=2), "utf-8")
-
-
 def lab(arguments):
-    """open the course in JupyterLab"""
-    options = [
-        f"--ServerApp.root_dir={ROOT}",
-        f"--LabApp.default_url=/lab/tree/{FIRST_PAGE}",
-    ]
-    if os.name != "nt" and os.geteuid() == 0:
-        options.append("--allow-root")
-    run(PYTHON, "-m", "jupyter", "lab", *options, *arguments)
+    """open your own copy of the course in JupyterLab"""
+    options = [f"--lab={word}" for word in arguments]
+    run(PYTHON, "-m", "llmlab", "course", *options)
 
 
 def test(arguments):
@@ -202,7 +176,7 @@ def lock(arguments):
 
 def clean(arguments):
     """remove .venv and caches; keep what you trained, labelled or wrote"""
-    kept = {VENV, ROOT / ".git", ROOT / "runs"}
+    kept = {VENV, ROOT / ".git", ROOT / "runs", ROOT / "my_course"}
     names = {"__pycache__", ".ipynb_checkpoints", ".pytest_cache", ".ruff_cache"}
     for folder, subfolders, _ in os.walk(ROOT):
         subfolders[:] = [name for name in subfolders if Path(folder, name) not in kept]

@@ -8,6 +8,10 @@ COMMANDS = {
     "doctor": ("llmlab.doctor", "what is here, what is broken, what to do about it"),
     "tour": ("llmlab.tour", "train the whole life of the model, and report on it"),
     "train": ("llmlab.train_text", "pre-train on a folder of text of your own"),
+    "course": (
+        "llmlab.course.command",
+        "open your own copy of the course, kept up to date",
+    ),
     "data": ("llmlab.write_village", "write the generated corpus to a folder"),
 }
 

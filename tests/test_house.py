@@ -17,6 +17,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 from llmlab.paths import ROOT
 
@@ -225,7 +226,7 @@ FOUNDATION = {"village", "tokenizer", "gpt", "batching", "paths", "files"}
 FOUNDATION_MAY_IMPORT = {"paths", "files"}
 # What a person sees or is checked by: nothing that trains may need it.
 PRESENTATION = {"plots", "widgets", "desk", "checks", "claims", "report"}
-COMMANDS = {"__main__", "tour", "train_text", "write_village", "doctor"}
+COMMANDS = {"__main__", "tour", "train_text", "write_village", "doctor", "course"}
 # In the order in which text flows; a room may use those of its line and above.
 READING_ORDER = (
     *("paths files arguments processes", "village tokenizer gpt batching"),
@@ -312,7 +313,7 @@ def test_the_library_never_unpickles_and_never_asks_the_network(path):
 
 
 def test_every_library_in_use_is_declared():
-    declared = {requirement.name.lower() for requirement in declared_requirements()}
+    declared = {canonicalize_name(r.name) for r in declared_requirements()}
     folders = ("llmlab", "authoring", "benchmarks", "tests", "exercises", "notebooks")
     files = [path for name in folders for path in (ROOT / name).rglob("*.py")]
     files = [path for path in files if "nbgrader" not in path.relative_to(ROOT).parts]
@@ -321,7 +322,8 @@ def test_every_library_in_use_is_declared():
     undeclared = {
         name
         for name in used & distributions.keys()
-        if not declared & {d.lower() for d in distributions[name]} and name != "llmlab"
+        if not declared & {canonicalize_name(d) for d in distributions[name]}
+        and name != "llmlab"
     }
     assert undeclared == set()
 
@@ -331,7 +333,7 @@ def test_the_library_alone_asks_only_for_what_is_always_installed():
     always = {Requirement(line).name.lower() for line in PROJECT["dependencies"]}
     distributions = importlib.metadata.packages_distributions()
     for path in LIBRARY:
-        if room(module_name(path)) in ("widgets", "desk"):
+        if room(module_name(path)) in ("widgets", "desk", "course"):
             continue
         names = {name.split(".")[0] for name in imported_modules(path)} - {"llmlab"}
         needed = {d.lower() for n in names for d in distributions.get(n, [])}

@@ -1,6 +1,5 @@
 """The tasks: an environment is whole or built anew, and nothing of a person is lost."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -131,28 +130,17 @@ def test_arguments_and_exit_code_pass_through(tasks, monkeypatch):
     assert tasks.commands[-1][-2:] == ["-k", "gpt"]
 
 
-def test_the_course_opens_at_its_first_page_and_keeps_its_token(tasks, monkeypatch):
-    call(tasks, monkeypatch, "lab")
-    words = tasks.commands[-1]
-    assert f"--LabApp.default_url=/lab/tree/{tasks.FIRST_PAGE}" in words
-    assert not any("token" in word.lower() for word in words)
-
-
-def test_jupyterlab_asks_nothing_and_shows_no_menu_of_instructors(tasks, monkeypatch):
-    call(tasks, monkeypatch, "setup")
-    # Where JupyterLab looks for the settings of its environment.
-    labconfig = tasks.VENV / "etc" / "jupyter" / "labconfig"
-    overrides, page = (
-        json.loads((labconfig / f"{name}.json").read_text("utf-8"))
-        for name in ("default_setting_overrides", "page_config")
-    )
-    notification = overrides["@jupyterlab/apputils-extension:notification"]
-    assert notification == {"checkForUpdates": False, "fetchNews": "false"}
-    assert page["disabledExtensions"]["@jupyter/nbgrader"]
+def test_the_lab_is_the_working_copy_and_its_options_are_jupyterlabs(
+    tasks, monkeypatch
+):
+    call(tasks, monkeypatch, "lab", "--", "--no-browser", "--port=9000")
+    words = tasks.commands[-1][-4:]
+    assert words == ["llmlab", "course", "--lab=--no-browser", "--lab=--port=9000"]
 
 
 def test_cleaning_keeps_what_a_person_made(tasks, monkeypatch):
     kept = [Path("runs/mine/__pycache__/model.safetensors"), Path("notes/plan.txt")]
+    kept.append(Path("my_course/.ipynb_checkpoints/00.ipynb"))
     removed = [Path("llmlab/__pycache__/gpt.pyc"), Path(".venv/bin/jupyter")]
     for path in kept + removed:
         (tasks.ROOT / path).parent.mkdir(parents=True)

@@ -1,0 +1,131 @@
+"""The `course` command: the learner's own folder, made or updated, in JupyterLab."""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import webbrowser
+from pathlib import Path
+from urllib.parse import quote
+
+from llmlab.arguments import folder_path
+from llmlab.course.pages import course_pages
+from llmlab.course.working_copy import DOT, TooNew, bring_up_to_date
+from llmlab.paths import ROOT
+
+FOLDER = "my_course"
+# What JupyterLab is given here: settings that hold unless the learner has their own.
+# (An instructor's menu, nbgrader's, is off in it; a plain `jupyter lab` has it.)
+LAB = Path(__file__).parent / "lab"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "folder",
+        nargs="?",
+        type=folder_path,
+        help=f"your working copy (default: {FOLDER} in the clone of the course)",
+    )
+    parser.add_argument(
+        "--restore",
+        metavar="PAGE",
+        help="bring back a page that you deleted (05, ps1, or its name); of one that "
+        "is there, lay a fresh copy beside it",
+    )
+    parser.add_argument(
+        "--no-lab", action="store_true", help="make or update it, and open nothing"
+    )
+    parser.add_argument(
+        "--lab",
+        action="append",
+        default=[],
+        metavar="OPTION",
+        help="an option for JupyterLab, such as --lab=--no-browser; may be repeated",
+    )
+
+
+def main(arguments: argparse.Namespace) -> int:
+    folder = (arguments.folder or default_folder()).absolute()
+    running = running_server(folder)
+    if running:
+        address = f"{running['url']}lab?token={running.get('token', '')}"
+        print(f"Your course is open already, and is not updated meanwhile: {address}")
+        if not (arguments.no_lab or "--no-browser" in arguments.lab):
+            webbrowser.open(address)
+        return 0
+    first_page = None
+    try:
+        report = bring_up_to_date(folder, course_pages(), arguments.restore)
+        first_page = report.delivered[0] if report.first_day else None
+        print(*report.sentences(), sep="\n")
+    except TooNew as error:
+        print(f"{error}.")
+    print(f"Your folder: {folder}", flush=True)
+    return 0 if arguments.no_lab else open_lab(folder, first_page, arguments.lab)
+
+
+def default_folder() -> Path:
+    """`my_course` in the clone, or the one working copy there under another name."""
+    folder = ROOT / FOLDER
+    if not folder.exists():
+        renamed = [path.parent for path in ROOT.glob(f"*/{DOT}")]
+        if len(renamed) == 1:
+            return renamed[0]
+    return folder
+
+
+def running_server(folder: Path) -> dict | None:
+    """What Jupyter notes of a server that has the folder open, or None.
+
+    A number of a process that ended may belong to another program by now.
+    """
+    import psutil
+    from jupyter_server.serverapp import list_running_servers
+
+    for server in list_running_servers():
+        root = Path(server.get("root_dir", "")).resolve()
+        if root != folder.resolve():
+            continue
+        try:
+            words = " ".join(psutil.Process(server["pid"]).cmdline())
+        except psutil.Error:
+            continue
+        if "jupyter" in words or "llmlab" in words:
+            return server
+    return None
+
+
+def lab_command(folder: Path, first_page: str | None) -> list[str]:
+    """How JupyterLab is started on a working copy; it keeps its token."""
+    page = f"/tree/{quote(first_page)}" if first_page else ""
+    command = [
+        *(sys.executable, "-m", "jupyterlab"),
+        f"--ServerApp.root_dir={folder}",
+        f"--LabApp.default_url=/lab{page}",
+        "--LabApp.custom_css=True",
+        f"--ServerApp.static_custom_path={json.dumps([str(LAB / 'custom')])}",
+    ]
+    if os.name != "nt" and os.geteuid() == 0:
+        command.append("--allow-root")
+    return command
+
+
+def lab_environment() -> dict[str, str]:
+    """With our settings, and `llmlab` found by every kernel, wherever the folder is."""
+    environment = dict(os.environ)
+    for name, ours in (("JUPYTER_CONFIG_PATH", LAB), ("PYTHONPATH", ROOT)):
+        others = environment.get(name)
+        environment[name] = os.pathsep.join([str(ours), *([others] if others else [])])
+    return environment
+
+
+def open_lab(folder: Path, first_page: str | None, options: list[str]) -> int:
+    # Ctrl-C belongs to JupyterLab, which asks back.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        command = [*lab_command(folder, first_page), *options]
+        return subprocess.run(command, cwd=folder, env=lab_environment()).returncode
+    finally:
+        signal.signal(signal.SIGINT, before)
