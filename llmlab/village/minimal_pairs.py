@@ -35,7 +35,6 @@ class Words:
     """The word forms that rules exchange."""
 
     past_of: dict[str, str]  # "find": "found"
-    base_of: dict[str, str]  # "found": "find"
     present_of: dict[str, str]  # "found": "finds"
     plural_verb_of: dict[str, str]  # "finds": "find", "is": "are"
     positive_of: dict[str, str]  # "older": "old"
@@ -108,7 +107,6 @@ def words() -> Words:
     plural_verb_of = {with_he: base for base, with_he, _ in verbs}
     return Words(
         past_of={base: past for base, _, past in verbs if base != "be"},
-        base_of={past: base for base, _, past in verbs if base != "be"},
         present_of={past: with_he for _, with_he, past in verbs},
         plural_verb_of=plural_verb_of | {"is": "are", "was": "were"},
         positive_of={comparative: positive for comparative, positive in comparatives},
@@ -123,11 +121,6 @@ def _one_of(options) -> str:
     return "|".join(sorted(map(re.escape, options), key=len, reverse=True))
 
 
-def _replace(text: str, match: re.Match, new: str) -> str:
-    """The text with something else in the place of the first group."""
-    return text[: match.start(1)] + new + text[match.end(1) :]
-
-
 def _rule(
     pattern: str, mistake: Callable[[re.Match], str | None], counted: int = 0
 ) -> Rule:
@@ -138,7 +131,9 @@ def _rule(
     def rule(text: str) -> Spoiled:
         match = compiled.search(text)
         wrong = match and mistake(match)
-        return (match[counted], _replace(text, match, wrong)) if wrong else None
+        if not wrong:
+            return None
+        return match[counted], text[: match.start(1)] + wrong + text[match.end(1) :]
 
     return rule
 
