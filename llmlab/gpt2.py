@@ -24,33 +24,26 @@ END_OF_TEXT = "<|endoftext|>"
 
 # Weights ------------------------------------------------------------------------------
 
-_TABLES = {
-    "embedding.weight": "wte.weight",
-    "position_embedding.weight": "wpe.weight",
-    "final_norm.gain": "ln_f.weight",
-    "final_norm.bias": "ln_f.bias",
-}
-_PARTS = {
-    "attention_norm.gain": "ln_1.weight",
-    "attention_norm.bias": "ln_1.bias",
+# Our name of a part, and GPT-2's.
+_PUBLISHED = {
+    "position_embedding": "wpe",
+    "embedding": "wte",
+    "final_norm": "ln_f",
+    "blocks": "h",
+    "attention_norm": "ln_1",
     "attention.query_key_value": "attn.c_attn",
     "attention.output": "attn.c_proj",
-    "feed_forward_norm.gain": "ln_2.weight",
-    "feed_forward_norm.bias": "ln_2.bias",
+    "feed_forward_norm": "ln_2",
     "feed_forward.expand": "mlp.c_fc",
     "feed_forward.output": "mlp.c_proj",
+    "gain": "weight",
 }
 
 
 def published_name(ours: str) -> str:
     """GPT-2's name of one of our parameters."""
-    if ours in _TABLES:
-        return _TABLES[ours]
-    _, layer, name = ours.split(".", 2)
-    if name in _PARTS:
-        return f"h.{layer}.{_PARTS[name]}"
-    part, suffix = name.rsplit(".", 1)
-    return f"h.{layer}.{_PARTS[part]}.{suffix}"
+    parts = "|".join(map(re.escape, _PUBLISHED))
+    return re.sub(rf"\b(?:{parts})\b", lambda match: _PUBLISHED[match[0]], ours)
 
 
 def load_gpt2(path: Path | str) -> GPT:

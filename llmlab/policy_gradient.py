@@ -23,20 +23,12 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from llmlab import processes
+from llmlab import processes, rollouts
 from llmlab.batching import Batch
 from llmlab.gpt import GPT
 from llmlab.likelihood import masked_mean, target_logits, token_log_probs
 from llmlab.progress import Metrics
-from llmlab.rollouts import (
-    Collected,
-    RewardFunction,
-    check_reference,
-    collect,
-    draw_prompts,
-    kl_k3,
-    token_rewards,
-)
+from llmlab.rollouts import Collected, RewardFunction, check_reference, kl_k3
 from llmlab.training import apply_gradients, set_learning_rate
 
 # What a token's weight is -------------------------------------------------------------
@@ -275,17 +267,10 @@ class PolicySettings:
 
 REINFORCE = PolicySettings()
 RLOO = replace(REINFORCE, group=8, advantage="leave_one_out")
-GRPO = replace(
-    REINFORCE,
-    group=8,
-    advantage="standardised",
-    divide_by="lengths",
-    clip=0.2,
-    kl_in="loss",
-)
-DR_GRPO = replace(
-    GRPO, advantage="group_mean", divide_by="room", kl_in="reward"
-)  # without the two divisions, and with the KL where its gradient is right
+_SHAO = dict(advantage="standardised", divide_by="lengths", kl_in="loss")
+GRPO = replace(REINFORCE, group=8, clip=0.2, **_SHAO)
+# Without the two divisions, and with the KL where its gradient is right.
+DR_GRPO = replace(GRPO, advantage="group_mean", divide_by="room", kl_in="reward")
 
 
 # The update ---------------------------------------------------------------------------
@@ -326,13 +311,9 @@ class Experience:
 
     def minibatch(self, index: Tensor, settings: PolicySettings) -> "Experience":
         """Some of the sequences, as a whole of their own."""
-        part = self.rows(index)
-        return replace(
-            part,
-            weights=token_weights(
-                part.batch.target_mask, settings.divide_by, settings.max_new_tokens
-            ),
-        )
+        part, room = self.rows(index), settings.max_new_tokens
+        weights = token_weights(part.batch.target_mask, settings.divide_by, room)
+        return replace(part, weights=weights)
 
 
 def policy_step(
@@ -372,10 +353,10 @@ def policy_step(
     def step(index: int, generator: torch.Generator) -> Metrics:
         multiplier = 1 - index / settings.steps
         set_learning_rate(optimizers.values(), multiplier)
-        drawn = draw_prompts(prompts, groups, generator)
+        drawn = rollouts.draw_prompts(prompts, groups, generator)
         mine = [drawn[number] for number in processes.share(groups)]
         dice = processes.own_dice(generator)
-        collected = collect(
+        collected = rollouts.collect(
             policy,
             reference,
             reward,
@@ -410,7 +391,7 @@ def experience_of(
 ) -> tuple[Experience, Metrics]:
     """What a rollout teaches: an advantage for every token of it."""
     batch, mask = collected.rollout.batch, collected.rollout.mask
-    rewards = token_rewards(
+    rewards = rollouts.token_rewards(
         collected.scores,
         collected.log_probs,
         collected.reference_log_probs,
@@ -458,20 +439,17 @@ def policy_update(
     def losses() -> Iterator[Tensor]:
         for rows in torch.arange(len(part.weights)).tensor_split(settings.parts):
             piece = part.rows(rows)
-            loss, log_probs = policy_loss(policy, piece, settings)
+            loss, new = policy_loss(policy, piece, settings)
             yield loss
-            mask = piece.batch.target_mask
-            moved = ratio_metrics(
-                log_probs.detach(), piece.log_probs, mask, settings.clip or 0.2
-            )
+            mask, clip = piece.batch.target_mask, settings.clip or 0.2
+            moved = ratio_metrics(new.detach(), piece.log_probs, mask, clip)
             told["policy_loss"] += processes.sum_(loss.item())
             told["ratio_error"] = max(told["ratio_error"], moved.pop("ratio_error"))
             for name, value in moved.items():  # means over the tokens of the piece
                 told[name] += value * (processes.sum_(mask.sum()) / tokens).item()
 
-    norm = apply_gradients(
-        losses(), policy, optimizers.values(), clip=settings.gradient_clip
-    )
+    clip, each = settings.gradient_clip, optimizers.values()
+    norm = apply_gradients(losses(), policy, each, clip=clip)
     return dict(told) | {"gradient_norm": norm}
 
 

@@ -197,20 +197,9 @@ def label(
         shown = [(story, gold(pair.prompt, story)) for story in stories]
         chosen = torch.randperm(len(crowd), generator=generator)[:labels_per_pair]
         for annotator in (crowd[index] for index in chosen.tolist()):
-            swapped = torch.randint(2, (), generator=generator).item()
-            (first, gold_first), (second, gold_second) = (
-                reversed(shown) if swapped else shown
-            )
-            preferred = annotator.choose(gold_first, gold_second, generator)
-            comparisons.append(
-                Comparison(
-                    pair.prompt,
-                    first,
-                    second,
-                    preferred,
-                    annotator.name,
-                    "simulated",
-                    swapped=bool(swapped),
-                )
-            )
+            swapped = bool(torch.randint(2, (), generator=generator))
+            (first, _), (second, _) = sides = shown[::-1] if swapped else shown
+            preferred = annotator.choose(*(score for _, score in sides), generator)
+            told = (pair.prompt, first, second, preferred, annotator.name, "simulated")
+            comparisons.append(Comparison(*told, swapped=swapped))
     return comparisons

@@ -66,9 +66,8 @@ class Comparison:
                 "these stories were called equal, so none of them won; leave the "
                 "comparison out, or learn `target` from `first` and `second`"
             )
-        return (
-            (self.second, self.first) if self.preferred else (self.first, self.second)
-        )
+        first, second = self.first, self.second
+        return (second, first) if self.preferred else (first, second)
 
 
 def _choice(value) -> int | float:

@@ -31,23 +31,19 @@ class LabelStore:
         "swapped": "INTEGER NOT NULL DEFAULT 0",
         "time": "REAL",
     }
-    _FIRST_COLUMNS = list(COLUMNS)[:6]
 
     def __init__(self, path: Path | str):
         self.path = Path(path).expanduser()
         with self._connection() as connection:
             tables = connection.execute("SELECT name FROM sqlite_master").fetchall()
             if not tables:
-                columns = ", ".join(
-                    f"{name} {kind}" for name, kind in self.COLUMNS.items()
-                )
+                columns = ", ".join(map(" ".join, self.COLUMNS.items()))
                 connection.execute(
                     "CREATE TABLE IF NOT EXISTS comparisons "
                     f"(number INTEGER PRIMARY KEY AUTOINCREMENT, {columns})"
                 )
-            connection.execute(
-                f"SELECT {', '.join(self._FIRST_COLUMNS)} FROM comparisons"
-            )
+            first = ", ".join(list(self.COLUMNS)[:6])
+            connection.execute(f"SELECT {first} FROM comparisons")
             if connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
                 raise sqlite3.DatabaseError("its pages do not fit together")
 
@@ -59,23 +55,17 @@ class LabelStore:
             there = self._columns_of(connection)
             for name, kind in self.COLUMNS.items():
                 if name not in there:
-                    connection.execute(
-                        f"ALTER TABLE comparisons ADD COLUMN {name} {kind}"
-                    )
-            return connection.execute(
-                f"INSERT INTO comparisons ({', '.join(self.COLUMNS)}) "
-                f"VALUES ({', '.join('?' * len(values))})",
-                values,
-            ).lastrowid
+                    add = f"ALTER TABLE comparisons ADD COLUMN {name} {kind}"
+                    connection.execute(add)
+            names, signs = ", ".join(self.COLUMNS), ", ".join("?" * len(values))
+            insert = f"INSERT INTO comparisons ({names}) VALUES ({signs})"
+            return connection.execute(insert, values).lastrowid
 
     def remove(self, number: int) -> bool:
         """Take a comparison back; False if it is not there, or no longer."""
+        delete = "DELETE FROM comparisons WHERE number = ?"
         with self._connection() as connection:
-            return bool(
-                connection.execute(
-                    "DELETE FROM comparisons WHERE number = ?", [number]
-                ).rowcount
-            )
+            return bool(connection.execute(delete, [number]).rowcount)
 
     def numbered(self) -> dict[int, Comparison]:
         """Every comparison, oldest first, by the number that `add` gave it."""

@@ -32,16 +32,6 @@ class Fact:
 
 OF_PEOPLE = ("home", "trade", "like", "wish", "habit", "fear")
 
-# A sentence tells a fact if it names whose it is, what it is, and one of these. The
-# other kinds have values that nothing else is said with.
-_TOLD_WITH = {
-    "home": r"lives?|lived|home|room|looks for",
-    "trade": r"is|trade|works?|called|needs?",
-    "kept": r"kept|keeps|borrow|everybody|needs",
-    "owner": r"finest|finer|best|would not sell",
-    "near": r"near|close|next|minutes|knows",
-}
-
 
 @cache
 def facts_of_people() -> tuple[Fact, ...]:
@@ -108,9 +98,10 @@ def _subjects() -> re.Pattern:
 @cache
 def _patterns() -> dict[str, list[tuple[Fact, re.Pattern, re.Pattern]]]:
     """By subject: each fact, what its value looks like, and what must be said."""
+    told_with = world.read_file("probes.toml")["told_with"]
     found = defaultdict(list)
     for fact in every_fact():
         value = re.compile(rf"\b{re.escape(fact.value)}\b")
-        sign = re.compile(rf"\b(?:{_TOLD_WITH.get(fact.kind, fact.bond)})\b")
+        sign = re.compile(rf"\b(?:{told_with.get(fact.kind, fact.bond)})\b")
         found[fact.subject].append((fact, value, sign))
     return found

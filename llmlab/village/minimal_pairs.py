@@ -179,9 +179,10 @@ def _plural(match: re.Match) -> str | None:
     return None if follows.isalpha() else f"{match[1]}s"
 
 
-_OTHER_PRONOUN = {"he": "she", "she": "he"}
-_OTHER_POSSESSIVE = {"his": "her", "her": "his", "himself": "herself"}
-_OTHER_POSSESSIVE["herself"] = "himself"
+_OTHER_GENDER = {"he": "she", "his": "her", "himself": "herself"}
+_OTHER_GENDER |= {"she": "he", "her": "his", "herself": "himself"}
+_GENDER_OF = {"he": "male", "his": "male", "himself": "male"}
+_GENDER_OF |= {"she": "female", "her": "female", "herself": "female"}
 
 
 def _only_gender(text: str) -> str:
@@ -196,23 +197,14 @@ def _only_gender(text: str) -> str:
     return genders.pop()
 
 
-_GENDER_OF = {"he": "male", "his": "male", "himself": "male"}
-_GENDER_OF |= {"she": "female", "her": "female", "herself": "female"}
-
-
-def _gender(pattern: str, table: dict[str, str]) -> Rule:
+def _gender(pattern: str) -> Rule:
     """Exchanges a pronoun before which everybody is of its gender."""
-    swap = _swap_rule(pattern, table)
-    compiled = re.compile(pattern)
 
-    def rule(text: str) -> Spoiled:
-        match = compiled.search(text)
-        if not match:
-            return None
-        gender = _only_gender(text[: match.start()])
-        return swap(text) if gender == _GENDER_OF[match[1].lower()] else None
+    def mistake(match: re.Match) -> str | None:
+        gender = _only_gender(match.string[: match.start()])
+        return _OTHER_GENDER[match[1]] if gender == _GENDER_OF[match[1]] else None
 
-    return rule
+    return _rule(pattern, mistake)
 
 
 @cache
@@ -261,10 +253,8 @@ def _rules() -> dict[str, Rule]:
         "verb agreement": _swap_rule(
             rf"(?:^|\. |, )(?:{people}) ({_one_of(verbs)})\b", verbs
         ),
-        "gender of the pronoun": _gender(r"(?<!^)\b(he|she)\b \w+", _OTHER_PRONOUN),
-        "gender of the possessive": _gender(
-            rf"\b(himself|herself|{_OWN})\b\W\w*", _OTHER_POSSESSIVE
-        ),
+        "gender of the pronoun": _gender(r"(?<!^)\b(he|she)\b \w+"),
+        "gender of the possessive": _gender(rf"\b(himself|herself|{_OWN})\b\W\w*"),
         "adjective before noun": _rule(
             _thing_pattern(), lambda match: f"{match[3]} {match[2]}", counted=1
         ),

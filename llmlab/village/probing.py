@@ -9,8 +9,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
-from llmlab.village import corpus, sayings
+from llmlab.village import corpus, sayings, world
 from llmlab.village.chooser import Chooser
 from llmlab.village.corpus import Document
 from llmlab.village.facts import Fact, facts_of_people, told
@@ -104,20 +105,9 @@ def _completion(
 # ---- facts
 
 
-_SIGNS = {
-    "home": r"\b(live[sd]?|home|find)\b",
-    "trade": r"\b(is|trade|works?|called|name|needs?)\b",
-    "like": r"\b(loves?|likes?|best|happy|happier|fond|please[sd]?|joy|favourite)\b",
-    "wish": r"\b(wish(ed|es)?|dreams?|dreamed|wants?|hopes?|longs?)\b",
-    "habit": r"\b(habit|always|often|known for|again|caught|keeps?)\b",
-    "fear": r"\b(afraid|fears?|scares?|frightens?|flees?|runs?)\b",
-    "kept": r"\b(kept|keeps|borrow|there is|needs)\b",
-    "owner": r"\b(finest|finer|best)\b",
-    "use": r"\b(with|helps?|needs?|takes)\b",
-    "near": r"\b(near|close|next|knows)\b",
-    "mark": r"\b(has|knows|pride|shows|see)\b",
-    "visit": r"\b(come|goes|place|can)\b",
-}
+@cache
+def _signs() -> dict[str, str]:
+    return world.read_file("probes.toml")["signs"]
 
 
 def questions_about_facts(
@@ -134,10 +124,7 @@ def questions_about_facts(
 
 
 def _facts(
-    documents: Iterable[Document],
-    facts: Sequence[Fact],
-    others: int,
-    chooser: Chooser,
+    documents: Iterable[Document], facts: Sequence[Fact], others: int, chooser: Chooser
 ) -> Iterator[tuple[Fact, Completion]]:
     by_kind = defaultdict(list)
     for fact in facts:
@@ -190,7 +177,7 @@ def _cut(sentence: str, fact: Fact) -> tuple[str, str, str] | None:
     if kind == "reversal" and fact.kind == "kin":
         return None  # its reversal is the fact of somebody else
     told = prefix if kind == "fact" else sentence
-    sign = rf"\b{fact.bond}\b" if fact.bond else _SIGNS[fact.kind]
+    sign = rf"\b{fact.bond}\b" if fact.bond else _signs()[fact.kind]
     if not re.search(sign, told) or answer in prefix or not prefix.endswith(" "):
         return None
     return kind, prefix.rstrip(), answer
