@@ -17,7 +17,6 @@ import sys
 import sysconfig
 import time
 import tomllib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +34,7 @@ PARTS_OF_PYTHON = {
     "ctypes": "torch",
     "zlib": "pip and pictures",
 }
+NEW_LINE = "\n" + " " * 20
 SET_UP = "run `make setup` (or `python tasks.py setup`) and use the Python in .venv"
 
 
@@ -75,21 +75,17 @@ def python() -> Finding:
     value = f"{platform.python_version()} on {platform.platform()}"
     libraries = Path(sysconfig.get_path("purelib"))
     if sys.prefix != sys.base_prefix and not libraries.is_dir():
-        return Finding(
-            f"{value}\n{'':20}but {sys.prefix} was made for another Python, whose "
-            "libraries this one does not see",
-            "run `make setup` (or `python tasks.py setup`) outside of it: it is built "
-            "anew",
-        )
+        value += f"{NEW_LINE}but {sys.prefix} was made for another Python, whose "
+        value += "libraries this one does not see"
+        advice = "run `make setup` (or `python tasks.py setup`) outside of it: it is "
+        return Finding(value, f"{advice}built anew")
     missing = [name for name in PARTS_OF_PYTHON if not can_import(name)]
-    if missing:
-        needed = "; ".join(f"{name} for {PARTS_OF_PYTHON[name]}" for name in missing)
-        return Finding(
-            f"{value}\n{'':20}without what is needed: {needed}",
-            "use a Python that has it: make setup PYTHON=python3.12, or python3.12 "
-            "tasks.py setup",
-        )
-    return Finding(value)
+    if not missing:
+        return Finding(value)
+    needed = "; ".join(f"{name} for {PARTS_OF_PYTHON[name]}" for name in missing)
+    advice = "make setup PYTHON=python3.12, or python3.12 tasks.py setup"
+    value += f"{NEW_LINE}without what is needed: {needed}"
+    return Finding(value, f"use a Python that has it: {advice}")
 
 
 def can_import(name: str) -> bool:
@@ -113,7 +109,7 @@ def libraries(root: Path = ROOT) -> Finding:
     if not wrong:
         return Finding(value)
     more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-    return Finding(f"{value}\n{'':20}{', '.join(wrong[:3])}{more}", SET_UP)
+    return Finding(f"{value}{NEW_LINE}{', '.join(wrong[:3])}{more}", SET_UP)
 
 
 def required(root: Path):
@@ -126,9 +122,7 @@ def required(root: Path):
 
     lock, project = root / "requirements.lock", root / "pyproject.toml"
     if lock.exists() and project.exists():
-        lines = re.findall(
-            r"^([\w.-]+==[^\\\n]+)", lock.read_text("utf-8"), re.MULTILINE
-        )
+        lines = re.findall(r"^([\w.-]+==[^\\\n]+)", lock.read_text("utf-8"), re.M)
         settings = tomllib.loads(project.read_text("utf-8"))
         lines += settings["tool"]["uv"]["constraint-dependencies"]
     else:
@@ -168,7 +162,7 @@ def speed() -> Finding:
         torch.set_num_threads(threads)
     value = f"{alone:.0f} GFLOP/s in float32 with 1 thread, {together:.0f} with {cores}"
     if together < alone:
-        value += f"\n{'':20}{cores} threads are slower than one just now: "
+        value += f"{NEW_LINE}{cores} threads are slower than one just now: "
         value += "set the variable OMP_NUM_THREADS=1"
     return Finding(value)
 
@@ -219,10 +213,8 @@ def data() -> Finding:
         texts = [item.text for item in documents(20, seed=0, split="train")]
     except Exception as error:
         # Whatever is wrong with the files that the village reads, it is said here.
-        return Finding(
-            f"the village cannot be told ({type(error).__name__}: {error})",
-            "restore its files: git restore llmlab/village",
-        )
+        value = f"the village cannot be told ({type(error).__name__}: {error})"
+        return Finding(value, "restore its files: git restore llmlab/village")
     return Finding(f"the village tells {len(texts)} documents")
 
 
@@ -231,9 +223,8 @@ def checkpoints(folder: Path = CHECKPOINTS) -> Finding:
 
     `manifest.json` says for every file in the folder `{"bytes": ..., "sha256": ...}`.
     """
-    restore = (
-        "restore them with `git restore data/checkpoints`, or train them: `make tour`"
-    )
+    restore = "`git restore data/checkpoints`, or train them: `make tour`"
+    restore = f"restore them with {restore}"
     path = folder / "manifest.json"
     try:
         manifest = json.loads(path.read_text("utf-8"))
@@ -248,12 +239,8 @@ def checkpoints(folder: Path = CHECKPOINTS) -> Finding:
         return Finding(f"{path} cannot be read", restore)
     except (ValueError, TypeError, KeyError, AttributeError):
         return Finding(f"{path} is not a manifest", restore)
-    listed = {folder / name for name in manifest}
-    wrong += [
-        f"{path.name}: not in the manifest"
-        for path in sorted(folder.glob("*.safetensors"))
-        if path not in listed
-    ]
+    found = {path.name for path in folder.glob("*.safetensors")}
+    wrong += [f"{name}: not in the manifest" for name in sorted(found - set(manifest))]
     if wrong:
         return Finding("; ".join(wrong), restore)
     total = sum(entry["bytes"] for entry in manifest.values())
@@ -272,6 +259,4 @@ def file_fault(path: Path, size: int, sha256: str) -> str | None:
     return None
 
 
-EXAMINATIONS: list[Callable[[], Finding]] = [
-    *(python, libraries, device, speed, memory, disk, data, checkpoints),
-]
+EXAMINATIONS = [python, libraries, device, speed, memory, disk, data, checkpoints]

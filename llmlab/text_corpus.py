@@ -104,9 +104,7 @@ def in_files(folder: Path, context: int) -> Corpus:
     files = TokenFiles(folder, context)
     held_out = _windows(files.held_out_texts(), files.tokenizer, context)
     if not held_out.texts:
-        raise ValueError(
-            "the text has too few passages to hold one out; give more text"
-        )
+        raise ValueError("the text has too few passages to hold one out; give more")
     return Corpus(files.tokenizer, files, held_out.sample(), files.counts["characters"])
 
 
@@ -122,13 +120,8 @@ def _characters(passages: Sequence[Passage]) -> int:
 
 
 def _windows(texts: Sequence[str], tokenizer: Tokenizer, context: int) -> Windows:
-    windows = [
-        window
-        for text in texts
-        for window in paragraph_windows(
-            text,
-            longest=context - 2,  # room for <bos> and <eos>
-            length=lambda text: len(tokenizer.encode(text)),
-        )
-    ]
-    return Windows(windows, encode_documents(tokenizer, windows))
+    def length(text: str) -> int:
+        return len(tokenizer.encode(text)) + 2  # <bos> and <eos>
+
+    parts = [w for text in texts for w in paragraph_windows(text, context, length)]
+    return Windows(parts, encode_documents(tokenizer, parts))

@@ -257,15 +257,10 @@ def _encode(work: _Work) -> int:
         encoded += encode_documents(tokenizer, [passage.text])[0]
         characters += 0 if is_held_out else len(passage.text)
     narrow = torch.uint16 if tokenizer.vocab_size <= 2**16 else torch.int32
-    tensors = {
-        "tokens": torch.tensor(tokens).to(narrow),
-        "held_out": torch.tensor(held_out).to(narrow),
-    }
-    counts = {
-        "sources": report.sources,
-        "characters read": report.characters_read,
-        "characters": characters,
-    }
+    tensors = {"tokens": torch.tensor(tokens), "held_out": torch.tensor(held_out)}
+    tensors = {name: ids.to(narrow) for name, ids in tensors.items()}
+    counts = {"sources": report.sources, "characters read": report.characters_read}
+    counts["characters"] = characters
     counts |= {one.rule.name: one.characters for one in report.outcomes}
     told = {"counts": counts, "skipped": skipped}
     metadata = {"identity": work.identity, "told": json.dumps(told)}

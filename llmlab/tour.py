@@ -20,12 +20,7 @@ import torch
 
 from llmlab import plots, processes, village
 from llmlab.arguments import folder_path, seed_number
-from llmlab.checkpoints import (
-    Card,
-    run_history,
-    save_checkpoint,
-    weights_hash,
-)
+from llmlab.checkpoints import Card, run_history, save_checkpoint, weights_hash
 from llmlab.files import write_atomically
 from llmlab.gpt import GPT
 from llmlab.instruction import answer
@@ -41,24 +36,14 @@ WRITERS = ("base", "instruct", "ppo")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--out", type=folder_path, default=RUNS / "tour", help="a folder"
-    )
-    parser.add_argument("--seed", type=seed_number, default=0)
-    parser.add_argument(
-        "--scale",
-        choices=RECIPES,
-        default="full",
-        help="'tiny' runs every stage for seconds, to see that all parts fit",
-    )
-    parser.add_argument(
-        "--device", help="cpu or cuda; without it, a graphics card if there is one"
-    )
-    parser.add_argument(
-        "--ship",
-        action="store_true",
-        help="afterwards, put the checkpoints where the course looks for its own",
-    )
+    add, out = parser.add_argument, RUNS / "tour"
+    add("--out", type=folder_path, default=out, help="a folder")
+    add("--seed", type=seed_number, default=0)
+    tiny = "'tiny' runs every stage for seconds, to see that all parts fit"
+    add("--scale", choices=RECIPES, default="full", help=tiny)
+    add("--device", help="cpu or cuda; without it, a graphics card if there is one")
+    ship = "afterwards, put the checkpoints where the course looks for its own"
+    add("--ship", action="store_true", help=ship)
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -221,9 +206,8 @@ def samples(life: Life) -> list[dict]:
             3 if task == "story" else 1, seed=life.seed + 1, split="test", task=task
         )
     ]
-    asked.append(
-        {"prompt": "How can I reset my password?", "task": "support", "answers": {}}
-    )
+    unanswerable = "How can I reset my password?"
+    asked.append({"prompt": unanswerable, "task": "support", "answers": {}})
     for stage in WRITERS:
         model = life.load(stage)
         for number, sample in enumerate(asked):
@@ -296,10 +280,8 @@ def ship(life: Life, folder: Path = CHECKPOINTS) -> None:
     for name in names:
         data = (life.folder / name).read_bytes()
         write_atomically(folder / name, data)
-        manifest[name] = {
-            "sha256": hashlib.sha256(data).hexdigest(),
-            "bytes": len(data),
-        }
+        digest = hashlib.sha256(data).hexdigest()
+        manifest[name] = {"sha256": digest, "bytes": len(data)}
     _write_json(folder / "manifest.json", manifest)
     picture = plots.lineage([life.card(stage) for stage in STAGES])
     write_atomically(folder / "life.png", plots.png(picture))

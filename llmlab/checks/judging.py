@@ -49,23 +49,20 @@ def judge(
     said, wrong = {}, set()
     for hidden in (False, True):
         some = [k for k, case in enumerate(cases) if case.hidden == hidden]
-        judged = ([cases[k] for k in some], [seen[k] for k in some])
+        these = ([cases[k] for k in some], [seen[k] for k in some])
         by = _by_properties if exercise.properties else _by_definition
-        said[hidden], broken = by(exercise, *judged) if some else ("", set())
+        said[hidden], broken = by(exercise, *these) if some else ("", set())
         wrong |= broken
     # Of each function's properties the first is the heart of it.
     first = next(iter(exercise.points))
     of = {case.proves or first: case.of for case in cases}
     hearts = {of.get(name, 0): name for name in reversed(exercise.points)}
-    held = {
-        name: not {name, hearts[of.get(name, 0)]} & wrong for name in exercise.points
-    }
-    return Verdict(
-        sum(points for name, points in exercise.points.items() if held[name]),
-        said[False],
-        said[True],
-        tuple((name, held[name], points) for name, points in exercise.points.items()),
+    judged = tuple(
+        (name, not {name, hearts[of.get(name, 0)]} & wrong, points)
+        for name, points in exercise.points.items()
     )
+    earned = sum(points for _, holds, points in judged if holds)
+    return Verdict(earned, said[False], said[True], judged)
 
 
 def _readable(case: Case, seen: Observation) -> Observation:
@@ -109,27 +106,23 @@ def _by_properties(exercise, cases, seen) -> tuple[str, set[str]]:
 def _by_definition(exercise, cases, seen) -> tuple[str, set[str]]:
     seen = [_comparable(exercise, *pair) for pair in zip(cases, seen, strict=True)]
     wanted = [_outcome(exercise, exercise.right_function, case) for case in cases]
-    tolerance = exercise.tolerance
-    wrong = [
-        k for k, w in enumerate(wanted) if not _same_observation(w, seen[k], tolerance)
-    ]
+
+    def is_seen(outcome: Observation, k: int) -> bool:
+        return _same_observation(outcome, seen[k], exercise.tolerance)
+
+    wrong = [k for k, outcome in enumerate(wanted) if not is_seen(outcome, k)]
     if not wrong:
         return "", set()
     broken = {cases[k].proves or next(iter(exercise.points)) for k in wrong}
     first = cases[wrong[0]]
     # All cases; or at least those of the property that is wrong first, and all that
     # are right: so one of two mistakes gets its name.
-    some = [
-        k for k, c in enumerate(cases) if k not in wrong or c.proves == first.proves
-    ]
-    for several in (range(len(cases)), some):
-        several = sorted(several, key=lambda k: k not in wrong)
+    numbers = sorted(range(len(cases)), key=lambda k: k not in wrong)
+    some = [k for k in numbers if k not in wrong or cases[k].proves == first.proves]
+    for several in (numbers, some):
         for mistake, sentence in exercise.mistakes.items():
             does_the_same = (
-                _same_observation(
-                    _outcome(exercise, mistake, cases[k]), seen[k], tolerance
-                )
-                for k in several
+                is_seen(_outcome(exercise, mistake, cases[k]), k) for k in several
             )
             if sentence and all(does_the_same):
                 return sentence, broken
@@ -179,23 +172,19 @@ def _is_number(value) -> bool:
 
 def _same(wanted, found, tolerance: float) -> bool:
     if isinstance(wanted, Tensor):
-        return (
-            isinstance(found, Tensor)
-            and wanted.shape == found.shape
-            and wanted.dtype == found.dtype
-            and bool(_close(wanted, found, tolerance).all())
-        )
+        is_like = isinstance(found, Tensor) and wanted.shape == found.shape
+        is_like = is_like and wanted.dtype == found.dtype
+        return is_like and bool(_close(wanted, found, tolerance).all())
     if _is_number(wanted):
-        return _is_number(found) and bool(
-            _close(torch.tensor(float(wanted)), torch.tensor(float(found)), tolerance)
-        )
+        if not _is_number(found):
+            return False
+        both = torch.tensor(float(wanted)), torch.tensor(float(found))
+        return bool(_close(*both, tolerance))
     if isinstance(wanted, list | tuple):
         kinds = (list,) if isinstance(wanted, list) else (list, tuple)
-        return (
-            isinstance(found, kinds)
-            and len(wanted) == len(found)
-            and all(_same(*pair, tolerance) for pair in zip(wanted, found, strict=True))
-        )
+        is_like = isinstance(found, kinds) and len(wanted) == len(found)
+        pairs = zip(wanted, found, strict=False)
+        return is_like and all(_same(*pair, tolerance) for pair in pairs)
     return type(wanted) is type(found) and wanted == found
 
 
@@ -212,10 +201,9 @@ def _general_fault(
     exercise, case: Case, wanted: Observation, found: Observation
 ) -> str:
     if set(found.changed) - set(wanted.changed):
-        ordinal = _ordinal(min(found.changed))
         return (
-            f"Your function changes its {ordinal} input in place. Whoever called it "
-            "still needs that as it was: work on a copy."
+            f"Your function changes its {_ordinal(found.changed)} input in place. "
+            "Whoever called it still needs that as it was: work on a copy."
         )
     if found.error and found.error != wanted.error:
         return _why_it_stopped(exercise, case, found)
@@ -223,10 +211,9 @@ def _general_fault(
         if fault := _form(*pair):
             return fault
     if set(found.handed_back) - set(wanted.handed_back):
-        ordinal = _ordinal(min(found.handed_back))
         return (
-            f"Your function hands its {ordinal} input back, or a view of it. Return "
-            "something new, or who changes one changes both."
+            f"Your function hands its {_ordinal(found.handed_back)} input back, or a "
+            "view of it. Return something new, or who changes one changes both."
         )
     if _same(wanted.results, found.results, exercise.tolerance):
         return _gradient_fault(exercise, case, wanted, found)
@@ -248,8 +235,9 @@ def _why_it_stopped(exercise, case: Case, found: Observation) -> str:
     )
 
 
-def _ordinal(number: int) -> str:
-    return ORDINALS[number] if number < len(ORDINALS) else "last"
+def _ordinal(numbers: tuple[int, ...]) -> str:
+    """The first of some inputs, in words."""
+    return (*ORDINALS, "last")[min(*numbers, len(ORDINALS))]
 
 
 WHY = {
@@ -268,28 +256,22 @@ def _form(wanted, found) -> str:
         if not isinstance(found, Tensor):
             return f"Your function returns a {kind}; it should be a tensor."
         if found.shape != wanted.shape:
-            return (
-                f"The result has shape {tuple(found.shape)}; it should have "
-                f"{tuple(wanted.shape) or '(), a single number'}."
-            )
+            shape = tuple(wanted.shape) or "(), a single number"
+            return f"The result has shape {tuple(found.shape)}; it should have {shape}."
         if found.dtype != wanted.dtype:
             right, wrong = (
                 str(x.dtype).removeprefix("torch.") for x in (wanted, found)
             )
-            return (
-                f"The result is of type {wrong}; it should be {right}"
-                f"{WHY.get(wanted.dtype, '')}."
-            )
+            why = WHY.get(wanted.dtype, "")
+            return f"The result is of type {wrong}; it should be {right}{why}."
     elif _is_number(wanted):
         if not _is_number(found):
             return f"Your function returns a {kind}; it should be a number."
     elif isinstance(wanted, tuple):
         if not isinstance(found, tuple | list) or len(found) != len(wanted):
             count = f" of {len(found)}" if isinstance(found, tuple | list) else ""
-            return (
-                f"Your function should return {len(wanted)} results; it returns a "
-                f"{kind}{count}."
-            )
+            wish = f"Your function should return {len(wanted)} results"
+            return f"{wish}; it returns a {kind}{count}."
         faults = (_form(a, b) for a, b in zip(wanted, found, strict=True))
         return next(filter(None, faults), "")
     elif type(found) is not type(wanted):
@@ -303,21 +285,24 @@ def _kind(value) -> str:
     return "tensor" if isinstance(value, Tensor) else type(value).__name__
 
 
+def _gradients(exercise, case: Case, wanted, found):
+    """By name of the input: the right gradient, and the one that was found."""
+    names = [_arguments(exercise, case)[k] for k in case.gradients]
+    return zip(names, wanted.gradients, found.gradients, strict=True)
+
+
 def _gradient_fault(exercise, case: Case, wanted, found) -> str:
-    names = _arguments(exercise, case)
-    for k, right, wrong in zip(
-        case.gradients, wanted.gradients, found.gradients, strict=True
-    ):
+    for name, right, wrong in _gradients(exercise, case, wanted, found):
         flows = [isinstance(x, Tensor) and bool(x.any()) for x in (right, wrong)]
         if flows == [True, False]:
             return (
-                f"The numbers are right, but no gradient reaches {names[k]}, so "
+                f"The numbers are right, but no gradient reaches {name}, so "
                 "nothing could be learned: something cuts the graph (detach, item, "
                 "no_grad, or a tensor made from numbers)."
             )
         if flows == [False, True]:
             return (
-                f"The result sends a gradient into {names[k]}, a measurement that was "
+                f"The result sends a gradient into {name}, a measurement that was "
                 "made before: treat it as a constant and detach it."
             )
     return ""
@@ -332,18 +317,14 @@ def _difference(exercise, case: Case, wanted: Observation, found: Observation) -
     for right, wrong in zip(wanted.results, found.results, strict=True):
         if not _same(right, wrong, tolerance):
             place, right, wrong = _first_difference(right, wrong, tolerance)
-            return (
-                f"For {situation} the result{place} should be {right}; it is {wrong}."
-            )
-    for k, right, wrong in zip(
-        case.gradients, wanted.gradients, found.gradients, strict=True
-    ):
+            begin = f"For {situation} the result{place}"
+            return f"{begin} should be {right}; it is {wrong}."
+    for name, right, wrong in _gradients(exercise, case, wanted, found):
         if not _same(right, wrong, tolerance):
             place, right, wrong = _first_difference(right, wrong, tolerance)
             return (
                 f"For {situation} the result is right, but how it would change with "
-                f"{_arguments(exercise, case)[k]}{place} is not: the gradient "
-                f"should be {right}; it is {wrong}."
+                f"{name}{place} is not: the gradient should be {right}; it is {wrong}."
             )
     return f"For {situation} the result is wrong."
 
@@ -351,13 +332,10 @@ def _difference(exercise, case: Case, wanted: Observation, found: Observation) -
 def _first_difference(wanted, found, tolerance: float) -> tuple[str, str, str]:
     """Where, what should be there, and what is there, each in words."""
     if isinstance(wanted, tuple):
-        n = next(
-            k
-            for k, pair in enumerate(zip(wanted, found, strict=True))
-            if not _same(*pair, tolerance)
-        )
-        place, *both = _first_difference(wanted[n], found[n], tolerance)
-        return f" number {n + 1}{place}", *both
+        for number, pair in enumerate(zip(wanted, found, strict=True), start=1):
+            if not _same(*pair, tolerance):
+                place, *both = _first_difference(*pair, tolerance)
+                return f" number {number}{place}", *both
     if isinstance(wanted, Tensor) and wanted.shape:
         index = tuple((~_close(wanted, found, tolerance)).nonzero()[0].tolist())
         if wanted.shape[-1] <= 8:
