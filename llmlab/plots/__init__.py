@@ -11,6 +11,7 @@ and each one comes with a line style, a marker or a hatch that says the same.
 """
 
 from llmlab.plots.curves import loss_curve, power_laws, ppo_dashboard, schedule
+from llmlab.plots.diagrams import gpt_block, gpt_whole, policy_loop
 from llmlab.plots.family import lineage
 from llmlab.plots.gathering import (
     chance_curves,
@@ -37,6 +38,7 @@ from llmlab.plots.looking import (
     shaped_distributions,
     token_colours,
 )
+from llmlab.plots.mechanics import descent, packing_mask, query_key_value
 from llmlab.plots.shapes import arrows, lines, scattered
 from llmlab.plots.style import (
     BLUE,

@@ -3,18 +3,22 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, is_dataclass
 
-from llmlab.plots.style import BLUE, GREY, Picture, picture, styled
+from llmlab.plots.boxes import arrow, box, canvas, say
+from llmlab.plots.style import WIDTH_INCHES, Picture, styled
 from llmlab.plots.words import listed, visible
 
-_BOX_WIDTH = 0.78
+_BOX_WIDTH = 0.76
+_JUDGES = {"ppo": "reward"}
 
 
 @styled
-def lineage(cards: Iterable[object]) -> Picture:
+def lineage(cards: Iterable[object], *, judges: Mapping[str, str] = _JUDGES) -> Picture:
     """The model's life as a tree, parents to the left of their children.
 
     A card is a `checkpoints.Card` or a mapping with `stage` and `parent` (the name of
     another stage), and optionally `steps` and `seconds`, which are written below.
+
+    judges : stage to the stage that lends it its judgement, drawn where both are.
     """
     fields = [asdict(card) if is_dataclass(card) else dict(card) for card in cards]
     if not fields:
@@ -26,29 +30,38 @@ def lineage(cards: Iterable[object]) -> Picture:
     places = _tree_places(parents)
     columns = 1 + max(column for column, _ in places.values())
     rows = 1 + max(row for _, row in places.values())
-    figure, axes = picture(height=0.5 + 0.62 * rows)
-    axes.set_axis_off()
-    for name, (column, row) in places.items():
+    figure, axes = canvas(0.06 + 0.82 * rows)
+    pitch = (WIDTH_INCHES - 0.2) / (columns - 1 + _BOX_WIDTH)
+    half = pitch * _BOX_WIDTH / 2
+    spots = {
+        name: (0.1 + half + pitch * column, 0.44 + 0.82 * row)
+        for name, (column, row) in places.items()
+    }
+    for name, (x, y) in spots.items():
         if parents[name]:
-            left, level = places[parents[name]]
-            middle = (left + _BOX_WIDTH + column) / 2
-            corners = [left + _BOX_WIDTH, middle, middle, column]
-            look = {"linewidth": 1.4, "solid_joinstyle": "round"}
-            axes.plot(corners, [level, level, row, row], color=GREY, **look)
-        sides = [column, column + _BOX_WIDTH]
-        look = {"facecolor": "#eef4f9", "edgecolor": BLUE, "linewidth": 1.2}
-        axes.fill_between(sides, row - 0.36, row + 0.36, **look)
-        note, centre = notes.get(name, ""), column + _BOX_WIDTH / 2
-        look = {"ha": "center", "va": "center"}
-        height = row - 0.12 if note else row
-        axes.text(
-            centre, height, visible(name), fontweight="bold", fontsize=9.5, **look
-        )
-        axes.text(centre, row + 0.17, note, fontsize=7.5, **look)
-    axes.set_xlim(-0.05, columns - 1 + _BOX_WIDTH + 0.05)
-    axes.set_ylim(rows - 0.45, -0.55)
+            left, level = spots[parents[name]]
+            middle = (left + x) / 2
+            way = [(left + half, level), (middle, level), (middle, y), (x - half, y)]
+            arrow(axes, *way)
+        note, size = notes.get(name, ""), {"width": 2 * half, "height": 0.5}
+        box(axes, x, y, "", **size)
+        look = {"fontweight": "bold", "fontsize": 10}
+        say(axes, x, y - 0.09 if note else y, visible(name), **look)
+        say(axes, x, y + 0.13, note, fontsize=8.5)
     born = [f"{name} from {parent}" for name, parent in parents.items() if parent]
-    return figure.told(f"family tree of the checkpoints: {listed(born)}.")
+    words = [f"family tree of the checkpoints: {listed(born)}."]
+    for name, judge in judges.items():
+        if {name, judge} <= spots.keys():
+            (x, y), (to_x, to_y) = spots[judge], spots[name]
+            side = 0.25 if to_y > y else -0.25
+            arrow(axes, (x - 0.3, y + side), (to_x - 0.3, to_y - side), dashed=True)
+            text = "judges, frozen"
+            say(axes, x - 0.2, (y + to_y) / 2, text, ha="left", fontsize=8.5)
+            words.append(
+                f"A dashed arrow goes from {judge} to {name}: it lends its judgement "
+                "and no weights, and is frozen meanwhile."
+            )
+    return figure.told(" ".join(words))
 
 
 def _note(card: Mapping) -> str:
