@@ -70,21 +70,10 @@ def notebook_page(browser, folder: Path, sources: Sequence[str]) -> Iterator:
         cells=[nbformat.v4.new_code_cell(source.strip()) for source in (*sources, END)],
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
     )
-    (folder / "work").mkdir()
+    (folder / "work").mkdir(exist_ok=True)
     nbformat.write(notebook, folder / "work" / "widgets.ipynb")
     with jupyterlab(folder) as (address, token):
-        page = browser.new_page(viewport={"width": 1280, "height": 1600})
-        page.set_default_timeout(START_SECONDS * 1000)
-        page.complaints = listen_for_complaints(page, address)
-        page.goto(f"{address}/lab/tree/widgets.ipynb?token={token}")
-        page.wait_for_function(
-            """() => {
-              const widget = window.jupyterapp?.shell.currentWidget;
-              const kernel = widget?.sessionContext?.session?.kernel;
-              return kernel && kernel.status === "idle";
-            }""",
-            timeout=START_SECONDS * 1000,
-        )
+        page = open_notebook(browser, address, token)
         page.evaluate("() => jupyterapp.commands.execute('notebook:run-all-cells')")
         end = page.locator(".jp-CodeCell").last
         expect(end.locator(".jp-OutputArea")).to_contain_text(
@@ -92,6 +81,29 @@ def notebook_page(browser, folder: Path, sources: Sequence[str]) -> Iterator:
         )
         yield page
         page.close()
+
+
+def open_notebook(browser, address: str, token: str):
+    """The notebook in a window of its own, its kernel at rest."""
+    page = browser.new_page(viewport={"width": 1280, "height": 1600})
+    page.set_default_timeout(START_SECONDS * 1000)
+    page.complaints = listen_for_complaints(page, address)
+    page.another_window = lambda: open_notebook(browser, address, token)
+    page.goto(f"{address}/lab/tree/widgets.ipynb?token={token}")
+    wait_for_kernel(page)
+    return page
+
+
+def wait_for_kernel(page, status: str = "idle") -> None:
+    page.wait_for_function(
+        """status => {
+          const widget = window.jupyterapp?.shell.currentWidget;
+          const kernel = widget?.sessionContext?.session?.kernel;
+          return kernel && kernel.status === status;
+        }""",
+        arg=status,
+        timeout=START_SECONDS * 1000,
+    )
 
 
 @contextmanager
@@ -106,6 +118,9 @@ def jupyterlab(folder: Path):
     quiet = {"fetchNews": "false", "checkForUpdates": False}
     write_setting(settings, "apputils-extension/notification", quiet)
     write_setting(settings, "notebook-extension/tracker", {"windowingMode": "none"})
+    # As in the course's own settings: what a widget shows is saved with the notebook.
+    saving = {"saveState": True}
+    write_setting(settings, "jupyterlab-manager/plugin", saving, "@jupyter-widgets")
     environment = os.environ | {
         "JUPYTER_CONFIG_DIR": str(folder / "config"),
         "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
@@ -134,8 +149,10 @@ def jupyterlab(folder: Path):
             server.kill()
 
 
-def write_setting(settings: Path, plugin: str, value: dict) -> None:
-    path = settings / "@jupyterlab" / f"{plugin}.jupyterlab-settings"
+def write_setting(
+    settings: Path, plugin: str, value: dict, whose: str = "@jupyterlab"
+) -> None:
+    path = settings / whose / f"{plugin}.jupyterlab-settings"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(value))
 
@@ -168,6 +185,13 @@ def listen_for_complaints(page, address: str) -> list[str]:
     page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
     page.on("request", on_request)
     return complaints
+
+
+def run_cell(page, text: str) -> None:
+    """Runs the first code cell that holds this text, and does not wait for its end."""
+    cell = page.locator(".jp-CodeCell", has_text=text).first
+    cell.locator(".jp-InputArea-editor").click()
+    page.evaluate("() => { jupyterapp.commands.execute('notebook:run-cell'); }")
 
 
 def picture(page, name: str) -> None:

@@ -35,7 +35,6 @@ class FillIn(View):
         self._fill = fill
         self._top = top
         self._first = (text, self.show(text))
-        self.on_msg(self._receive)
 
     def show(self, text: str) -> list[tuple[str, float]]:
         """The best tokens for the blank of `text`, best first; the view shows them.
@@ -55,7 +54,7 @@ class FillIn(View):
             self.status = f"Most probable: {bars[0]['shown']}, {best[0][1]:.1%}."
         return best
 
-    def _receive(self, _widget, content: dict, _buffers) -> None:
+    def receive(self, content: dict) -> None:
         try:
             self.show(content["text"])
         except Exception as error:

@@ -39,7 +39,6 @@ class NextTokenExplorer(View):
         self._special_tokens = set(special_tokens)
         self.show(prompt, temperature)
         self._first = (prompt, list(self.bars))
-        self.on_msg(self._receive)
 
     def show(self, prompt: str, temperature: float = 1.0) -> list[tuple[str, float]]:
         """The most probable tokens after `prompt`, most probable first; shows them."""
@@ -68,7 +67,7 @@ class NextTokenExplorer(View):
             "rest": False,
         }
 
-    def _receive(self, _widget, content: dict, _buffers) -> None:
+    def receive(self, content: dict) -> None:
         try:
             self.show(content["prompt"], float(content["temperature"]))
         except Exception as error:

@@ -5,20 +5,41 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 import anywidget
+import traitlets
 
 
 class View(anywidget.AnyWidget):
     """A widget whose script and style lie in `views/`, named as its module is.
 
     Where no kernel runs, its `static_html()` and its stable text say what it says.
+    What its view sends comes to `receive`; the view knows when Python has a message
+    and when it is done with it, so it can say in between that the kernel is busy.
     """
+
+    heard = traitlets.Unicode("").tag(sync=True)  # numbers of the last message
+    done = traitlets.Unicode("").tag(sync=True)
 
     def __init_subclass__(cls, **options):
         if "_esm" not in vars(cls):  # traitlets derives a class from this, with both
             name = cls.__module__.rpartition(".")[2]
-            cls._esm = _read("page.js") + _read(f"{name}.js")
+            parts = ("page.js", "lasting.js", f"{name}.js")
+            cls._esm = "".join(map(_read, parts))
             cls._css = _read("page.css") + _read(f"{name}.css")
         super().__init_subclass__(**options)
+
+    def __init__(self, **traits):
+        super().__init__(**traits)
+        self.on_msg(self._hear)
+
+    def receive(self, content: dict) -> None:
+        """Do what a person asks for in the view."""
+
+    def _hear(self, _widget, content: dict, _buffers) -> None:
+        self.heard = number = content.get("number", "")
+        try:
+            self.receive(content)
+        finally:
+            self.done = number
 
     def _repr_mimebundle_(self, **options):
         data, metadata = super()._repr_mimebundle_(**options)

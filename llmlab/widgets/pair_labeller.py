@@ -32,7 +32,6 @@ class PairLabeller(View):
         self._numbers: list[int | None] = self._numbers_in_store()
         self.position = self._next_position()
         super().__init__(view=self._current_view(), status=self._greeting())
-        self.on_msg(self._receive)
 
     def choose(self, preferred: float) -> None:
         """Label the pair shown: 0 says the first text is better, 1 the second.
@@ -108,7 +107,7 @@ class PairLabeller(View):
         labelled = [n for n, number in enumerate(self._numbers) if number is not None]
         return labelled[-1] + 1 if labelled else 0
 
-    def _receive(self, _widget, content: dict, _buffers) -> None:
+    def receive(self, content: dict) -> None:
         if content["position"] != self.position:
             return  # the second half of a double click, meant for the pair before
         try:

@@ -29,7 +29,6 @@ class TokenColours(View):
         super().__init__()
         self._tokenizer = tokenizer
         self._first = (text, self.show(text))
-        self.on_msg(self._receive)
 
     def show(self, text: str) -> list[tuple[str, int]]:
         """The tokens of `text`, as (token text, id); the view shows them too."""
@@ -45,7 +44,7 @@ class TokenColours(View):
             self.status = _counted(text, len(tokens))
         return tokens
 
-    def _receive(self, _widget, content: dict, _buffers) -> None:
+    def receive(self, content: dict) -> None:
         try:
             self.show(content["text"])
         except ValueError as error:

@@ -1,6 +1,6 @@
 const BLUE = "25, 118, 210";
 const SHOWN_BARS = 5;
-function render({ model, el }) {
+export default lasting(({ model, el }) => {
   const tokens = model.get("tokens");
   const [layers, heads, time] = model.get("shape");
   const raw = model.get("weights");
@@ -111,5 +111,4 @@ function render({ model, el }) {
       "position that looks) or a token; or press ", h("kbd", {}, "Tab"),
       " and the arrow keys. All is counted from 0.")));
   return stop;
-}
-export default { render };
+});

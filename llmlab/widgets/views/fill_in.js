@@ -1,9 +1,9 @@
-function render({ model, el }) {
+export default lasting(({ model, el, link }) => {
   const input = h("input", {type: "text", "aria-label": "sentence with one blank _"});
   const list = h("div", {className: "lab-bars", "role": "list",
                          "aria-label": "most probable tokens for the blank"});
   const status = statusLine();
-  const askSoon = later(() => model.send({type: "show", text: input.value}), 250);
+  const askSoon = later(() => link.sendLatest({type: "show", text: input.value}), 250);
   input.addEventListener("input", askSoon);
   const stop = follow(model, {
     bars: () => drawBars(list, model.get("bars")),
@@ -11,7 +11,6 @@ function render({ model, el }) {
     text: () => showUnlessTyping(input, model.get("text")),
   });
   el.append(h("section", {className: "lab-box lab-fill-in", "aria-label": "fill in"},
-              h("div", {className: "lab-row"}, input), status, list));
+              h("div", {className: "lab-row"}, input), status, list, link.line));
   return () => { askSoon.stop(); stop(); };
-}
-export default { render };
+});

@@ -1,10 +1,10 @@
-function render({ model, el }) {
+export default lasting(({ model, el, link }) => {
   const input = h("input", {type: "text", "aria-label": "text to continue"});
   const heat = slider("temperature", model.get("temperature"));
   const grid = h("div", {className: "lab-bars", "role": "group",
                          "aria-label": "most probable next tokens"});
   const status = statusLine();
-  const ask = () => model.send({type: "show", prompt: input.value,
+  const ask = () => link.sendLatest({type: "show", prompt: input.value,
                                 temperature: Number(heat.input.value)});
   const askSoon = later(ask, 200);
   input.addEventListener("input", askSoon);
@@ -50,7 +50,7 @@ function render({ model, el }) {
   });
   el.append(h("section", {className: "lab-box lab-explorer",
                           "aria-label": "next-token explorer"},
-              h("div", {className: "lab-row"}, input, heat.node), grid, status));
+              h("div", {className: "lab-row"}, input, heat.node), grid, status,
+              link.line));
   return () => { askSoon.stop(); stop(); };
-}
-export default { render };
+});

@@ -1,4 +1,4 @@
-function render({ model, el }) {
+export default lasting(({ model, el, link }) => {
   const progress = h("p", {className: "lab-head"});
   const filled = h("div");
   const bar = h("div", {className: "lab-progress", "role": "progressbar",
@@ -11,7 +11,7 @@ function render({ model, el }) {
     return node;
   };
   const send = (type, choice) =>
-    model.send({type, choice, position: model.get("view").position});
+    link.send({type, choice, position: model.get("view").position});
   const texts = [h("span"), h("span")];
   const cards = texts.map((text, index) => {
     const key = h("span", {className: "lab-name"},
@@ -28,7 +28,8 @@ function render({ model, el }) {
   const box = h("section", {className: "lab-box lab-labeller", tabIndex: 0,
                             "aria-label": "which text is better?"},
                 progress, bar, pair,
-                h("div", {className: "lab-row"}, equal, skip, undo), status);
+                h("div", {className: "lab-row"}, equal, skip, undo), status,
+                link.line);
   box.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const act = {1: () => send("choose", 0), 2: () => send("choose", 1),
@@ -55,12 +56,12 @@ function render({ model, el }) {
     const gone = [pair, equal, skip];
     if (done && gone.some((node) => node.contains(document.activeElement))) box.focus();
     for (const node of gone) node.hidden = done;
-    undo.setAttribute("aria-disabled", v.position === 0);
+    undo.setAttribute("aria-disabled", link.asleep() || v.position === 0);
   };
+  link.needs(...cards, equal, skip, undo);
   el.append(box);
   return follow(model, {
     view: draw,
     status: () => { status.textContent = model.get("status"); },
   });
-}
-export default { render };
+});

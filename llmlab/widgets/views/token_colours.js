@@ -1,11 +1,11 @@
-function render({ model, el }) {
+export default lasting(({ model, el, link }) => {
   const input = h("textarea", {rows: 3, maxLength: model.get("longest_text"),
                                spellcheck: false,
                                "aria-label": "text to cut into tokens"});
   const boxes = h("div", {className: "lab-tokens", "role": "list",
                           "aria-label": "tokens and their ids"});
   const status = statusLine("lab-status lab-count");
-  const showSoon = later(() => model.send({type: "show", text: input.value}), 150);
+  const showSoon = later(() => link.sendLatest({type: "show", text: input.value}), 150);
   input.addEventListener("input", showSoon);
   // JupyterLab keeps the browser from writing a line end on Enter.
   input.addEventListener("keydown", (event) => {
@@ -26,7 +26,6 @@ function render({ model, el }) {
                           "aria-label": "token colours"},
               h("div", {className: "lab-row"}, input), status, boxes,
               h("p", {className: "lab-hint"}, "Under each token stands its id. The ",
-                "colours only tell neighbours apart.")));
+                "colours only tell neighbours apart."), link.line));
   return () => { showSoon.stop(); stop(); };
-}
-export default { render };
+});

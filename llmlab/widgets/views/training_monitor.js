@@ -1,4 +1,4 @@
-function render({ model, el }) {
+export default lasting(({ model, el }) => {
   const head = h("p", {className: "lab-head"});
   const filled = h("div");
   const bar = h("div", {className: "lab-progress", "role": "progressbar",
@@ -38,5 +38,4 @@ function render({ model, el }) {
                           "aria-label": "training monitor"},
               head, bar, figures, spoken));
   return stop;
-}
-export default { render };
+});

@@ -1,4 +1,4 @@
-function render({ model, el }) {
+export default lasting(({ model, el }) => {
   const snapshots = model.get("snapshots");
   const last = snapshots.length - 1;
   const losses = snapshots.map(([, loss]) => loss);
@@ -42,5 +42,4 @@ function render({ model, el }) {
     h("div", {className: "lab-card", "aria-live": "polite"},
       h("span", {className: "lab-name"}, "what it wrote then"), sample)));
   return stop;
-}
-export default { render };
+});
