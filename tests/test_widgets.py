@@ -12,6 +12,7 @@ from widget_examples import (
     attention,
     distribution,
     fill,
+    from_browser,
     make_chat,
 )
 
@@ -107,3 +108,16 @@ def test_the_table_of_the_package_names_every_widget_and_what_it_is_given():
     for name in names:
         if name != "MonitorView":
             assert f"`{name}(" in widgets.__doc__
+
+
+def test_a_view_hears_when_its_message_arrives_and_when_it_is_done_with():
+    widget = FillIn(fill, "the _ dog")
+    seen = []
+    widget.observe(lambda change: seen.append((change["name"], change["new"])))
+    from_browser(widget, type="show", text="the _ cat", number="a:7")
+    names = [name for name, _ in seen]
+    assert names[0] == "heard" and names[-1] == "done" and "text" in names
+    assert widget.heard == widget.done == "a:7"
+    with pytest.raises(KeyError):
+        widget._hear(widget, {"number": "a:8"}, [])
+    assert widget.done == "a:8"
