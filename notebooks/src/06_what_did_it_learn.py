@@ -16,13 +16,16 @@
 # base model stays as it is; today it is examined.
 
 # %%
+import math
 import random
 from collections import Counter, defaultdict
 from inspect import getsource
+from statistics import mean, median
 
 import torch
 
 from llmlab import (
+    desk,
     interpretation,
     life,
     optimisers,
@@ -32,7 +35,7 @@ from llmlab import (
     village,
 )
 from llmlab.batching import next_token_batch, pad_sequences
-from llmlab.claims import claim
+from llmlab.claims import about, claim
 from llmlab.evaluation import (
     NATS_PER_BIT,
     Share,
@@ -48,9 +51,9 @@ from llmlab.sampling import generate
 from llmlab.village import french_lexicon, parsing, world
 from llmlab.village.calendar import calendar
 
+# %%
 course = life.course()
-base = course.load("base")
-base.requires_grad_(False)
+base = course.load("base").requires_grad_(False)
 tokenizer = course.tokenizer
 
 # %% [markdown]
@@ -58,7 +61,7 @@ tokenizer = course.tokenizer
 # a seed, and the order of training is fixed by another, so we can have the very
 # same documents again, and how often each of them was read.
 
-# %%
+# %% tags=["folded"]
 card = course.card("base")
 library = list(
     village.documents(
@@ -81,78 +84,128 @@ for times, documents in sorted(Counter(times_read.values()).items()):
 # A loss is one number for everything. To ask about *one* thing, take a sentence,
 # spoil one thing in it, and see which of the two the model finds more probable
 # (Warstadt et al. 2020). Such a *minimal pair* needs no answer in words, so it
-# can be put to a model that does not answer yet. One pair for each phenomenon;
-# the right sentences are from documents that the model never read:
+# can be put to a model that does not answer yet. One pair for each *phenomenon*
+# (each kind of thing that can be spoilt), the words around the spot; the right
+# sentences are from documents that the model never read:
+
+# %% tags=["folded"]
+def spots(pair, before=1, after=1):
+    """Of both sentences: what is exchanged, with some words on either side."""
+    good, bad = pair.good.split(), pair.bad.split()
+    differ = [n for n, word in enumerate(good) if word != bad[n]]
+    part = slice(max(0, differ[0] - before), differ[-1] + 1 + after)
+    return " ".join(good[part]), " ".join(bad[part])
+
 
 # %%
 pairs = village.probes(seed=0, pairs_each=60).minimal_pairs
-shown = {pair.phenomenon: pair for pair in pairs}
-for pair in shown.values():
-    print(f"{pair.phenomenon}\n   good: {pair.good}\n   bad:  {pair.bad}")
+for pair in {pair.phenomenon: pair for pair in pairs}.values():
+    good, bad = spots(pair, before=9, after=3)
+    print(f"{pair.phenomenon}\n   good: {good}\n   bad:  {bad}")
 
 # %% [markdown]
 # A coin would be right in half of the pairs. A share of some pairs is an estimate of
-# the share of all; in brackets stands the interval that holds the true one 95 times
-# in 100 (Wilson 1927). **Predict:** which phenomenon will be the hardest? What does
-# one need to know for *her* in *Ivy … on her apron*, that one does not need for *a* in
-# *a dry cart*?
+# the share of all; in brackets stands its *interval*: a rule that draws such brackets
+# catches the share of all 95 times in 100 (Wilson 1927). Few pairs, wide brackets.
 
-# %%
-shares = minimal_pairs(base, tokenizer, pairs)
+# %% tags=["folded"]
+phenomena = (
+    "a or an",
+    "verb agreement",
+    "gender of the possessive",
+    "place of the negation",
+    "case of the pronoun",
+)
+desk.predict(
+    "06/hardest",
+    "Which of these will the model get wrong most often?",
+    options=[*phenomena, "another one"],
+)
+desk.predict(
+    "06/her",
+    "What does one need to know for “her” in “Ivy … on her apron” that one "
+    "does not need for “a” in “a dry cart”?",
+)
 
-
+# %% tags=["folded"]
 def pooled(shares):
     """All the shares together."""
     counts = [(share.successes, share.trials) for share in shares]
     return Share(*map(sum, zip(*counts, strict=True)))
 
 
+def estimate(share):
+    """In percent, with its interval."""
+    low, high = (about(100 * bound) for bound in share.interval)
+    return f"{about(100 * share.rate)} % [{low}, {high}] of {share.trials:,}"
+
+
+def with_intervals(shares):
+    """As a picture of shares wants them."""
+    return {name: (s.rate, *s.interval) for name, s in shares.items()}
+
+
+def apart(one, other):
+    """Whether two intervals do not touch."""
+    (a, b), (c, d) = one.interval, other.interval
+    return b < c or d < a
+
+
+# %%
+shares = minimal_pairs(base, tokenizer, pairs)
 together = pooled(shares.values())
-print("all pairs:", together)
+print("all pairs:", estimate(together))
+plots.share_intervals(with_intervals(shares), chance=0.5)
+
+# %%
 claim(
     "Of all pairs the model prefers the right sentence in 95 % or more",
     together.rate >= 0.95,
-    measured=together.rate,
+    measured=100 * together.rate,
+    unit="%",
 )
+
+# %% tags=["folded"]
 hardest = min(shares, key=lambda name: shares[name].rate)
-print("hardest:", hardest, shares[hardest])
-plots.share_intervals(
-    {name: (share.rate, *share.interval) for name, share in shares.items()},
-    chance=0.5,
+no_easier = not apart(shares["a or an"], shares["gender of the pronoun"])
+desk.answer(
+    "06/hardest",
+    hardest if hardest in phenomena else "another one",
+    f"Hardest is the {hardest}, {estimate(shares[hardest])}. Most rules are "
+    "settled by the word next door, and those are easy.",
+)
+desk.answer(
+    "06/her",
+    "The name decides, and it stands farther back; and of every name one must "
+    "know whether it is a man's or a woman's. For “a” the next word is enough. "
+    "But mind that a token does not show its letters: of every word the model "
+    "had to learn how it begins. "
+    + (
+        "So “a or an” is no easier than “he or she”: their intervals overlap."
+        if no_easier
+        else "Here “a or an” and “he or she” are told apart by their intervals."
+    ),
 )
 
 # %% [markdown]
-# Most rules that a neighbour settles are easy. The hardest depends on a word
-# farther back: whether it is *his* or *her* apron, the name decides, and of every
-# name the model had to learn whether it is a man's or a woman's. *A or an* is no
-# easier than *he or she* (their intervals overlap), although a neighbour settles it:
-# a token does not show its letters, and of every word the model had to learn how it
-# begins.
-#
 # Is this knowledge of rules, or has it just seen the words together before? Take
 # only those pairs in which the spot with the mistake, with a word on either side,
 # is nowhere in what the model read:
 
 # %%
 everything_read = "\n".join(read_texts)
-
-
-def spot(pair):
-    """The words that are exchanged, and a neighbour on either side."""
-    good, bad = pair.good.split(), pair.bad.split()
-    differ = [n for n, word in enumerate(good) if word != bad[n]]
-    return " ".join(good[max(0, differ[0] - 1) : differ[-1] + 2])
-
-
-new_pairs = [pair for pair in pairs if spot(pair) not in everything_read]
+new_pairs = [pair for pair in pairs if spots(pair)[0] not in everything_read]
 for pair in new_pairs[::20]:
-    print(f"{spot(pair):30} {pair.phenomenon}")
+    print(f"{spots(pair)[0]:30} {pair.phenomenon}")
 never_read = pooled(minimal_pairs(base, tokenizer, new_pairs).values())
-print("\npairs of which it never read the spot:", never_read)
+print("\npairs of which it never read the spot:", estimate(never_read))
+
+# %%
 claim(
     "It is right in 85 % or more of the pairs of which it never read the spot",
     never_read.rate >= 0.85,
-    measured=never_read.rate,
+    measured=100 * never_read.rate,
+    unit="%",
 )
 
 # %% [markdown]
@@ -160,8 +213,19 @@ claim(
 # simpler has taken the same test.** So let two tables of counts take it, which know
 # nothing but how often tokens followed each other on the pages that the model read:
 # one looks two tokens back (the trigram model of chapter 5), one looks four back.
-# **Predict** how often they prefer the right sentence.
 
+# %%
+desk.predict(
+    "06/two",
+    "Of a hundred pairs, in how many will the table that looks two tokens back "
+    "prefer the right sentence?",
+    unit="%",
+)
+desk.predict(
+    "06/four",
+    "And the table that looks four tokens back?",
+    unit="%",
+)
 
 # %%
 def counter_is_right(counted, pair):
@@ -173,40 +237,75 @@ def counter_is_right(counted, pair):
     return bool(good > bad)
 
 
+# %% tags=["folded"]
 beyond = {}  # the pairs in which counting fails
+counting = {}
 for back in (2, 4):
     counted = NgramModel(tokenizer.vocab_size, back + 1).fit(sequences)
-    for tested in (pairs, new_pairs):
+    for name, tested in (("all pairs", pairs), ("new spots", new_pairs)):
         rest = [pair for pair in tested if not counter_is_right(counted, pair)]
         beyond.setdefault(back, rest)  # of all pairs, which come first
-        share = Share(len(tested) - len(rest), len(tested))
-        print(f"{back} tokens back: {share}")
+        counting[back, name] = Share(len(tested) - len(rest), len(tested))
+        print(f"{back} tokens back, {name}: {estimate(counting[back, name])}")
 
-# %% [markdown]
-# The first line of each is for all pairs, the second for those whose spot was never
-# read. Counting does as well as the model, and with four tokens even better! The
-# village builds its sentences from few patterns, so what decides is nearly always
-# close by. A spot can be new for a neighbour that does not matter. Our test asked
-# for less than we thought.
-#
-# What is left are the pairs in which two tokens back do not suffice. There the table
-# is wrong in all of them, by choice. **And the model?**
-
-# %%
-kinds = Counter(pair.phenomenon for pair in beyond[2])
-print(", ".join(f"{count} of {kind}" for kind, count in kinds.most_common()))
-farther = pooled(minimal_pairs(base, tokenizer, beyond[2]).values())
-print("the model, where two tokens back do not suffice:", farther)
-claim(
-    "There the model is right more often than a coin",
-    farther.interval[0] > 0.5,
-    measured=farther.rate,
+# %% tags=["folded"]
+two, four = (counting[back, "all pairs"] for back in (2, 4))
+desk.answer(
+    "06/two",
+    100 * two.rate,
+    f"The model has {about(100 * together.rate)}. Two tokens back already "
+    "settle nearly everything that it settles."
+    if two.rate > together.rate - 0.05
+    else f"The model has {about(100 * together.rate)}, clearly more.",
+    within=5,
+)
+desk.answer(
+    "06/four",
+    100 * four.rate,
+    f"Counting does {'better than' if four.rate > together.rate else 'as'} "
+    f"the model ({about(100 * together.rate)}), and with new spots it is right "
+    f"in {about(100 * counting[4, 'new spots'].rate)} of 100. Our test asked "
+    "for less than we thought.",
+    within=5,
 )
 
 # %% [markdown]
-# It looks farther back than the table, and uses what it finds there. That much is
-# shown. That it has *rules*, where a table of all pages has counts, these pairs
-# cannot show. Section 8 asks again, in another way.
+# The village builds its sentences from few patterns, so what decides is nearly always
+# close by. A spot can be new for a neighbour that does not matter.
+#
+# What is left are the pairs in which two tokens back do not suffice. There the table
+# is wrong in all of them, by choice, and a coin would be right in half.
+
+# %%
+desk.predict(
+    "06/farther",
+    "In how many of a hundred such pairs will the model be right?",
+    unit="%",
+)
+
+# %%
+farther = pooled(minimal_pairs(base, tokenizer, beyond[2]).values())
+print("the model, where two tokens back fail:", estimate(farther))
+for kind, count in Counter(p.phenomenon for p in beyond[2]).most_common():
+    print(f"  {count} of {kind}")
+
+# %%
+desk.answer(
+    "06/farther",
+    100 * farther.rate,
+    "It looks farther back than the table, and uses what it finds there.",
+    within=10,
+)
+claim(
+    "There the model is right more often than a coin, its whole interval above "
+    "one half",
+    farther.interval[0] > 0.5,
+    measured=estimate(farther),
+)
+
+# %% [markdown]
+# That much is shown. That it has *rules*, where a table of all pages has counts, these
+# pairs cannot show. Section 8 asks again, in another way.
 
 # %% [markdown]
 # ## 2 · Fixed phrases
@@ -217,21 +316,32 @@ claim(
 # four; the same with meanings and with proverbs.
 
 # %%
-probes = village.probes(seed=0)
+probes = village.probes(seed=0).completions
 FIXED = ("idiom", "meaning", "proverb")
-phrases = [probe for probe in probes.completions if probe.kind in FIXED]
-for kind, share in completions(base, tokenizer, phrases).items():
-    print(f"{kind:8} {share}")
+phrases = [probe for probe in probes if probe.kind in FIXED]
+known = completions(base, tokenizer, phrases)
+for kind, share in known.items():
+    print(f"{kind:8} {estimate(share)}")
+
+# %%
+for kind, share in known.items():
     claim(
         f"Of every hundred {kind}s it knows 95 or more",
         share.rate >= 0.95,
-        measured=share.rate,
+        measured=100 * share.rate,
     )
 
 # %% [markdown]
 # Choosing is easier than telling. So let it explain freely: after *To spill the
-# beans means to* it writes what it finds the likeliest, token by token.
-# **Predict** how many of the meanings come out word for word.
+# beans means to* it writes what it finds the likeliest, token by token (`top_k=1`
+# keeps the first choice only, so nothing is left to the dice).
+
+# %%
+desk.predict(
+    "06/explained",
+    "How many of the 60 meanings will come out word for word?",
+    unit="of 60",
+)
 
 # %%
 asked = [p for p in phrases if p.kind == "meaning"]
@@ -241,25 +351,38 @@ written = generate(
     max_new_tokens=14,
     top_k=1,
 )
-explanations = [tokenizer.decode(ids) for ids in written.sequences()]
-for probe, text in list(zip(asked, explanations, strict=True))[::12]:
-    print(f"{probe.prefix} …{text.partition(':')[0]}")
+explained = [tokenizer.decode(ids) for ids in written.sequences()]
 exact = [
     text.startswith(probe.answer)
-    for probe, text in zip(asked, explanations, strict=True)
+    for probe, text in zip(asked, explained, strict=True)
 ]
 word_for_word = Share(sum(exact), len(exact))
-print("\nexplained word for word:", word_for_word)
+print("explained word for word:", estimate(word_for_word))
+
+# %% tags=["folded"]
+told = [
+    f"{probe.prefix} …{text.partition(':')[0].partition('.')[0]}"
+    for probe, text in zip(asked, explained, strict=True)
+]
+for sentence in told[::15]:
+    print(sentence)
+failed = [text for text, right in zip(told, exact, strict=True) if not right]
+print("\nnot as in the village:", *failed, sep="\n")
+desk.answer(
+    "06/explained",
+    float(sum(exact)),
+    "A good memory"
+    + (", with a gap here and there." if failed else ", without a gap.")
+    + " Whether it understands an idiom is another question, which this test "
+    "does not answer.",
+    within=5,
+)
 claim(
     "It explains nine of ten idioms or more, word for word",
     word_for_word.rate >= 0.9,
-    measured=word_for_word.rate,
+    measured=100 * word_for_word.rate,
+    unit="%",
 )
-
-# %% [markdown]
-# That is a good memory, with a gap here and there: *to eat like a horse* it cannot
-# tell. Whether it *understands* an idiom is another question, and this test does not
-# answer it.
 
 # %% [markdown]
 # ## 3 · Facts, by how often they were read
@@ -277,20 +400,19 @@ claim(
 readings = village.count_readings(
     (library[number].text, times) for number, times in times_read.items()
 )
+
+# %% tags=["folded"]
+WAYS = (village.FORWARD, village.BACKWARD)
 for name in ("Viktor", "lantern"):
     for fact in village.every_fact():
         if fact.subject == name:
-            counts = [
-                f"{readings[fact, direction]} {direction}"
-                for direction in (village.FORWARD, village.BACKWARD)
-            ]
-            print(f"{name}, {fact.kind}: {fact.value} ({', '.join(counts)})")
+            counts = ", ".join(f"{readings[fact, way]} {way}" for way in WAYS)
+            print(f"{name}, {fact.kind}: {fact.value} ({counts})")
 
 # %% [markdown]
 # Now the questions: sentences from unread pages, cut before the end, with four
-# endings of the same kind. Each question belongs to one direction, and to the
-# number of times that its fact was read *in that direction*. **Sketch** two curves
-# before you look, one for each direction: how many readings make a fact known?
+# endings of the same kind, so that chance is a quarter. Each question belongs to one
+# direction, and to the number of times that its fact was read *in that direction*.
 
 # %%
 questions = village.questions_about_facts(seed=0, facts=village.every_fact())
@@ -298,7 +420,20 @@ _, example = questions[0]
 print(f"{example.prefix} …{example.answer}")
 print(" or", *example.distractors)
 
+# %% tags=["folded"]
+AXES = desk.Axes("times read", (0, 250), "share that is known", (0, 1))
+desk.predict(
+    "06/forward",
+    "Asked forward: how many readings make a fact known?",
+    curve=AXES,
+)
+desk.predict(
+    "06/backward",
+    "Asked backward: how many readings make a fact known?",
+    curve=AXES,
+)
 
+# %% tags=["folded"]
 def direction(question):
     """Which way its sentence tells the fact."""
     return village.FORWARD if question.kind == "fact" else village.BACKWARD
@@ -315,68 +450,100 @@ def judged(questions):
 
 
 right = judged(questions)
-steps = (0, 25, 50, 100)
-outcomes = defaultdict(list)
+steps = {
+    0: "0 to 24 times",
+    25: "25 to 49 times",
+    50: "50 to 99 times",
+    100: "100 times or more",
+}
+outcomes = defaultdict(list)  # (way, step) to (times read, whether it is known)
 for (fact, question), is_right in zip(questions, right, strict=True):
     way = direction(question)
     times = readings[fact, way]
-    step = max(step for step in steps if step <= times)
-    outcomes[way, step].append(is_right)
-
-recall = {
-    (way, step): Share(sum(known), len(known))
-    for way in (village.FORWARD, village.BACKWARD)
-    for step in steps
-    if (known := outcomes[way, step])
-}
-ranges = {
-    step: f"{step} to {after - 1} times" if after else f"{step} times or more"
-    for step, after in zip(steps, (*steps[1:], None), strict=True)
-}
-labels = {(way, step): f"{way}, {ranges[step]}" for way, step in recall}
-for row, share in recall.items():
-    print(f"{labels[row]:28} {share}")
+    outcomes[way, max(step for step in steps if step <= times)].append(
+        (times, is_right)
+    )
 
 # %%
+recall = {
+    (way, step): Share(sum(right for _, right in rows), len(rows))
+    for way in WAYS
+    for step in steps
+    if (rows := outcomes[way, step])
+}
 plots.share_intervals(
-    {
-        labels[row]: (share.rate, *share.interval)
-        for row, share in recall.items()
-    },
+    with_intervals({f"{w}, {steps[s]}": r for (w, s), r in recall.items()}),
     chance=0.25,
     x_label="share of facts recalled, with its 95 % interval",
 )
 
+# %% tags=["folded"]
+def curve(way):
+    """Mean readings and share known, where there are ten questions or more."""
+    many = [rows for (w, _), rows in outcomes.items() if w == way]
+    points = sorted(
+        (
+            mean(times for times, _ in rows),
+            mean(float(right) for _, right in rows),
+        )
+        for rows in many
+        if len(rows) >= 10
+    )
+    return [x for x, _ in points], [y for _, y in points]
+
+
+def readings_of(known):
+    """Backward: how often the facts were read that it knows, or does not."""
+    rows = [row for step in steps for row in outcomes[village.BACKWARD, step]]
+    return [times for times, is_right in rows if is_right == known]
+
+
+seldom = {way: recall[way, 0].rate for way in WAYS}
+desk.answer(
+    "06/forward",
+    curve(village.FORWARD),
+    "Asked as it is mostly told, a fact that was read less than 25 times is "
+    f"known in {about(100 * seldom[village.FORWARD])} of 100 cases; on average "
+    f"such facts were read {about(curve(village.FORWARD)[0][0], 2)} times.",
+)
+desk.answer(
+    "06/backward",
+    curve(village.BACKWARD),
+    "Asked from the other end, such facts are known in "
+    f"{about(100 * seldom[village.BACKWARD])} of 100 cases, and only more "
+    "readings in that direction help.",
+)
+
 # %% [markdown]
-# Asked as it is mostly told, a fact that was read a dozen times is nearly always
-# known. Asked from the other end, about half of such facts are missed, and only more
-# readings *in that direction* help. (The kinds of fact differ from row to row, so a
-# part of the rise may be theirs. Had we thrown both directions into one curve, we
-# should have seen a rise that is mostly the change from backward to forward: what
-# is read often is read forward.)
+# The kinds of fact differ from row to row, so a part of the rise may be theirs. Had we
+# thrown both directions into one curve, we should have seen a rise that is mostly the
+# change from backward to forward: what is read often is read forward.
 #
 # A larger model needs fewer readings, and that is a good part of what size buys:
 # Kandpal et al. 2023 find such curves for facts of the real world, in models of up
 # to 176 billion weights.
 
-# %%
+# %% tags=["folded"]
 often = pooled(share for (_, step), share in recall.items() if step == 100)
 claim(
     "Of the facts read 100 times or more it recalls 90 % or more",
     often.rate >= 0.9,
-    measured=often.rate,
+    measured=100 * often.rate,
+    unit="%",
 )
-seldom_forward = recall[village.FORWARD, 0]
 claim(
     "Forward, of the facts read less than 25 times it recalls 85 % or more",
-    seldom_forward.rate >= 0.85,
-    measured=seldom_forward.rate,
+    seldom[village.FORWARD] >= 0.85,
+    measured=100 * seldom[village.FORWARD],
+    unit="%",
 )
+known_times, missed_times = map(readings_of, (True, False))
 claim(
-    "Backward, facts read 25 to 49 times are recalled more often than those "
-    "read less, and the intervals are apart",
-    recall[village.BACKWARD, 25].interval[0]
-    > recall[village.BACKWARD, 0].interval[1],
+    "Backward, the facts that it knows were read more often (in the middle of "
+    "each list) than those that it misses",
+    median(known_times) > median(missed_times or [0]),
+    measured=f"{about(median(known_times))} times and "
+    + about(median(missed_times or [0])),
 )
 
 # %% [markdown]
@@ -384,31 +551,56 @@ claim(
 #
 # Who knows that *Viktor lives at the boathouse* knows of somebody who lives at the
 # boathouse. Does the model? Take the facts that were read at least four times as often
-# forward as backward, and that can be asked both ways. **Predict** the second
-# number.
+# forward as backward, and that can be asked both ways.
 
 # %%
-asked_both_ways = defaultdict(dict)
+desk.predict(
+    "06/round",
+    "Asked forward it knows nearly all of these. Of a hundred, how many does "
+    "it know when the same facts are asked backward?",
+    unit="%",
+)
+
+# %% tags=["folded"]
+both_ways = defaultdict(dict)
 for (fact, question), is_right in zip(questions, right, strict=True):
-    asked_both_ways[fact][direction(question)] = is_right
+    both_ways[fact][direction(question)] = is_right
 one_sided = [
     fact
-    for fact, answers in asked_both_ways.items()
+    for fact, answers in both_ways.items()
     if len(answers) == 2
     and readings[fact, village.FORWARD] >= 4 * readings[fact, village.BACKWARD]
 ]
 kinds = Counter(fact.kind for fact in one_sided)
 print(", ".join(f"{count} of {kind}" for kind, count in kinds.items()))
+
+# %%
 recalled = {}
-for way in (village.FORWARD, village.BACKWARD):
-    wins = sum(asked_both_ways[fact][way] for fact in one_sided)
+for way in WAYS:
+    wins = sum(both_ways[fact][way] for fact in one_sided)
     recalled[way] = Share(wins, len(one_sided))
-    times = sum(readings[fact, way] for fact in one_sided) / len(one_sided)
-    print(f"{way:8} read {times:4.0f} times each, recalled: {recalled[way]}")
+    times = mean(readings[fact, way] for fact in one_sided)
+    print(f"{way:8} read {times:4.0f} times each: {estimate(recalled[way])}")
+
+# %% tags=["folded"]
+only = {  # known when asked this way, and not the other way
+    way: sum(both_ways[f][way] and not both_ways[f][other] for f in one_sided)
+    for way, other in (WAYS, WAYS[::-1])
+}
+desk.answer(
+    "06/round",
+    100 * recalled[village.BACKWARD].rate,
+    "The very same facts, asked forward: "
+    f"{about(100 * recalled[village.FORWARD].rate)}. What was read in one "
+    "direction is known in that direction.",
+    within=10,
+)
 claim(
-    "The same facts are recalled more often forward than backward",
-    recalled[village.FORWARD].interval[0]
-    > recalled[village.BACKWARD].interval[1],
+    "Of the facts that it knows from one side only, nine of ten or more it "
+    "knows forward",
+    only[village.FORWARD] >= 9 * only[village.BACKWARD],
+    measured=f"{about(only[village.FORWARD])} forward only, "
+    f"{about(only[village.BACKWARD])} backward only",
 )
 
 # %% [markdown]
@@ -425,6 +617,8 @@ claim(
 # %%
 FORWARD_WORDING = "The lucky charm of {person} is the {thing}."
 BACKWARD_WORDING = "The {thing} is the lucky charm of {person}."
+
+# %% tags=["folded"]
 dice = random.Random(0)
 
 
@@ -459,10 +653,18 @@ for step in range(80):
 # people) that were told in the same wording as the right one, so that chance is one
 # in fifteen. (Why not all thirty? The pupil has only ever seen fifteen things come
 # last. Asked the other way round it would always name one of these, and the right
-# one is never among them: it would do *worse* than chance.) **Predict** both shares:
-# asked as it was told, and asked the other way round.
+# one is never among them: it would do *worse* than chance.)
 
 # %%
+desk.predict(
+    "06/told",
+    "Asked in the wording in which they were told: how many of a hundred new "
+    "facts will the pupil know?",
+    unit="%",
+)
+desk.predict("06/reversed", "And asked the other way round?", unit="%")
+
+# %% tags=["folded"]
 exam = []
 for (person, thing), told in zip(charms, wordings, strict=True):
     for wording, answer, column in (
@@ -483,16 +685,42 @@ for (person, thing), told in zip(charms, wordings, strict=True):
                 tuple(f" {other}" for other in offered),
             )
         )
+
+# %%
 grades = completions(pupil, tokenizer, exam)
 for asked, share in grades.items():
-    print(f"{asked:19} {share}")
-claim(
-    "Asked as they were told, nine of ten new facts or more are known",
-    grades["as it was told"].rate >= 0.9,
+    print(f"{asked:19} {estimate(share)}")
+
+# %% tags=["folded"]
+as_told, reversed_ = grades["as it was told"], grades["the other way round"]
+desk.answer(
+    "06/told",
+    100 * as_told.rate,
+    "Eighty steps are enough to learn thirty sentences by heart.",
+    within=10,
+)
+desk.answer(
+    "06/reversed",
+    100 * reversed_.rate,
+    "Chance alone gives 100/15 = 6.7. "
+    + (
+        "What it learned in one direction it cannot be asked for in the other."
+        if reversed_.rate < 0.2
+        else "Some of it can be asked for from the other end."
+    ),
+    within=10,
 )
 claim(
-    "Asked the other way round, fewer than one in five is",
-    grades["the other way round"].rate < 0.2,
+    "Asked as they were told, nine of ten new facts or more are known",
+    as_told.rate >= 0.9,
+    measured=100 * as_told.rate,
+    unit="%",
+)
+claim(
+    "Asked as they were told, at least three times as many are known as asked "
+    "the other way round",
+    as_told.rate >= 3 * reversed_.rate,
+    measured=f"{about(as_told.successes)} and {about(reversed_.successes)}",
 )
 
 # %% [markdown]
@@ -517,11 +745,23 @@ claim(
 # measure it directly: the share of a head's attention that goes to the token *after
 # the same token before*.
 #
-# **Predict:** how surprised is our base model in the first half, how in the
-# second?
-
+# Surprise is counted in *nats*: minus the logarithm of the probability that the token
+# got. Who knows nothing at all gives each of 512 tokens 1/512, and is surprised by
+# ln 512 = 6.24 nats every time; who is sure and right, by nothing.
 
 # %%
+desk.predict(
+    "06/first",
+    "How surprised is our base model by the tokens of the first half?",
+    unit="nats a token",
+)
+desk.predict(
+    "06/second",
+    "And by those of the second half?",
+    unit="nats a token",
+)
+
+# %% tags=["folded"]
 def repeats(rows, generator, *, vocabulary, shortest, longest):
     """Rows of random tokens that come twice, and which are to be predicted.
 
@@ -537,32 +777,55 @@ def repeats(rows, generator, *, vocabulary, shortest, longest):
     return texts, asked
 
 
-generator = torch.Generator().manual_seed(0)
-ordinary = range(len(tokenizer.SPECIAL_TOKENS), tokenizer.vocab_size)
-texts, second_half = repeats(
-    50, generator, vocabulary=ordinary, shortest=33, longest=33
-)
-first_half = [[False] + [not late for late in row[1:]] for row in second_half]
-
-
 def mean_surprise(model, texts, asked):
     """In nats, at the tokens that are asked for."""
     log_probs = sequence_log_probs(model, texts, asked)
     return -float(log_probs.sum()) / sum(map(sum, asked))
 
 
+# %%
+generator = torch.Generator().manual_seed(0)
+ordinary = range(len(tokenizer.SPECIAL_TOKENS), tokenizer.vocab_size)
+texts, second_half = repeats(
+    50, generator, vocabulary=ordinary, shortest=33, longest=33
+)
+first_half = [[False] + [not late for late in row[1:]] for row in second_half]
 first = mean_surprise(base, texts, first_half)
 second = mean_surprise(base, texts, second_half)
+print(f"first half:  {about(first)} nats a token")
+print(f"second half: {about(second)} nats a token")
+
+# %% tags=["folded"]
+gain = first - second
+desk.answer(
+    "06/first",
+    first,
+    "More than the ln 512 = 6.24 nats of somebody who knows nothing: the model "
+    "bets on words of the village, and on random tokens it loses its bets."
+    if first > 6.24
+    else "About what somebody pays who knows nothing, ln 512 = 6.24 nats.",
+)
+desk.answer(
+    "06/second",
+    second,
+    f"{about(first)} nats in the first half, {about(second)} in the second. "
+    + (
+        "It has just seen the very same tokens and makes nothing of it: this "
+        "model has no induction head."
+        if gain < 1
+        else "It does look back."
+    ),
+)
 claim(
-    "The base model gains at most 0.1 nats from having seen it before",
-    first - second < 0.1,
-    measured=first - second,
+    "In the first half the base model is more surprised than one that knows "
+    "nothing, for it bets",
+    first > math.log(512),
+    measured=first,
     unit="nats",
 )
 
 # %% [markdown]
-# It is at a loss in the second half as in the first, if not more. This model
-# has no induction head. Why not? Think of what it was paid for. The village
+# Why does a model get such a head, or not? Think of what it was paid for. The village
 # hardly ever says a long string of words twice on a page. A head that waits for
 # it would have earned nothing.
 #
@@ -577,10 +840,22 @@ claim(
 #
 # One layer has one chance to look. At *a* it can look for another *a*; but what
 # is wanted stands one place further, and what is written there is not *a*.
-# **Which of the three will manage?**
-
 
 # %%
+desk.predict(
+    "06/three",
+    "Which of the three will manage?",
+    options=[
+        "none of them",
+        "only the two layers",
+        "only the one layer with the shift",
+        "the two layers, and the one layer with the shift",
+        "all three",
+        "the one layer without the shift, and one other",
+    ],
+)
+
+# %% tags=["folded"]
 def pattern_finder(layers, token_shift, steps=250):
     """A small model, trained to continue repetitions."""
     config = GPTConfig(
@@ -607,35 +882,54 @@ def pattern_finder(layers, token_shift, steps=250):
     return model
 
 
+# %%
 finders = {
     "one layer": pattern_finder(1, token_shift=False),
     "two layers": pattern_finder(2, token_shift=False),
     "one layer and the shift": pattern_finder(1, token_shift=True),
 }
-
-# %%
 generator = torch.Generator().manual_seed(1)
 fresh, asked = repeats(
     50, generator, vocabulary=range(32), shortest=18, longest=18
 )
 surprise = {name: mean_surprise(m, fresh, asked) for name, m in finders.items()}
-claim(
-    "One layer without the shift is left with a surprise above 1 nat",
-    surprise["one layer"] > 1,
-    measured=surprise["one layer"],
+for name, nats in surprise.items():
+    print(f"{name:24} {about(nats, 2)} nats a token in the second half")
+
+# %% tags=["folded"]
+manage = [surprise[name] < 1 for name in finders]
+desk.answer(
+    "06/three",
+    {
+        (False, False, False): "none of them",
+        (False, True, False): "only the two layers",
+        (False, False, True): "only the one layer with the shift",
+        (False, True, True): "the two layers, and the one layer with the shift",
+        (True, True, True): "all three",
+    }.get(tuple(manage), "the one layer without the shift, and one other"),
+    "Who knows nothing pays ln 32 = 3.47 nats. Two layers can look twice, and "
+    "the shift brings the token before along, so that one look is enough.",
 )
+best_pair = max(surprise["two layers"], surprise["one layer and the shift"])
 claim(
     "Two layers, or one with the shift, end below 0.3 nats",
-    max(surprise["two layers"], surprise["one layer and the shift"]) < 0.3,
+    best_pair < 0.3,
+    measured=best_pair,
+    unit="nats",
+)
+claim(
+    "One layer without the shift is left with at least three times that",
+    surprise["one layer"] >= 3 * best_pair,
+    measured=surprise["one layer"],
+    unit="nats",
 )
 
 # %% [markdown]
 # Now look at where their heads look. Each number is the share of its attention
 # that a head gives to what the title says, in the rows where there is such a
-# thing.
+# thing. *Chance* is the share that a head would give that looks at everything alike.
 
-
-# %%
+# %% tags=["folded"]
 def compared(weights, patterns, segment_ids):
     """Attention of every head to some patterns, and what chance would give."""
     scores = {
@@ -659,6 +953,7 @@ def looks(model, tokens, segment_ids, names):
     return compared(weights, chosen, segment_ids)
 
 
+# %%
 tokens, segment_ids = pad_sequences(fresh)
 PATTERN = ("the token before", "after the same token")
 scores, chances = looks(finders["two layers"], tokens, segment_ids, PATTERN)
@@ -672,46 +967,88 @@ plots.head_grids(scores, chances)
 # ones. With the shift the note is already there, and one layer is enough:
 
 # %%
-found = scores["after the same token"]
-claim(
-    "In two layers it is the second that finds the place",
-    found[1].max() > 0.3 and found[0].max() < 0.3,
-)
-scores, chances = looks(
+shifted, chances = looks(
     finders["one layer and the shift"], tokens, segment_ids, PATTERN
 )
+plots.head_grids(shifted, chances)
+
+# %% tags=["folded"]
+by_depth = scores["after the same token"].max(dim=1).values.tolist()
 claim(
-    "With the shift a head of the only layer does",
-    scores["after the same token"].max() > 0.3,
+    "In two layers a head of the second gives more than 0.3 of its attention "
+    "to the place that is wanted",
+    by_depth[1] > 0.3,
+    measured=by_depth[1],
 )
-plots.head_grids(scores, chances)
+claim(
+    "No head of the first gives half as much",
+    by_depth[0] < by_depth[1] / 2,
+    measured=by_depth[0],
+)
+of_one_layer = shifted["after the same token"].max().item()
+claim(
+    "With the shift a head of the only layer gives more than 0.3",
+    of_one_layer > 0.3,
+    measured=of_one_layer,
+)
 
 # %% [markdown]
 # To look is not to act. Do these heads *do* the work? Take out the one that looks
-# best, in each of the two models, and ask again. And for comparison: does any
-# head of the base model look there, when it reads its own random tokens twice?
+# best, in each of the two models, and ask again. To take a part out in order to see
+# what it did is called an *ablation*. And for comparison: does any head of the base
+# model look there, when it reads its own random tokens twice?
 
 # %%
+desk.predict(
+    "06/broken",
+    "The best head is taken out of the model of two layers. How surprised will "
+    "it be then? (Who knows nothing pays ln 32 = 3.47 nats.)",
+    unit="nats a token",
+)
+desk.predict(
+    "06/base",
+    "Will some head of the base model give a tenth of its attention to the "
+    "place that is wanted?",
+    options=["yes", "no"],
+)
+
+# %%
+broken = {}
 for name in ("two layers", "one layer and the shift"):
     finder = finders[name]
     looking, _ = looks(finder, tokens, segment_ids, PATTERN)
-    best = int(looking["after the same token"].argmax())
-    with interpretation.without_heads(finder, [divmod(best, 2)]):
-        broken = mean_surprise(finder, fresh, asked)
+    best = divmod(int(looking["after the same token"].argmax()), 2)
+    with interpretation.without_heads(finder, [best]):
+        broken[name] = mean_surprise(finder, fresh, asked)
+    print(f"{name}: {about(surprise[name], 2)} → {about(broken[name])} nats")
+
+# %% tags=["folded"]
+in_base, _ = looks(base, *pad_sequences(texts), PATTERN)
+best_of_base = in_base["after the same token"].max().item()
+desk.answer(
+    "06/broken",
+    broken["two layers"],
+    f"With the head it was {about(surprise['two layers'], 2)}: "
+    + (
+        "the head does most of the work that it seems to do."
+        if broken["two layers"] - surprise["two layers"] > 1
+        else "others can do some of its work."
+    ),
+)
+desk.answer(
+    "06/base",
+    "yes" if best_of_base >= 0.1 else "no",
+    "The most that a head of the base model gives is "
+    f"{about(best_of_base, 2)}. A head learns what its text pays for.",
+)
+for name, nats in broken.items():
     claim(
         f"Without its best head, {name}: the surprise rises by 0.5 nats or "
         "more",
-        broken - surprise[name] > 0.5,
-        measured=broken - surprise[name],
+        nats - surprise[name] >= 0.5,
+        measured=nats - surprise[name],
         unit="nats",
     )
-
-scores, _ = looks(base, *pad_sequences(texts), PATTERN)
-claim(
-    "No head of the base model gives a tenth of its attention to that place",
-    scores["after the same token"].max() < 0.1,
-    measured=scores["after the same token"].max(),
-)
 
 # %% [markdown]
 # ## 5 · What the heads of the village are for
@@ -722,10 +1059,35 @@ claim(
 # name comes next, look at *that very name* earlier on the page. Wang et al.
 # (2022) found such heads in GPT-2 and call them *name movers*.
 #
-# The documents are unread ones. A head that looked at everything alike would get
-# the share called chance.
+# See for yourself first. Head 1.3 (layer 1, head 3, both counted from 0) is chosen;
+# take another, choose a token, and **type a text of your own**: where does a head look
+# just before a name?
 
-# %%
+# %% tags=["folded"]
+import torch
+
+from llmlab import interpretation, life
+from llmlab.widgets import AttentionViewer
+
+course = life.course()
+tokenizer, base = course.tokenizer, course.load("base").requires_grad_(False)
+
+
+def where_it_looks(text):
+    """The tokens of a text, and where each looks, in every head."""
+    ids = [tokenizer.bos_id, *tokenizer.encode(text)]
+    weights = interpretation.attention_weights(base, torch.tensor([ids]))
+    return [tokenizer.token_text(token) for token in ids], weights[:, 0]
+
+
+text = "Agnes met Viktor at the mill. Agnes lent the kite to Viktor, and"
+AttentionViewer(*where_it_looks(text), layer=1, head=3)
+
+# %% [markdown]
+# One text is an anecdote, so here are eighty unread documents. A head that looked at
+# everything alike would get the share called chance.
+
+# %% tags=["folded"]
 validation_documents = list(village.documents(400, seed=0, split="validation"))
 validation = pretraining.encode_documents(
     tokenizer, [document.text for document in validation_documents]
@@ -742,9 +1104,10 @@ for name in one_token(world.load().people):
     is_name[tokenizer.encode(" " + name)] = True
 name_comes_next = is_name[tokens.roll(-1, dims=1)]
 patterns["the name that comes next"] = (
-    patterns["what comes next"] & name_comes_next[:, :, None]
+    patterns.pop("what comes next") & name_comes_next[:, :, None]
 )
-del patterns["what comes next"]
+
+# %%
 scores, chances = compared(weights, patterns, segment_ids)
 plots.head_grids(scores, chances)
 
@@ -752,25 +1115,41 @@ plots.head_grids(scores, chances)
 # Most heads look at a bit of everything, not far from chance. The last grid is
 # another matter:
 
-# %%
+# %% tags=["folded"]
 movers = scores["the name that comes next"]
+most = movers.max().item()
+by_chance = chances["the name that comes next"]
 claim(
     "Some head gives a third of its attention or more to the name to come",
-    movers.max() > 1 / 3,
-    measured=movers.max(),
+    most > 1 / 3,
+    measured=most,
 )
 claim(
     "That is more than five times what chance would give",
-    movers.max() > 5 * chances["the name that comes next"],
+    most > 5 * by_chance,
+    measured=most / by_chance,
+    unit="times",
 )
 
 # %% [markdown]
 # It looks as if such a head fetches the name. Again the test is to take it out.
 # With `without_heads` a head gathers nothing, and all the rest goes on as before.
-# If it fetches names, then names must suffer, and other words much less.
-
+# If it fetches names, then names must suffer, and other words much less. For
+# comparison we take out another one, the head that looks at the name *least*.
 
 # %%
+desk.predict(
+    "06/least",
+    "The head that looks at the name least is taken out. What will suffer?",
+    options=[
+        "nothing that can be measured",
+        "other words more than names",
+        "names and other words alike",
+        "names more than other words",
+    ],
+)
+
+# %% tags=["folded"]
 def surprises(model):
     """(batch, time): how surprising the next token is, in nats."""
     log_probs = model(tokens, segment_ids=segment_ids).log_softmax(dim=-1)
@@ -784,7 +1163,7 @@ known_name = patterns["the name that comes next"].any(dim=-1) & has_next
 other_words = has_next & ~name_comes_next
 healthy = surprises(base)
 
-
+# %%
 def damage(heads, where):
     """What is lost without some heads, in nats a token; its 95 % interval."""
     with interpretation.without_heads(base, heads):
@@ -793,6 +1172,7 @@ def damage(heads, where):
     return mean, mean - 1.96 * error, mean + 1.96 * error
 
 
+# %% tags=["folded"]
 every_head = [
     (layer, head)
     for layer in range(base.config.layers)
@@ -810,99 +1190,237 @@ plots.attention_and_damage(
 # %%
 mover = divmod(int(movers.argmax()), base.config.heads)
 control = divmod(int(movers.argmin()), base.config.heads)
-silenced = {"the name mover": mover, "the head that looks least": control}
-for name, head in silenced.items():
-    for kind, where in (("names", known_name), ("other words", other_words)):
-        mean, low, high = damage([head], where)
-        print(f"without {name}, {kind}: {mean:+.2f} [{low:+.2f}, {high:+.2f}]")
-_, low, _ = damage([mover], known_name)
-claim("Without the name mover, names surprise more", low > 0)
-_, _, high = damage([mover], other_words)
-claim("The damage at other words is less than half of that", high < low / 2)
-_, low, _ = damage([control], known_name)
-_, _, high = damage([control], other_words)
-claim("Without the other head, too, names suffer more", low > high)
+without_mover = at_names[mover], damage([mover], other_words)
+without_control = at_names[control], damage([control], other_words)
+
+# %% tags=["folded"]
+def lost(result):
+    """The damage in nats, with its interval."""
+    mean, low, high = (about(number, 2) for number in result)
+    return f"{mean} [{low}, {high}]"
+
+
+for name, results in (
+    ("the name mover", without_mover),
+    ("the head that looks least", without_control),
+):
+    for kind, result in zip(("names", "other words"), results, strict=True):
+        print(f"without {name}, {kind}: {lost(result)} nats a token")
+
+# %% tags=["folded"]
+(names, names_low, names_high), (others, others_low, others_high) = (
+    without_control
+)
+if names_low > others_high:
+    suffers = "names more than other words"
+elif others_low > names_high:
+    suffers = "other words more than names"
+elif names_low > 0 or others_low > 0:
+    suffers = "names and other words alike"
+else:
+    suffers = "nothing that can be measured"
+desk.answer(
+    "06/least",
+    suffers,
+    f"Names lose {about(names, 2)} nats, other words {about(others, 2)}. "
+    "Heads build on what others have gathered, so that also a head matters "
+    "that does not look at what is at stake.",
+)
+claim(
+    "Without the name mover names are more surprising, the whole interval "
+    "above zero",
+    without_mover[0][1] > 0,
+    measured=f"{lost(without_mover[0])} nats",
+)
+claim(
+    "The damage at other words is less than half of that",
+    without_mover[1][2] < without_mover[0][1] / 2,
+    measured=f"{lost(without_mover[1])} nats",
+)
 
 # %% [markdown]
-# That is evidence of a cause and not only a picture. The name mover moves names,
-# and little else. The other head is instructive too: it does not look at names,
-# and yet taking it out harms them more than other words, for heads build on what
-# others have gathered. So neither sign is enough alone. Whoever looks at an attention
-# map and tells a story has only half of it; the other half is what breaks.
+# That is evidence of a cause and not only a picture: take the name mover out, and
+# names suffer, and little else. The other head is instructive too. Neither sign is
+# enough alone: whoever looks at an attention map and tells a story has only half of
+# it; the other half is what breaks.
+#
+# Break it yourself. Below stands what the whole model would say after each token of a
+# text, and what it would say without each of its heads: dark where it is sure, framed
+# where it is what comes. **Type a text of your own.** Which choices change?
+
+# %% tags=["folded"]
+import torch
+
+from llmlab import interpretation, life, plots
+
+course = life.course()
+tokenizer, base = course.tokenizer, course.load("base").requires_grad_(False)
+
+
+def without_each_head(text, most=11):
+    """First choices after the last tokens of a text, head by head taken out."""
+    ids = torch.tensor([[tokenizer.bos_id, *tokenizer.encode(text)]])
+    answers = {"the whole model": base(ids)[0]}
+    for layer in range(base.config.layers):
+        for head in range(base.config.heads):
+            with interpretation.without_heads(base, [(layer, head)]):
+                answers[f"without {layer}.{head}"] = base(ids)[0]
+    names = [tokenizer.token_text(token) for token in ids[0].tolist()]
+    guesses = []
+    for logits in answers.values():
+        sure, choices = logits[:-1].softmax(dim=-1).max(dim=-1)
+        guesses.append(
+            [
+                (tokenizer.token_text(token), share)
+                for token, share in zip(
+                    choices.tolist(), sure.tolist(), strict=True
+                )
+            ][-most:]
+        )
+    whole = [token for token, _ in guesses[0]]
+    changed = {
+        name: sum(a != b for a, (b, _) in zip(whole, row, strict=True))
+        for name, row in zip(answers, guesses, strict=True)
+    }
+    worst = max(changed, key=changed.get)
+    return plots.logit_lens_grid(
+        list(answers), names[:-1][-most:], guesses, names[1:][-most:]
+    ).told(
+        "the first choice of the model after each token, whole and without "
+        "each "
+        "of its heads. " + (
+            f"Most choices change {worst}." if changed[worst]
+            else "No choice changes."
+        )
+    )
+
+
+without_each_head("Agnes met Viktor at the mill. Agnes lent the kite to Viktor.")
 
 # %% [markdown]
 # ## 6 · What each layer would say
 #
-# Every block adds something to one vector per token, and at the end this vector
-# is read out: normalised, and compared with every token of the output table.
-# Nothing keeps us from reading it out *earlier*. That is the **logit lens**
-# (nostalgebraist 2020):
+# Every block adds something to one vector per token. These vectors, which pass
+# through the model and are only ever added to, are called its *residual stream*. At
+# the end each is read out: normalised, and compared with every token of the output
+# table, which gives each token a score, its *logit*. Nothing keeps us from reading out
+# *earlier*. That is the **logit lens** (nostalgebraist 2020):
 
 # %%
 print(getsource(interpretation.logit_lens))
-header = "Zeno tries a new pen at the beach on Tuesday:\n"
-pangram = "The quick brown fox jumps over the lazy dog."
-ids = torch.tensor([[tokenizer.bos_id, *tokenizer.encode(header + pangram)]])
-lens = interpretation.logit_lens(base, ids)
-claim(
-    "What the last layer says is what the model says, to the bit",
-    torch.equal(lens[-1], base(ids)),
-)
 
 # %% [markdown]
-# In the village the sentence stands under such a header, where somebody tries a pen.
-# We look at the sentence alone. Each cell is the first choice of a layer after the
-# token below it, dark where it is sure. A frame says that this is what comes.
-# **Predict:** in which layer does the fox find its dog?
+# In the village the sentence of the fox stands under a header such as *Zeno tries a
+# new pen at the beach on Tuesday*. We put it there and look at the sentence alone.
+# Each cell is the first choice of a layer after the token below it, dark where it is
+# sure. A frame says that this is what comes.
 
 # %%
-before = 1 + len(tokenizer.encode(header))
-lens, ids = lens[:, :, before:], ids[:, before:]
-shown_tokens = [tokenizer.token_text(token) for token in ids[0].tolist()]
-sure, choices = lens[:, 0, :-1].softmax(dim=-1).max(dim=-1)
+desk.predict(
+    "06/lazy",
+    "After “The quick brown fox jumps over the”: from which layer on is “lazy” "
+    "the first choice?",
+    options=["embedding", "after block 0", "after block 1", "none"],
+)
+desk.predict(
+    "06/dog",
+    "After “over the lazy”: from which layer on does the fox find its “dog”?",
+    options=["embedding", "after block 0", "after block 1", "none"],
+)
+
+# %% tags=["folded"]
+import torch
+
+from llmlab import interpretation, life, plots
+
+course = life.course()
+tokenizer, base = course.tokenizer, course.load("base").requires_grad_(False)
 layer_names = ["embedding"]
 layer_names += [f"after block {number}" for number in range(base.config.layers)]
-plots.logit_lens_grid(
-    layer_names,
-    shown_tokens[:-1],
-    [
+HEADER = "Zeno tries a new pen at the beach on Tuesday:\n"
+
+
+def read_early(text, header=HEADER):
+    """The ids of a text and what every layer would say after each of them."""
+    before = [tokenizer.bos_id, *tokenizer.encode(header)]
+    ids = torch.tensor([[*before, *tokenizer.encode(text)]])
+    lens = interpretation.logit_lens(base, ids)
+    return ids[0, len(before) :].tolist(), lens[:, 0, len(before) :]
+
+
+def lens_of(text, header=HEADER, most=11):
+    """The first choices of every layer after the last tokens of a text."""
+    ids, lens = read_early(text, header)
+    names = [tokenizer.token_text(token) for token in ids]
+    sure, choices = lens[:, :-1].softmax(dim=-1).max(dim=-1)
+    guesses = [
         [
-            (tokenizer.token_text(int(token)), float(share))
-            for token, share in zip(*layer, strict=True)
-        ]
-        for layer in zip(choices, sure, strict=True)
-    ],
-    shown_tokens[1:],
+            (tokenizer.token_text(token), share)
+            for token, share in zip(*row, strict=True)
+        ][-most:]
+        for row in zip(choices.tolist(), sure.tolist(), strict=True)
+    ]
+    return plots.logit_lens_grid(
+        layer_names, names[:-1][-most:], guesses, names[1:][-most:]
+    )
+
+
+pangram = "The quick brown fox jumps over the lazy dog."
+lens_of(pangram)
+
+# %% tags=["folded"]
+ids, lens = read_early(pangram)
+found = {}
+for word in ("lazy", "dog"):
+    (wanted,) = tokenizer.encode(" " + word)
+    choices = lens[:, ids.index(wanted) - 1].argmax(dim=-1).tolist()
+    wrong = [n for n, choice in enumerate(choices) if choice != wanted]
+    from_here = max(wrong, default=-1) + 1  # no layer from here on is wrong
+    found[word] = [*layer_names, "none"][from_here]
+desk.answer(
+    "06/lazy",
+    found["lazy"],
+    "“The” may stand before anything: a block has to look back to the fox.",
+)
+desk.answer(
+    "06/dog",
+    found["dog"],
+    "What the last token settles alone may be there from the start: in this "
+    "village a dog follows “lazy”. A layer can also be sure and wrong.",
+)
+whole = torch.tensor([[tokenizer.bos_id, *tokenizer.encode(HEADER + pangram)]])
+last = interpretation.logit_lens(base, whole)[-1]
+differing = int((last != base(whole)).sum())
+claim(
+    "What the last layer says is what the model says, to the bit",
+    differing == 0,
+    measured=differing,
+    unit="numbers differ",
 )
 
-# %%
-for text, word in (("over the", " lazy"), ("over the lazy", " dog")):
-    (wanted,) = tokenizer.encode(word)
-    place = len(tokenizer.encode(f"The quick brown fox jumps {text}")) - 1
-    first_choice = lens[:, 0, place].argmax(dim=-1) == wanted
-    always = [bool(first_choice[n:].all()) for n in range(len(layer_names))]
-    print(f"… {text}{word}: first choice {layer_names[always.index(True)]}")
-
 # %% [markdown]
-# What the last token settles alone may be there from the start. For anything else
-# a block has to look back first, and a layer can be sure and wrong. One sentence
-# is an anecdote, so here are all the unread pages:
+# **Type a sentence of your own** into the lens, with or without a header. Where is the
+# model sure too early? And one sentence is an anecdote, so here are all the unread
+# pages:
 
 # %%
-by_layer = []
 stream = interpretation.residual_stream(base, tokens, segment_ids=segment_ids)
+by_layer = []
 for state in stream:
-    logits = base.logits(base.final_norm(state))
-    log_probs = logits.log_softmax(dim=-1)
+    log_probs = base.logits(base.final_norm(state)).log_softmax(dim=-1)
     following = tokens.roll(-1, dims=1)[:, :, None]
     nats = -log_probs.gather(-1, following)[:, :, 0] * has_next
     by_layer.append(ratio_of_means(nats.sum(dim=1), has_next.sum(dim=1)))
-for name, (mean, error) in zip(layer_names, by_layer, strict=True):
-    print(f"{name:14} {mean:5.2f} nats a token (± {1.96 * error:.2f})")
+
+# %% tags=["folded"]
+for name, (nats, error) in zip(layer_names, by_layer, strict=True):
+    print(f"{name:14} {about(nats)} nats a token (± {about(1.96 * error, 2)})")
+by_last = by_layer[-2][0] - by_layer[-1][0]
 claim(
     "The last block takes off more than 1 nat",
-    by_layer[-2][0] - by_layer[-1][0] > 1,
-    measured=by_layer[-2][0] - by_layer[-1][0],
+    by_last > 1,
+    measured=by_last,
+    unit="nats",
 )
 
 # %% [markdown]
@@ -914,12 +1432,13 @@ claim(
 # %% [markdown]
 # ## 7 · A map of words
 #
-# Every token has a vector, and nobody told the model which tokens are names. Yet
-# names come in the same places, so their vectors were pushed in the same
+# Every token has a vector, its *embedding*, and nobody told the model which tokens are
+# names. Yet names come in the same places, so their vectors were pushed in the same
 # directions. We take words of six kinds and look at their vectors from the side
-# that shows the most: the two *principal components*.
+# that shows the most. Its two axes are the *principal components*: the directions in
+# which the cloud of points is longest.
 
-# %%
+# %% tags=["folded"]
 village_world = world.load()
 nouns = french_lexicon.load().nouns
 candidates = {
@@ -938,6 +1457,8 @@ kind_of = {
     word: kinds.pop() for word, kinds in kinds_of.items() if len(kinds) == 1
 }
 words, kinds = list(kind_of), list(kind_of.values())
+
+# %%
 places = [tokenizer.encode(" " + word)[0] for word in words]
 vectors = base.embedding.weight[places]
 coordinates, kept = interpretation.principal_components(vectors)
@@ -947,28 +1468,53 @@ plots.embedding_map(words, kinds, coordinates.tolist(), shares=kept.tolist())
 # A pretty map, and a flattering one: the axes say how little of the whole two
 # dimensions keep. Two words that lie together here may be far apart in the
 # others. So ask the question in *all* dimensions: of which kind is each word's
-# nearest neighbour? By chance it would be of the same kind as often as a word
-# drawn blindly.
+# nearest neighbour?
+
+# %%
+desk.predict(
+    "06/nearest",
+    "Of a hundred words, how many have a nearest neighbour of their own kind? "
+    "(Six kinds; a word drawn blindly is of the same kind one time in four.)",
+    unit="%",
+)
 
 # %%
 nearest = interpretation.nearest_neighbours(vectors)[:, 0].tolist()
 for word in ("Viktor", "bridge", "lantern"):
     if word in kind_of:
         print(f"nearest to {word}: {words[nearest[words.index(word)]]}")
+
+# %% tags=["folded"]
 same_kind = Share(
     sum(kinds[n] == kinds[other] for n, other in enumerate(nearest)), len(kinds)
 )
 count_of = Counter(kinds)
 alike = sum(count * (count - 1) for count in count_of.values())
 chance = alike / (len(kinds) * (len(kinds) - 1))
-print(f"\nnearest neighbour of the same kind: {same_kind}")
-print(f"by chance: {chance:.2f}")
+print(f"nearest neighbour of the same kind: {estimate(same_kind)}")
+print(f"by chance: {about(100 * chance, 2)} %")
+
+# %% tags=["folded"]
+desk.answer(
+    "06/nearest",
+    100 * same_kind.rate,
+    f"By chance it would be {about(100 * chance, 2)}. Nobody taught the model "
+    "what a name or a place is: words that come in the same places were pushed "
+    "the same way.",
+    within=10,
+)
 claim(
     "The nearest neighbour is of the same kind in 90 % or more",
     same_kind.rate >= 0.9,
-    measured=same_kind.rate,
+    measured=100 * same_kind.rate,
+    unit="%",
 )
-claim("That is more than chance", same_kind.interval[0] > chance)
+claim(
+    "That is more than twice as often as chance",
+    same_kind.interval[0] > 2 * chance,
+    measured=same_kind.rate / chance,
+    unit="times",
+)
 
 # %% [markdown]
 # ## 8 · By heart, or understood?
@@ -977,12 +1523,30 @@ claim("That is more than chance", same_kind.interval[0] > chance)
 # Three tests. **First:** if it had learned its pages by heart, it would be much
 # less surprised by them than by new ones. We compare unread pages with pages that it
 # read once, long ago or near the end of its training, when the learning rate was
-# already low. To make the comparison sharper, we take off each page's own entropy,
-# which we know. What is left is the surprise *beyond the dice*. **Predict** the three
-# numbers, or at least their order.
-
+# already low.
+#
+# To make the comparison sharper, we take off each page's own *entropy*: the surprise
+# that nobody can avoid, since the village threw dice when it wrote the page, and we
+# know how. What is left is the surprise *beyond the dice*.
 
 # %%
+desk.predict(
+    "06/beyond",
+    "How surprised is the model by unread pages, beyond the dice?",
+    unit="nats a token",
+)
+desk.predict(
+    "06/order",
+    "And by pages that it has read?",
+    options=[
+        "a little less, but only by those that it read last",
+        "less, and less again by those that it read last",
+        "no less, so far as can be measured",
+        "less only by those that it read long ago",
+    ],
+)
+
+# %% tags=["folded"]
 def beyond_the_dice(documents):
     """Mean nats a token above the entropy of the documents; and the error."""
     texts = [document.text for document in documents]
@@ -993,17 +1557,45 @@ def beyond_the_dice(documents):
     return ratio_of_means(excess, counts)
 
 
+# %%
 in_order = [number for batch in batches for number in batch]
 once = [library[number] for number in in_order if times_read[number] == 1]
 unread_pages = list(village.documents(1_000, seed=0, split="validation"))
 new, new_error = beyond_the_dice(unread_pages)
-print(f"unread          {new:.3f} nats a token beyond the dice")
+print(f"unread        {about(new)} nats a token beyond the dice")
 saved = {}
-for when, pages in (("long ago", once[:1_000]), ("last", once[-1_000:])):
-    known, known_error = beyond_the_dice(pages)
+for when, read in (("long ago", once[:1_000]), ("last", once[-1_000:])):
+    known, known_error = beyond_the_dice(read)
     error = 1.96 * (known_error**2 + new_error**2) ** 0.5
     saved[when] = (new - known, error)
-    print(f"read {when:10} {known:.3f}, saved {new - known:.3f} ± {error:.3f}")
+    print(
+        f"read {when:8} {about(known)}, saved {about(new - known, 2)} "
+        f"± {about(error, 2)}"
+    )
+
+# %% tags=["folded"]
+long_ago, last = (saved[when][0] > saved[when][1] for when in saved)
+desk.answer(
+    "06/beyond",
+    new,
+    "It is nearly as good as one can be who does not know how the dice will "
+    "fall.",
+    factor=2,
+)
+desk.answer(
+    "06/order",
+    {
+        (False, True): "a little less, but only by those that it read last",
+        (True, True): "less, and less again by those that it read last",
+        (False, False): "no less, so far as can be measured",
+        (True, False): "less only by those that it read long ago",
+    }[long_ago, last],
+    f"Of the pages that it read last {about(saved['last'][0], 2)} nats a "
+    f"token are left, of the earlier ones {about(saved['long ago'][0], 2)} ± "
+    f"{about(saved['long ago'][1], 2)}. If it had them by heart, it would "
+    "know how the dice fell on them. What it learned from a page, it learned "
+    "about all pages.",
+)
 claim(
     "Of pages read long ago, less than 0.02 nats a token is left",
     saved["long ago"][0] < 0.02,
@@ -1011,22 +1603,29 @@ claim(
     unit="nats",
 )
 claim(
-    "Of pages read last, less than 0.05 nats a token",
+    "Of pages read last, less than 0.05 nats a token, to the upper end of the "
+    "interval",
     sum(saved["last"]) < 0.05,
-    measured=saved["last"][0],
+    measured=sum(saved["last"]),
     unit="nats",
 )
 
 # %% [markdown]
-# If it had the pages by heart, it would know how the dice fell on them. Of the pages
-# that it read last a trace is left, one or two hundredths of a nat; of the earlier ones
-# nothing that we can measure. What it learned from a page, it learned about *all*
-# pages.
-#
 # **Second:** let it write. A hundred stories, from titles that it never saw; and
 # as the measure, the village's own stories to the same titles. What is the
-# longest run of words that stands just so in anything it read? **Predict** it,
-# for both.
+# longest run of words that stands just so in anything it read?
+
+# %%
+desk.predict(
+    "06/copied",
+    "The longest run of words of the model's that stands in what it read:",
+    unit="words",
+)
+desk.predict(
+    "06/villager",
+    "And of the village's own new stories:",
+    unit="words",
+)
 
 # %%
 books = [d for d in validation_documents if d.genre == "books"][:100]
@@ -1041,21 +1640,37 @@ stories = {
     "the model": [tokenizer.decode(ids) for ids in drawn.sequences()],
     "the village": [d.text.partition("\n")[2] for d in books],
 }
+
+# %%
 longest = {}
 for author, texts in stories.items():
     copies = longest_copies(texts, read_texts)
     longest[author] = max(copies, key=lambda copy: copy.words)
-    print(f"{author}, {longest[author].words} words: {longest[author].text}\n")
+    desk.read(
+        f"{author}, {about(longest[author].words)} words: "
+        f"{longest[author].text}\n"
+    )
 
-# %% [markdown]
-# The village repeats itself, since it has phrases of its own. So a run of that
-# length is no sign of copying, unless the model's are much longer than the
-# village's.
-
-# %%
+# %% tags=["folded"]
+ours, theirs = (longest[author].words for author in stories)
+desk.answer(
+    "06/copied",
+    float(ours),
+    f"The village itself repeats {about(theirs)} words, so a run of that "
+    "length is no sign of copying"
+    + (", unless the model's are much longer." if ours < 2 * theirs else
+       "; but the model's is twice as long."),
+)
+desk.answer(
+    "06/villager",
+    float(theirs),
+    "The village has phrases of its own, and comes back to them.",
+)
 claim(
     "The model's longest copy is not twice as long as the village's own",
-    longest["the model"].words < 2 * longest["the village"].words,
+    ours < 2 * theirs,
+    measured=ours / theirs,
+    unit="times as long",
 )
 
 # %% [markdown]
@@ -1065,13 +1680,16 @@ claim(
 # will judge whole stories in phase 3: is the sentence one of its own, and does it
 # fit what the story has said?
 
-# %%
+# %% tags=["folded"]
 read_sentences = {
     sentence
     for text in read_texts
     for sentence in parsing.split_sentences(text.partition("\n")[2] or text)
 }
-for author, texts in stories.items():
+
+
+def judged_sentences(texts):
+    """Shares: new; of the new ones well formed; of the new ones fitting."""
     sentences = [
         sentence
         for title, text in zip(titles, texts, strict=True)
@@ -1080,25 +1698,47 @@ for author, texts in stories.items():
     unread = [s for s in sentences if s.text not in read_sentences]
     sound = [s for s in unread if s.meaning]
     fitting = [s for s in sound if not s.broken]
-    new_share = Share(len(unread), len(sentences))
-    grammatical = Share(len(sound), len(unread))
-    print(f"{author}\n  new sentences           {new_share}")
-    print(f"  of them, well formed    {grammatical}")
-    print(f"  and fit the story       {Share(len(fitting), len(unread))}")
-    if author == "the model":
-        claim(
-            "Nine of ten of its sentences or more are new",
-            new_share.rate >= 0.9,
-            measured=new_share.rate,
-        )
-        claim(
-            "Of the new ones 70 % or more are sentences of the village",
-            grammatical.rate >= 0.7,
-            measured=grammatical.rate,
-        )
+    return {
+        "new sentences": Share(len(unread), len(sentences)),
+        "of them, well formed": Share(len(sound), len(unread)),
+        "and fit the story": Share(len(fitting), len(unread)),
+    }
+
+
+# %%
+verdicts = {name: judged_sentences(texts) for name, texts in stories.items()}
+plots.share_intervals(
+    with_intervals(
+        {
+            f"{author}: {what}": share
+            for author, verdict in verdicts.items()
+            for what, share in verdict.items()
+        }
+    ),
+    x_label="share of sentences, with its 95 % interval",
+)
+
+# %% tags=["folded"]
+new_share, grammatical, fitting = verdicts["the model"].values()
+claim(
+    "Nine of ten of its sentences or more are new",
+    new_share.rate >= 0.9,
+    measured=100 * new_share.rate,
+    unit="%",
+)
+claim(
+    "Of the new ones 70 % or more are sentences of the village",
+    grammatical.rate >= 0.7,
+    measured=100 * grammatical.rate,
+    unit="%",
+)
+desk.read(
+    f"Of its new sentences {about(100 * grammatical.rate)} % are well formed: "
+    "it has learned how sentences are made. "
+    f"{about(100 * fitting.rate)} % also fit the story."
+)
 
 # %% [markdown]
-# New sentences, and most of them right: it has learned how sentences are *made*.
 # What fails more often is the last line. A sentence can be perfect and still lend
 # a lantern that was lost one line before. Form comes first, then facts; to keep
 # track of what happened is the hardest.
@@ -1106,8 +1746,8 @@ for author, texts in stories.items():
 # %% [markdown]
 # ## What did not work at this size
 #
-# - **Facts from the other end.** What was told backward a dozen times is missed in
-#   about half of the questions, and of what was told in one direction only, nothing
+# - **Facts from the other end.** Much of what was told backward a dozen times is missed
+#   when asked for backward, and of what was told in one direction only, next to nothing
 #   is known in the other.
 # - **Proof of rules.** On text as regular as the village's, tables of counts pass
 #   our minimal pairs. A test that tells rules from counts would need sentences in
@@ -1131,40 +1771,117 @@ for author, texts in stories.items():
 # - By heart or understood is a matter of comparison: with unread pages, and with
 #   what the source itself repeats.
 #
+# ### One more prediction
+#
+# Take out *two* heads at once, the name mover and the other one.
+
+# %%
+desk.predict(
+    "06/both",
+    "Is the damage at names the sum of what each of them does alone?",
+    options=[
+        "less: the one does not matter where the other is gone",
+        "about the sum, give or take a tenth",
+        "more: together they do what neither does alone",
+    ],
+)
+
+# %%
+both, *_ = damage([mover, control], known_name)
+alone = without_mover[0][0] + without_control[0][0]
+print(f"both {about(both)} nats, one and one {about(alone)} nats")
+
+# %% tags=["folded"]
+if both < 0.9 * alone:
+    compared_with_sum = "less: the one does not matter where the other is gone"
+elif both > 1.1 * alone:
+    compared_with_sum = "more: together they do what neither does alone"
+else:
+    compared_with_sum = "about the sum, give or take a tenth"
+desk.answer(
+    "06/both",
+    compared_with_sum,
+    f"Both together cost {about(both)} nats, one and one {about(alone)}. Parts "
+    "that work on one thing cannot be judged one by one.",
+)
+
+# %% [markdown]
 # ### Three questions
-#
-# **1. A model is right in 19 of 20 pairs. May you say that it masters the rule?**
-#
-# <details><summary>Yes, 95 % is a good mark.</summary>
-# With 20 pairs the interval reaches from about three quarters to nearly
-# one.</details>
-# <details><summary>Not yet: more pairs, and pairs with words it never read
-# together.</summary>
-# Right. The interval is wide, and what was read before proves no rule. And let a
-# table of counts take the test, too.</details>
-#
-# **2. A head gives nearly all its attention to the first token of every text.
-# What do you conclude?**
-#
-# <details><summary>The first token is important for it.</summary>
-# Perhaps. Attention must sum to one, so it has to go somewhere.</details>
-# <details><summary>Nothing yet: take the head out and see what breaks.</summary>
-# Right. It may just be parked there, with nothing to look for.</details>
-#
-# **3. "The author of *Waves* is Ann Lee" was in the training text a thousand
-# times. Which question may fail?**
-#
-# <details><summary>"The author of Waves is …"</summary>
-# That is what it read, word for word.</details>
-# <details><summary>"Ann Lee wrote the book …"</summary>
-# Right, unless the text told it in this direction as well.</details>
-#
+
+# %% tags=["folded"]
+low, high = Share(19, 20).interval
+desk.quiz(
+    "06",
+    desk.ask(
+        "A model is right in 19 of 20 pairs. May you say that it masters the "
+        "rule?",
+        right=(
+            "Not yet: more pairs are needed, pairs with words it never read "
+            "together, and something simpler to compare with.",
+            f"The interval reaches from {low:.0%} to {high:.0%}, what was read "
+            "before proves no rule, and a table of counts may pass as well.",
+        ),
+        wrong=[
+            (
+                "Yes: 95 % is a good mark.",
+                f"With 20 pairs the interval reaches from {low:.0%} to "
+                f"{high:.0%}.",
+            ),
+            (
+                "No: a single mistake shows that there is no rule.",
+                "Whoever knows a rule may still slip; one mistake proves as "
+                "little as 19 right ones.",
+            ),
+        ],
+    ),
+    desk.ask(
+        "A head gives nearly all its attention to the first token of every "
+        "text. What do you conclude?",
+        right=(
+            "Nothing yet: take the head out and see what breaks.",
+            "It may just be parked there, with nothing to look for.",
+        ),
+        wrong=[
+            (
+                "The first token is important for it.",
+                "Perhaps. Attention must sum to one, so it has to go "
+                "somewhere.",
+            ),
+            (
+                "The head does nothing and can be removed.",
+                "To look at nothing is not to do nothing; the damage without "
+                "it would say.",
+            ),
+        ],
+    ),
+    desk.ask(
+        "“The author of Waves is Ann Lee” was in the training text a thousand "
+        "times. Which question may fail?",
+        right=(
+            "“Ann Lee wrote the book …”",
+            "That is the other direction: it is known only if the text told it "
+            "so as well.",
+        ),
+        wrong=[
+            (
+                "“The author of Waves is …”",
+                "That is what it read, word for word.",
+            ),
+            (
+                "Neither: a thousand times is enough for both.",
+                "However often it is read, training pays for what comes next "
+                "and not for what came before.",
+            ),
+        ],
+    ),
+)
+desk.tally("06")
+
+# %% [markdown]
 # ### Where to go from here
 #
-# **Exercise:** take out two heads at once, `damage([mover, control],
-# known_name)`. Is the damage the sum of both? **Next:** the model knows a lot and
-# does not answer. [7 · Instruction tuning](07_instruction_tuning.ipynb) teaches
-# it that.
+# **Next:** the model knows a lot and does not answer.
+# [7 · Instruction tuning](07_instruction_tuning.ipynb) teaches it that.
 #
 # **Read on:** Warstadt et al. 2020, *BLiMP: the benchmark of linguistic minimal pairs
 # for English*; Olsson et al. 2022, *In-context learning and induction heads*;
