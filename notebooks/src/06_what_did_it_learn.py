@@ -1295,7 +1295,7 @@ def without_each_head(text, most=11):
     )
 
 
-without_each_head("Agnes met Viktor at the mill. Agnes lent the kite to Viktor.")
+without_each_head("Agnes met Viktor. Agnes lent the kite to Viktor.")
 
 # %% [markdown]
 # ## 6 · What each layer would say
