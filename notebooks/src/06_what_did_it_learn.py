@@ -171,7 +171,7 @@ no_easier = not apart(shares["a or an"], shares["gender of the pronoun"])
 desk.answer(
     "06/hardest",
     hardest if hardest in phenomena else "another one",
-    f"Hardest is the {hardest}, {estimate(shares[hardest])}. Most rules are "
+    f"{hardest}: {estimate(shares[hardest])} are right. Most rules are "
     "settled by the word next door, and those are easy.",
 )
 desk.answer(
@@ -340,7 +340,7 @@ for kind, share in known.items():
 desk.predict(
     "06/explained",
     "How many of the 60 meanings will come out word for word?",
-    unit="of 60",
+    unit="meanings",
 )
 
 # %%
@@ -1059,9 +1059,9 @@ for name, nats in broken.items():
 # name comes next, look at *that very name* earlier on the page. Wang et al.
 # (2022) found such heads in GPT-2 and call them *name movers*.
 #
-# See for yourself first. Head 1.3 (layer 1, head 3, both counted from 0) is chosen;
-# take another, choose a token, and **type a text of your own**: where does a head look
-# just before a name?
+# See for yourself first. This letter is about to name its reader again. Head 1.3 (layer
+# 1, head 3, both counted from 0) and the last token are chosen; take others, and
+# **type a text of your own**: where does a head look just before a name?
 
 # %% tags=["folded"]
 import torch
@@ -1080,7 +1080,7 @@ def where_it_looks(text):
     return [tokenizer.token_text(token) for token in ids], weights[:, 0]
 
 
-text = "Agnes met Viktor at the mill. Agnes lent the kite to Viktor, and"
+text = "Dear Silas, I sit at the boathouse and think of you,"
 AttentionViewer(*where_it_looks(text), layer=1, head=3)
 
 # %% [markdown]
@@ -1246,7 +1246,9 @@ claim(
 #
 # Break it yourself. Below stands what the whole model would say after each token of a
 # text, and what it would say without each of its heads: dark where it is sure, framed
-# where it is what comes. **Type a text of your own.** Which choices change?
+# where it is what comes. (Of a long text the last eight tokens.) A letter of the
+# village names its reader again; see which head must not be missing.
+# **Type a text of your own.** Which choices change?
 
 # %% tags=["folded"]
 import torch
@@ -1257,7 +1259,7 @@ course = life.course()
 tokenizer, base = course.tokenizer, course.load("base").requires_grad_(False)
 
 
-def without_each_head(text, most=11):
+def without_each_head(text, most=8):
     """First choices after the last tokens of a text, head by head taken out."""
     ids = torch.tensor([[tokenizer.bos_id, *tokenizer.encode(text)]])
     answers = {"the whole model": base(ids)[0]}
@@ -1295,7 +1297,7 @@ def without_each_head(text, most=11):
     )
 
 
-without_each_head("Agnes met Viktor. Agnes lent the kite to Viktor.")
+without_each_head("Dear Silas, I sit at the boathouse and think of you, Silas")
 
 # %% [markdown]
 # ## 6 · What each layer would say
@@ -1473,8 +1475,7 @@ plots.embedding_map(words, kinds, coordinates.tolist(), shares=kept.tolist())
 # %%
 desk.predict(
     "06/nearest",
-    "Of a hundred words, how many have a nearest neighbour of their own kind? "
-    "(Six kinds; a word drawn blindly is of the same kind one time in four.)",
+    "Of a hundred words, how many have a nearest neighbour of their own kind?",
     unit="%",
 )
 
@@ -1707,16 +1708,10 @@ def judged_sentences(texts):
 
 # %%
 verdicts = {name: judged_sentences(texts) for name, texts in stories.items()}
-plots.share_intervals(
-    with_intervals(
-        {
-            f"{author}: {what}": share
-            for author, verdict in verdicts.items()
-            for what, share in verdict.items()
-        }
-    ),
-    x_label="share of sentences, with its 95 % interval",
-)
+for author, verdict in verdicts.items():
+    print(author)
+    for what, share in verdict.items():
+        print(f"  {what:22} {estimate(share)}")
 
 # %% tags=["folded"]
 new_share, grammatical, fitting = verdicts["the model"].values()
@@ -1789,7 +1784,7 @@ desk.predict(
 # %%
 both, *_ = damage([mover, control], known_name)
 alone = without_mover[0][0] + without_control[0][0]
-print(f"both {about(both)} nats, one and one {about(alone)} nats")
+print(f"both: {about(both)} nats, one and one: {about(alone)} nats")
 
 # %% tags=["folded"]
 if both < 0.9 * alone:
