@@ -35,7 +35,7 @@ from llmlab import (
     village,
 )
 from llmlab.batching import next_token_batch, pad_sequences
-from llmlab.claims import about, claim
+from llmlab.claims import about, claim, shown
 from llmlab.evaluation import (
     NATS_PER_BIT,
     Share,
@@ -127,6 +127,7 @@ desk.predict(
     "does not need for “a” in “a dry cart”?",
 )
 
+
 # %% tags=["folded"]
 def pooled(shares):
     """All the shares together."""
@@ -136,8 +137,8 @@ def pooled(shares):
 
 def estimate(share):
     """In percent, with its interval."""
-    low, high = (about(100 * bound) for bound in share.interval)
-    return f"{about(100 * share.rate)} % [{low}, {high}] of {share.trials:,}"
+    rate, low, high = (about(100 * x) for x in (share.rate, *share.interval))
+    return f"{rate} % [{low}, {high}] of {shown(share.trials)}"
 
 
 def with_intervals(shares):
@@ -171,7 +172,8 @@ no_easier = not apart(shares["a or an"], shares["gender of the pronoun"])
 desk.answer(
     "06/hardest",
     hardest if hardest in phenomena else "another one",
-    f"{hardest}: {estimate(shares[hardest])} are right. Most rules are "
+    ("" if hardest in phenomena else f"It is {hardest}. ")
+    + f"There {estimate(shares[hardest])} are right. Most rules are "
     "settled by the word next door, and those are easy.",
 )
 desk.answer(
@@ -226,6 +228,7 @@ desk.predict(
     "And the table that looks four tokens back?",
     unit="%",
 )
+
 
 # %%
 def counter_is_right(counted, pair):
@@ -433,6 +436,7 @@ desk.predict(
     curve=AXES,
 )
 
+
 # %% tags=["folded"]
 def direction(question):
     """Which way its sentence tells the fact."""
@@ -476,6 +480,7 @@ plots.share_intervals(
     chance=0.25,
     x_label="share of facts recalled, with its 95 % interval",
 )
+
 
 # %% tags=["folded"]
 def curve(way):
@@ -761,6 +766,7 @@ desk.predict(
     unit="nats a token",
 )
 
+
 # %% tags=["folded"]
 def repeats(rows, generator, *, vocabulary, shortest, longest):
     """Rows of random tokens that come twice, and which are to be predicted.
@@ -854,6 +860,7 @@ desk.predict(
         "the one layer without the shift, and one other",
     ],
 )
+
 
 # %% tags=["folded"]
 def pattern_finder(layers, token_shift, steps=250):
@@ -1149,6 +1156,7 @@ desk.predict(
     ],
 )
 
+
 # %% tags=["folded"]
 def surprises(model):
     """(batch, time): how surprising the next token is, in nats."""
@@ -1162,6 +1170,7 @@ has_next[:, -1] = False
 known_name = patterns["the name that comes next"].any(dim=-1) & has_next
 other_words = has_next & ~name_comes_next
 healthy = surprises(base)
+
 
 # %%
 def damage(heads, where):
@@ -1192,6 +1201,7 @@ mover = divmod(int(movers.argmax()), base.config.heads)
 control = divmod(int(movers.argmin()), base.config.heads)
 without_mover = at_names[mover], damage([mover], other_words)
 without_control = at_names[control], damage([control], other_words)
+
 
 # %% tags=["folded"]
 def lost(result):
@@ -1547,6 +1557,7 @@ desk.predict(
     ],
 )
 
+
 # %% tags=["folded"]
 def beyond_the_dice(documents):
     """Mean nats a token above the entropy of the documents; and the error."""
@@ -1700,9 +1711,10 @@ def judged_sentences(texts):
     sound = [s for s in unread if s.meaning]
     fitting = [s for s in sound if not s.broken]
     return {
-        "new sentences": Share(len(unread), len(sentences)),
-        "of them, well formed": Share(len(sound), len(unread)),
-        "and fit the story": Share(len(fitting), len(unread)),
+        # Floats: how much it writes belongs to this run.
+        "new sentences": Share(len(unread), float(len(sentences))),
+        "of them, well formed": Share(len(sound), float(len(unread))),
+        "and fit the story": Share(len(fitting), float(len(unread))),
     }
 
 
@@ -1839,8 +1851,8 @@ desk.quiz(
         wrong=[
             (
                 "The first token is important for it.",
-                "Perhaps. Attention must sum to one, so it has to go "
-                "somewhere.",
+                "It may be. But attention must sum to one, so it has to go "
+                "somewhere even where nothing is of use.",
             ),
             (
                 "The head does nothing and can be removed.",
