@@ -77,24 +77,25 @@ def default_folder() -> Path:
 
 
 def running_server(folder: Path) -> dict | None:
-    """What Jupyter notes of a server that has the folder open, or None.
+    """What Jupyter notes of a server that has the folder open, or None."""
+    from jupyter_server import serverapp
 
-    A number of a process that ended may belong to another program by now.
-    """
-    import psutil
-    from jupyter_server.serverapp import list_running_servers
-
-    for server in list_running_servers():
-        root = Path(server.get("root_dir", "")).resolve()
-        if root != folder.resolve():
-            continue
-        try:
-            words = " ".join(psutil.Process(server["pid"]).cmdline())
-        except psutil.Error:
-            continue
-        if "jupyter" in words or "llmlab" in words:
+    for server in serverapp.list_running_servers():
+        same = Path(server.get("root_dir", "")).resolve() == folder.resolve()
+        if same and is_jupyter(server["pid"]):
             return server
     return None
+
+
+def is_jupyter(pid: int) -> bool:
+    """The number of a server that crashed may be another program's by now."""
+    import psutil
+
+    try:
+        words = psutil.Process(pid).cmdline()
+    except psutil.Error:
+        return False
+    return any("jupyter" in word for word in words)
 
 
 def lab_command(folder: Path, first_page: str | None) -> list[str]:
