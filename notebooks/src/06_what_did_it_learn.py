@@ -267,8 +267,8 @@ desk.answer(
     100 * four.rate,
     f"Counting does {'better' if four.rate > together.rate else 'no better'} "
     f"than the model ({about(100 * together.rate)}), and of the pairs with a "
-    f"new spot it gets {about(100 * counting[4, 'new spots'].rate)} % right. Our "
-    "test asked for less than we thought.",
+    f"new spot it gets {about(100 * counting[4, 'new spots'].rate)} % right. "
+    "Our test asked for less than we thought.",
     within=5,
 )
 
@@ -374,7 +374,7 @@ print("\nnot as in the village:", *failed, sep="\n")
 desk.answer(
     "06/explained",
     float(sum(exact)),
-    "A good memory"
+    ("A good memory" if word_for_word.rate >= 0.9 else "A poor memory")
     + (", with a gap here and there." if failed else ", without a gap.")
     + " Whether it understands an idiom is another question, which this test "
     "does not answer.",
@@ -515,9 +515,12 @@ desk.answer(
 desk.answer(
     "06/backward",
     curve(village.BACKWARD),
-    "Asked from the other end, such facts are known in "
-    f"{about(100 * seldom[village.BACKWARD])} of 100 cases, and only more "
-    "readings in that direction help.",
+    "Asked from the other end: "
+    + ", ".join(
+        f"read {about(times, 2)} times, known in {about(100 * share, 2)} of 100"
+        for times, share in zip(*curve(village.BACKWARD), strict=True)
+    )
+    + ". Counted are the readings in that direction.",
 )
 
 # %% [markdown]
@@ -597,8 +600,12 @@ desk.answer(
     "06/round",
     100 * recalled[village.BACKWARD].rate,
     "The very same facts, asked forward: "
-    f"{about(100 * recalled[village.FORWARD].rate)}. What was read in one "
-    "direction is known in that direction.",
+    f"{about(100 * recalled[village.FORWARD].rate)}. "
+    + (
+        "What was read in one direction is known in that direction."
+        if apart(*recalled.values())
+        else "The two cannot be told apart."
+    ),
     within=10,
 )
 claim(
@@ -815,8 +822,8 @@ desk.answer(
 desk.answer(
     "06/second",
     second,
-    f"That is {about(abs(gain), 2)} nats {'less' if gain > 0 else 'more'} than in "
-    "the first half. "
+    f"That is {about(abs(gain), 2)} nats "
+    f"{'less' if gain > 0 else 'more'} than in the first half. "
     + (
         "It has just seen the very same tokens and makes nothing of it: this "
         "model has no induction head."
@@ -1235,8 +1242,12 @@ desk.answer(
     "06/least",
     suffers,
     f"Names lose {about(names, 2)} nats, other words {about(others, 2)}. "
-    "Heads build on what others have gathered, so that also a head matters "
-    "that does not look at what is at stake.",
+    + (
+        "Heads build on what others have gathered, so that also a head matters "
+        "that does not look at what is at stake."
+        if names_low > 0
+        else "This head is not needed where names come next."
+    ),
 )
 claim(
     "Without the name mover names are more surprising, the whole interval "
@@ -1596,8 +1607,8 @@ long_ago, last = (saved[when][0] > saved[when][1] for when in saved)
 desk.answer(
     "06/beyond",
     new,
-    "It is nearly as good as one can be who does not know how the dice will "
-    "fall.",
+    "Nobody who does not know how the dice will fall gets below zero. In all "
+    f"it is surprised by {about(by_layer[-1][0])} nats a token (section 6).",
     factor=2,
 )
 desk.answer(
@@ -1814,8 +1825,12 @@ else:
 desk.answer(
     "06/both",
     compared_with_sum,
-    f"Both together cost {about(both)} nats, one and one {about(alone)}. Parts "
-    "that work on one thing cannot be judged one by one.",
+    f"Both together cost {about(both)} nats, one and one {about(alone)}. "
+    + (
+        "They do not depend on each other."
+        if abs(both - alone) <= 0.1 * alone
+        else "Parts that work on one thing cannot be judged one by one."
+    ),
 )
 
 # %% [markdown]
