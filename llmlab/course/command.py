@@ -1,7 +1,6 @@
 """The `course` command: the learner's own folder, made or updated, in JupyterLab."""
 
 import argparse
-import json
 import os
 import signal
 import subprocess
@@ -106,7 +105,7 @@ def lab_command(folder: Path, first_page: str | None) -> list[str]:
         f"--ServerApp.root_dir={folder}",
         f"--LabApp.default_url=/lab{page}",
         "--LabApp.custom_css=True",
-        f"--ServerApp.static_custom_path={json.dumps([str(LAB / 'custom')])}",
+        f"--ServerApp.tornado_settings=static_custom_path={LAB / 'custom'}",
     ]
     if os.name != "nt" and os.geteuid() == 0:
         command.append("--allow-root")
