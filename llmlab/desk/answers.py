@@ -8,14 +8,14 @@ from IPython.display import display
 
 from llmlab.claims import shown
 from llmlab.desk import predictions
+from llmlab.desk.desk_view import DeskView
 from llmlab.desk.drawer import Drawer
 from llmlab.desk.questions import Axes, Question
-from llmlab.widgets.page import View
 
 MARKS = {1.0: "I had it", 0.5: "partly", 0.0: "no"}
 
 
-class Answer(View):
+class Answer(DeskView):
     """What was predicted, what came out, and why.
 
     question : what was asked. value : the result, of the question's kind.
@@ -25,19 +25,19 @@ class Answer(View):
     shows = traitlets.Dict().tag(sync=True)  # name, kind, value, shown, why, curve
     yours = traitlets.Dict().tag(sync=True)  # value, shown, sure; empty without one
     verdict = traitlets.Dict().tag(sync=True)  # hit, said, marked, late
-    status = traitlets.Unicode("").tag(sync=True)
 
     def __init__(
         self, question: Question, drawer: Drawer, value, why="", *, within=None,
         factor=None,
     ):  # fmt: skip
-        self.question, self.drawer, self.why = question, drawer, why
+        self.question, self.why = question, why
         self.value = question.value(value)
         self.near = {"within": within, "factor": factor}
         super().__init__(
+            drawer,
             shows=question.as_json()
             | {"kind": question.kind, "value": self.value, "shown": self._result()}
-            | {"why": why}
+            | {"why": why},
         )
 
     def look(self) -> None:
@@ -49,8 +49,13 @@ class Answer(View):
             self._judge(row)
             row = self.drawer.find(asked)
         self._show(row)
-        if self.question.name in predictions.asked:
-            predictions.asked[self.question.name].look()
+        if asking := predictions.asked.get(self.question.name):
+            asking.observe(self._look_again, "kept")
+            asking.look()
+
+    def _look_again(self, _change) -> None:
+        """What is predicted now, beside an answer that was shown, is shown there."""
+        self.receive({"type": "look"})
 
     def mark(self, hit: float) -> None:
         """A person says whether they had it: 1, 0.5 (partly) or 0.
@@ -65,15 +70,9 @@ class Answer(View):
         self.drawer.mark(self.question.as_json(), hit, "self")
         self._show(self.drawer.find(self.question.as_json()))
 
-    def receive(self, content: dict) -> None:
-        """Do what a person asks for in the view."""
-        try:
-            if content["type"] == "look":
-                self.look()
-            elif content["type"] == "mark":
-                self.mark(content["hit"])
-        except (OSError, ValueError) as error:
-            self.status = f"Not kept: {error}."
+    def act(self, content: dict) -> None:
+        """A person has marked their own words in the view."""
+        self.mark(content["hit"])
 
     def _judge(self, row: dict) -> None:
         hit, _ = self.question.verdict(row["predicted"], self.value, **self.near)

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 import traitlets
 from IPython.display import display
 
+from llmlab.desk.desk_view import DeskView
 from llmlab.desk.drawer import Drawer
-from llmlab.desk.questions import Axes, Question
-from llmlab.widgets.page import View
+from llmlab.desk.questions import GRID, Axes, Question
 
 SURE = (50, 70, 90)  # percent
 # The view last made of each name: the answer asks it, and locks it.
 asked: dict[str, "Prediction"] = {}
 
 
-class Prediction(View):
+class Prediction(DeskView):
     """A question, and what a person expects; kept at once, locked by the answer.
 
     question : what is asked. drawer : where predictions are kept.
@@ -25,11 +25,11 @@ class Prediction(View):
     kept = traitlets.Dict().tag(sync=True)  # value, shown, sure; empty without one
     locked = traitlets.Bool(False).tag(sync=True)
     draft = traitlets.Dict().tag(sync=True)  # what is typed and not kept
-    status = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, question: Question, drawer: Drawer):
-        super().__init__(asks=question.as_json() | {"kind": question.kind})
-        self.question, self.drawer = question, drawer
+        self.question = question
+        more = {"kind": question.kind, "grid": GRID, "levels": SURE}
+        super().__init__(drawer, asks=question.as_json() | more)
 
     def look(self) -> None:
         """Show what is kept of this question: a view has come to the screen."""
@@ -50,15 +50,9 @@ class Prediction(View):
         self.drawer.predict(self.question.as_json(), prediction, sure)
         self._show(self.drawer.find(self.question.as_json()))
 
-    def receive(self, content: dict) -> None:
-        """Do what a person asks for in the view."""
-        try:
-            if content["type"] == "look":
-                self.look()
-            elif content["type"] == "keep":
-                self.keep(content["value"], content["sure"])
-        except (OSError, ValueError) as error:
-            self.status = f"Not kept: {error}."
+    def act(self, content: dict) -> None:
+        """Keep what a person has put down in the view."""
+        self.keep(content["value"], content["sure"])
 
     def _show(self, row: dict) -> None:
         made, answered = row.get("predicted") is not None, row.get("answer") is not None

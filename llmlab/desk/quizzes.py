@@ -9,8 +9,8 @@ from typing import NamedTuple
 import traitlets
 from IPython.display import display
 
+from llmlab.desk.desk_view import DeskView
 from llmlab.desk.drawer import Drawer
-from llmlab.widgets.page import View
 
 
 class Option(NamedTuple):
@@ -28,7 +28,7 @@ class Ask(NamedTuple):
     options: tuple[Option, ...]
 
 
-class Quiz(View):
+class Quiz(DeskView):
     """Questions with options in an order of their own; what is picked is explained.
 
     chapter : under which picks are kept. asks : made by `ask`.
@@ -36,20 +36,21 @@ class Quiz(View):
 
     questions = traitlets.List().tag(sync=True)
     picks = traitlets.List().tag(sync=True)  # of each question: places, in order
-    status = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, chapter: str, asks: Sequence[Ask], drawer: Drawer):
         if not asks:
             raise ValueError(f"the quiz of {chapter} asks nothing; expected ask(…)")
-        self.chapter, self.drawer = chapter, drawer
+        self.chapter = chapter
         self.asks = in_order(asks)
         super().__init__(
+            drawer,
             picks=[[] for _ in self.asks],
             questions=[
                 {"question": a.question, "options": [o._asdict() for o in a.options]}
                 for a in self.asks
             ],
         )
+        self.observe(self._picked, "picks")
 
     def look(self) -> None:
         """Say how it went the last time."""
@@ -63,23 +64,18 @@ class Quiz(View):
             )
 
     def pick(self, question: int, place: int) -> None:
-        """Pick an option, both counted from 0. OSError if it could not be kept."""
-        if place in self.picks[question]:
-            return
+        """Pick an option, both counted from 0."""
         picks = [list(places) for places in self.picks]
         picks[question].append(place)
         self.picks = picks
-        text, option = self.asks[question].question, self.asks[question].options[place]
-        self.status = _score(self.asks, picks)
-        self.drawer.pick(self.chapter, text, option.text, option.right)
 
-    def receive(self, content: dict) -> None:
-        """Do what a person asks for in the view."""
+    def _picked(self, change) -> None:
+        """The view has marked a pick by itself, even without a kernel; keep it."""
         try:
-            if content["type"] == "look":
-                self.look()
-            elif content["type"] == "pick":
-                self.pick(content["question"], content["place"])
+            for number, asked in enumerate(self.asks):
+                for place in change["new"][number][len(change["old"][number]) :]:
+                    text, _, right = asked.options[place]
+                    self.drawer.pick(self.chapter, asked.question, text, right)
         except OSError as error:
             self.status = f"Not kept: {error}."
 
@@ -146,15 +142,6 @@ def in_order(asks: Sequence[Ask]) -> list[Ask]:
 
 def _dice(*texts) -> str:
     return hashlib.sha256(repr(texts).encode()).hexdigest()
-
-
-def _score(asks: Sequence[Ask], picks: Sequence[Sequence[int]]) -> str:
-    tried = [
-        asked.options[places[0]].right
-        for asked, places in zip(asks, picks, strict=True)
-        if places
-    ]
-    return f"{sum(tried)} of {len(tried)} right at the first try."
 
 
 def _folded(option: Option) -> str:

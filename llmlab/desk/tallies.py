@@ -6,8 +6,8 @@ import traitlets
 from IPython.display import display
 
 from llmlab.desk import predictions
+from llmlab.desk.desk_view import DeskView
 from llmlab.desk.drawer import Drawer
-from llmlab.widgets.page import View
 
 INVITATION = (
     "Run this chapter yourself, and this line counts your predictions: how many you "
@@ -16,15 +16,14 @@ INVITATION = (
 ENOUGH = 3  # predictions of one sureness, before anything is said of it
 
 
-class Tally(View):
+class Tally(DeskView):
     """The predictions of a chapter, counted from the drawer each time it is seen."""
 
     found = traitlets.Dict().tag(sync=True)
-    status = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, chapter: str, drawer: Drawer):
-        super().__init__()
-        self.chapter, self.drawer = chapter, drawer
+        super().__init__(drawer)
+        self.chapter = chapter
 
     def look(self) -> None:
         """Count anew."""
@@ -34,13 +33,6 @@ class Tally(View):
         }
         self.found = count(rows, len(here | {row["name"] for row in rows}))
         self.status = self.drawer.remark
-
-    def receive(self, content: dict) -> None:
-        """The view has come to the screen."""
-        try:
-            self.look()
-        except OSError as error:
-            self.status = f"Not counted: {error}."
 
     def static_html(self) -> str:
         return f"<p><b>Tally.</b> {html.escape(INVITATION)}</p>"

@@ -11,6 +11,8 @@ import traitlets
 class View(anywidget.AnyWidget):
     """A widget whose script and style lie in `views/`, named as its module is.
 
+    Those of the views that it derives from stand before them.
+
     Where no kernel runs, its `static_html()` and its stable text say what it says.
     What its view sends comes to `receive`; the view knows when Python has a message
     and when it is done with it, so it can say in between that the kernel is busy.
@@ -21,10 +23,8 @@ class View(anywidget.AnyWidget):
 
     def __init_subclass__(cls, **options):
         if "_esm" not in vars(cls):  # traitlets derives a class from this, with both
-            name = cls.__module__.rpartition(".")[2]
-            parts = ("page.js", "lasting.js", f"{name}.js")
-            cls._esm = "".join(map(_read, parts))
-            cls._css = _read("page.css") + _read(f"{name}.css")
+            cls._esm = _read_all(cls, "js")
+            cls._css = _read_all(cls, "css")
         super().__init_subclass__(**options)
 
     def __init__(self, **traits):
@@ -47,10 +47,18 @@ class View(anywidget.AnyWidget):
         return {**data, **twin}, metadata
 
 
-def _read(name: str) -> str:
+def _read_all(view: type, ending: str) -> str:
+    line = [base for base in reversed(view.__mro__) if issubclass(base, View)]
+    modules = dict.fromkeys(base.__module__ for base in line if base is not View)
+    names = [__name__, "llmlab.widgets.lasting", *modules]
+    return "".join(_read(name, ending) for name in names)
+
+
+def _read(module: str, ending: str) -> str:
     """Not every view has a style of its own."""
-    file = files("llmlab.widgets") / "views" / name
-    return file.read_text("utf-8") if file.is_file() else ""
+    package, _, name = module.rpartition(".")
+    file = files(package) / "views" / f"{name}.{ending}" if package else None
+    return file.read_text("utf-8") if file and file.is_file() else ""
 
 
 def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -50,6 +50,13 @@ const follow = (model, parts) => {
 const showUnlessTyping = (input, text) => {
   if (document.activeElement !== input) input.value = text;
 };
+// JupyterLab keeps the browser from writing a line end on Enter.
+const writeLineEnds = (input) => input.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.isComposing) return;
+  if (event.shiftKey || event.ctrlKey || event.metaKey || event.altKey) return;
+  event.preventDefault();
+  document.execCommand("insertText", false, "\n");
+});
 // Acts once, a while after the last call; `stop` forgets it.
 const later = (act, milliseconds) => {
   let timer;

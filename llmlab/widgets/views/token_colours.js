@@ -7,13 +7,7 @@ export default lasting(({ model, el, link }) => {
   const status = statusLine("lab-status lab-count");
   const showSoon = later(() => link.sendLatest({type: "show", text: input.value}), 150);
   input.addEventListener("input", showSoon);
-  // JupyterLab keeps the browser from writing a line end on Enter.
-  input.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || event.isComposing) return;
-    if (event.shiftKey || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    document.execCommand("insertText", false, "\n");
-  });
+  writeLineEnds(input);
   const drawTokens = () => boxes.replaceChildren(
     ...model.get("tokens").map(([text, id]) =>
       h("span", {"role": "listitem"}, text, h("small", {}, String(id)))));
