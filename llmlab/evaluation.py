@@ -131,7 +131,8 @@ def wilson_interval(successes: float, trials: int) -> tuple[float, float]:
     centre = (rate + z**2 / (2 * trials)) / (1 + z**2 / trials)
     spread = math.sqrt(rate * (1 - rate) / trials + z**2 / (4 * trials**2))
     half = z * spread / (1 + z**2 / trials)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # Rounding must not leave the rate itself outside where all or none succeed.
+    return max(0.0, min(rate, centre - half)), min(1.0, max(rate, centre + half))
 
 
 def win_rate(challenger: Sequence[float], champion: Sequence[float]) -> Share:
@@ -179,7 +180,7 @@ def minimal_pairs(
     """For each phenomenon: how often the right sentence is more probable.
 
     Warstadt et al. 2020 (BLiMP). The two sentences of a pair differ in one thing, so
-    whichever the model finds likelier shows whether it knows that thing.
+    whichever the model finds likelier shows whether it knows that thing. A tie is half.
 
     pairs : with `phenomenon`, `good` and `bad`.
     """
@@ -188,9 +189,8 @@ def minimal_pairs(
         sequence_log_probs(model, encode_documents(tokenizer, sentences))
         for sentences in ([p.good for p in pairs], [p.bad for p in pairs])
     )
-    return _shares(
-        zip([p.phenomenon for p in pairs], (good > bad).tolist(), strict=True)
-    )
+    right = (good > bad) + 0.5 * (good == bad)
+    return _shares(zip([p.phenomenon for p in pairs], right.tolist(), strict=True))
 
 
 def _shares(outcomes: Iterable[tuple[str, float]]) -> dict[str, Share]:
@@ -203,6 +203,8 @@ def _shares(outcomes: Iterable[tuple[str, float]]) -> dict[str, Share]:
 
 def completions(model: GPT, tokenizer: Tokenizer, probes: Iterable) -> dict[str, Share]:
     """For each kind: how often the right ending is the most probable of those offered.
+
+    Of endings that are equally probable each has its part: who knows nothing, guesses.
 
     probes : with `kind`, `prefix`, `answer` and `distractors`.
     """
@@ -218,9 +220,10 @@ def completions(model: GPT, tokenizer: Tokenizer, probes: Iterable) -> dict[str,
     # By token: a long ending is no worse for its length.
     means = log_probs / torch.tensor([sum(mask) for mask in masks])
     offered = means.split([1 + len(probe.distractors) for probe in probes])
+    best = [scores == scores.max() for scores in offered]
     return _shares(
-        (probe.kind, bool(scores[0] == scores.max()))
-        for probe, scores in zip(probes, offered, strict=True)
+        (probe.kind, (ties[0] / ties.sum()).item())
+        for probe, ties in zip(probes, best, strict=True)
     )
 
 

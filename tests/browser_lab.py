@@ -19,6 +19,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from llmlab.course.command import LAB
+
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="playwright is not installed"
 )
@@ -134,6 +136,8 @@ def jupyterlab(folder: Path):
         *(f"--port={port}", "--ServerApp.port_retries=0", "--allow-root"),
         *(f"--IdentityProvider.token={token}", "--expose-app-in-browser"),
         f"--ServerApp.root_dir={folder / 'work'}",
+        "--LabApp.custom_css=True",
+        f"--ServerApp.tornado_settings=static_custom_path={LAB / 'custom'}",
     ]
     address = f"http://127.0.0.1:{port}"
     with open(folder / "server.log", "w") as log:
@@ -199,18 +203,23 @@ def picture(page, name: str) -> None:
         page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=True)
 
 
+def choose_theme(page, theme: str) -> None:
+    """theme : "Light" or "Dark"."""
+    page.evaluate(
+        "theme => jupyterapp.commands.execute('apputils:change-theme', {theme})",
+        f"JupyterLab {theme}",
+    )
+    light = str(theme == "Light").lower()
+    expect(page.locator(f"body[data-jp-theme-light={light}]")).to_have_count(1)
+    expect(page.locator("#jupyterlab-splash")).to_have_count(0)
+
+
 def pictures_in_both_themes(page, name: str) -> None:
     """One picture of every widget in the light and in the dark theme."""
     if not PICTURES:
         return
     for theme in ("Light", "Dark"):
-        page.evaluate(
-            "theme => jupyterapp.commands.execute('apputils:change-theme', {theme})",
-            f"JupyterLab {theme}",
-        )
-        light = str(theme == "Light").lower()
-        expect(page.locator(f"body[data-jp-theme-light={light}]")).to_have_count(1)
-        expect(page.locator("#jupyterlab-splash")).to_have_count(0)
+        choose_theme(page, theme)
         for number, box in enumerate(page.locator(".lab-box").all()):
             path = Path(PICTURES) / f"{name}-{number}-{theme.lower()}.png"
             box.screenshot(path=path)

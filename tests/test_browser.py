@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from browser_lab import (
+    choose_theme,
     expect,
     focusable,
     needs_chromium,
@@ -289,7 +290,28 @@ def test_the_monitor_shows_the_end_of_a_run(lab):
 def test_a_picture_is_followed_by_its_words(lab):
     cell = lab.locator(".jp-CodeCell", has_text="loss_curve")
     expect(cell.locator(".jp-OutputArea img")).to_have_count(1)
-    expect(cell).to_contain_text("In words: Loss in nats per token")
+    words = cell.locator(".jp-RenderedHTML p")
+    expect(words).to_contain_text("In words: Loss in nats per token")
+    image, paragraph = cell.locator("img").bounding_box(), words.bounding_box()
+    assert paragraph["y"] >= image["y"] + image["height"]
+    assert paragraph["width"] <= image["width"]
+
+
+def test_a_picture_follows_the_theme_and_one_of_others_is_left_alone(lab):
+    image = lab.locator(".jp-CodeCell", has_text="loss_curve").locator("img")
+    other = """() => {
+        const image = document.querySelector(".jp-RenderedImage img").cloneNode();
+        image.classList.remove("jp-needs-light-background");
+        document.querySelector(".jp-RenderedImage").append(image);
+        const filter = getComputedStyle(image).filter;
+        image.remove();
+        return filter;
+    }"""
+    expect(image).to_have_css("filter", "none")
+    choose_theme(lab, "Dark")
+    expect(image).to_have_css("filter", "invert(0.93) hue-rotate(180deg)")
+    assert lab.evaluate(other) == "none"
+    choose_theme(lab, "Light")
 
 
 def test_jupyterlab_had_nothing_to_complain_and_asked_nobody_outside(lab):

@@ -107,6 +107,12 @@ def test_wilson_agrees_with_the_published_example():
     assert wilson_interval(0, 20) == pytest.approx((0.0, 0.1611), abs=1e-4)
 
 
+def test_wilson_holds_the_rate_itself_where_all_or_none_succeed():
+    for trials in range(1, 500):
+        assert wilson_interval(0, trials)[0] == 0
+        assert wilson_interval(trials, trials)[1] == 1
+
+
 def test_wilson_covers_the_truth_about_95_times_in_100():
     generator = torch.Generator().manual_seed(0)
     draws = torch.rand(4000, 60, generator=generator) < 0.85
@@ -153,6 +159,16 @@ def test_completions_choose_the_ending_that_was_read(parrot, tokenizer):
         "fact": Share(1, 1),
         "false": Share(0, 1),
     }
+
+
+def test_a_model_that_knows_nothing_is_right_by_chance(tokenizer):
+    model = GPT(CONFIG)
+    model.logits = lambda hidden: torch.zeros(*hidden.shape[:-1], 264)
+    four = SimpleNamespace(kind="four", prefix="y", answer="a", distractors="bcd")
+    share = completions(model, tokenizer, 8 * [four])["four"]
+    assert share.rate == pytest.approx(1 / 4)
+    pair = SimpleNamespace(phenomenon="order", good="qx", bad="xq")
+    assert minimal_pairs(model, tokenizer, [pair])["order"].rate == 1 / 2
 
 
 def test_a_long_ending_is_no_worse_for_its_length(tokenizer):

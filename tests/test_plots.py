@@ -1,7 +1,9 @@
 """Pictures: the same bytes every time, words for everyone, nothing by colour alone."""
 
 import io
+import itertools
 import math
+import re
 from dataclasses import dataclass
 from functools import cache
 
@@ -13,8 +15,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from llmlab import plots
-from llmlab.plots import curves, family
-from llmlab.plots.style import styled
+from llmlab.course.command import LAB
+from llmlab.plots import curves, family, style
+from llmlab.plots.style import INK, styled
 
 TOKENS = ["The", " gull", " sat", "."]
 CAUSAL = np.tril(np.ones((4, 4))) / np.arange(1, 5)[:, None]
@@ -244,17 +247,83 @@ def test_two_runs_differ_by_more_than_colour():
     assert len(hatches) == 2
 
 
+DARK_CSS = (LAB / "custom" / "custom.css").read_text("utf-8")
+
+
+def in_the_dark(colour) -> np.ndarray:
+    """What our stylesheet makes of a colour, as CSS defines its two filters."""
+    (share,) = re.findall(r"filter: invert\(([\d.]+)\) hue-rotate\(180deg\);", DARK_CSS)
+    turned = float(share) + np.array(to_rgb(colour)) * (1 - 2 * float(share))
+    opposite = [[-0.574, 1.43, 0.144], [0.426, 0.43, 0.144], [0.426, 1.43, -0.856]]
+    return np.clip(opposite @ turned, 0, 1)
+
+
+# Linear light as a person sees it who has two kinds of cones (Machado et al. 2009).
+SIGHT = {
+    "all cones": np.eye(3),
+    "protanopia": [
+        [0.152, 1.053, -0.205],
+        [0.115, 0.786, 0.099],
+        [-0.004, -0.048, 1.052],
+    ],
+    "deuteranopia": [
+        [0.367, 0.861, -0.228],
+        [0.280, 0.673, 0.047],
+        [-0.012, 0.043, 0.969],
+    ],
+    "tritanopia": [
+        [1.256, -0.077, -0.179],
+        [-0.078, 0.931, 0.148],
+        [0.005, 0.691, 0.304],
+    ],
+}
+
+
+def perceived(colour, sight: str) -> np.ndarray:
+    """CIELAB coordinates: two colours 2.3 apart can just be told from one another."""
+    channels = np.array(to_rgb(colour))
+    light = np.where(
+        channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4
+    )
+    light = np.clip(np.array(SIGHT[sight]) @ light, 0, 1)
+    to_xyz = [
+        [0.4339, 0.3762, 0.1899],
+        [0.2126, 0.7152, 0.0722],
+        [0.0177, 0.1095, 0.8729],
+    ]
+    x, y, z = np.cbrt(np.array(to_xyz) @ light)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+def test_turned_over_for_a_dark_theme_colours_stay_apart(sight):
+    shown = [perceived(in_the_dark(colour), sight) for colour in plots.PALETTE]
+    for one, other in itertools.combinations(shown, 2):
+        assert np.linalg.norm(one - other) > 11
+
+
+def test_turned_over_for_a_dark_theme_letters_and_lines_keep_their_contrast():
+    paper = in_the_dark("white")
+    assert luminance(paper) < 0.01, "the page of JupyterLab's dark theme is #111111"
+    assert contrast(in_the_dark(INK), paper) > 7
+    assert contrast(in_the_dark(plots.GREY), paper) >= 4.5
+    for colour in plots.PALETTE:
+        assert contrast(in_the_dark(colour), paper) >= 3
+        assert np.argmax(in_the_dark(colour)) == np.argmax(to_rgb(colour)), "its hue"
+
+
+@pytest.mark.parametrize("seen", [to_rgb, in_the_dark])
 @pytest.mark.parametrize(
     "name", ["attention_map", "head_grids", "logit_lens_grid", "loss_matrix"]
 )
-def test_every_word_in_a_cell_of_a_table_can_be_read(name):
+def test_every_word_in_a_cell_of_a_table_can_be_read(name, seen):
     axes = PICTURES[name]().axes[0]
     image = axes.images[0]
     assert axes.texts
     for text in axes.texts:
         column, row = (round(place) for place in text.get_position())
-        paper = image.cmap(image.norm(image.get_array()[row, column]))
-        assert contrast(text.get_color(), paper) >= 4.5
+        paper = image.cmap(image.norm(image.get_array()[row, column]))[:3]
+        assert contrast(seen(text.get_color()), seen(paper)) >= 4.5
 
 
 def contrast(one, other) -> float:
@@ -488,6 +557,25 @@ def test_showing_prints_the_words_and_a_figure_without_words_is_refused(capsys):
     plots.show(Figure(), alt="An empty picture.")
     with pytest.raises(ValueError, match="no description"):
         plots.show(Figure())
+
+
+def test_in_a_notebook_the_words_are_a_paragraph_below_their_picture(monkeypatch):
+    shown = []
+    monkeypatch.setattr(style, "get_ipython", lambda: object())
+    monkeypatch.setattr(
+        style, "display", lambda data, **more: shown.append((data, more))
+    )
+    plots.show(PICTURES["lineage"](), alt="A tree of <b>five</b> stages.")
+    (image, more), (words, _) = shown
+    assert image["text/plain"] == "Picture: A tree of <b>five</b> stages."
+    assert more["metadata"]["image/png"]["alt"] == "A tree of <b>five</b> stages."
+    assert more["metadata"]["needs_background"] == "light", (
+        "it is turned over in a dark"
+    )
+    assert words["text/plain"] == "In words: A tree of <b>five</b> stages."
+    assert (
+        "In words: A tree of &lt;b&gt;five&lt;/b&gt; stages.</p>" in words["text/html"]
+    )
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,9 @@ def read_notebook(path: Path) -> dict:
                 raise NotANotebook(f"{path.name} has cells of an unknown type")
             cell["source"] = "".join(cell["source"])
             cell["metadata"] = dict(cell.get("metadata") or {})
+            if cell["cell_type"] == "code":
+                cell.setdefault("outputs", [])
+                cell.setdefault("execution_count", None)
             if not isinstance(cell.get("id", ""), str):
                 del cell["id"]
         notebook["metadata"] = dict(notebook.get("metadata") or {})

@@ -1,7 +1,6 @@
 """The `course` command: the learner's own folder, made or updated, in JupyterLab."""
 
 import argparse
-import json
 import os
 import signal
 import subprocess
@@ -77,24 +76,25 @@ def default_folder() -> Path:
 
 
 def running_server(folder: Path) -> dict | None:
-    """What Jupyter notes of a server that has the folder open, or None.
+    """What Jupyter notes of a server that has the folder open, or None."""
+    from jupyter_server import serverapp
 
-    A number of a process that ended may belong to another program by now.
-    """
-    import psutil
-    from jupyter_server.serverapp import list_running_servers
-
-    for server in list_running_servers():
-        root = Path(server.get("root_dir", "")).resolve()
-        if root != folder.resolve():
-            continue
-        try:
-            words = " ".join(psutil.Process(server["pid"]).cmdline())
-        except psutil.Error:
-            continue
-        if "jupyter" in words or "llmlab" in words:
+    for server in serverapp.list_running_servers():
+        same = Path(server.get("root_dir", "")).resolve() == folder.resolve()
+        if same and is_jupyter(server["pid"]):
             return server
     return None
+
+
+def is_jupyter(pid: int) -> bool:
+    """The number of a server that crashed may be another program's by now."""
+    import psutil
+
+    try:
+        words = psutil.Process(pid).cmdline()
+    except psutil.Error:
+        return False
+    return any("jupyter" in word for word in words)
 
 
 def lab_command(folder: Path, first_page: str | None) -> list[str]:
@@ -105,7 +105,7 @@ def lab_command(folder: Path, first_page: str | None) -> list[str]:
         f"--ServerApp.root_dir={folder}",
         f"--LabApp.default_url=/lab{page}",
         "--LabApp.custom_css=True",
-        f"--ServerApp.static_custom_path={json.dumps([str(LAB / 'custom')])}",
+        f"--ServerApp.tornado_settings=static_custom_path={LAB / 'custom'}",
     ]
     if os.name != "nt" and os.geteuid() == 0:
         command.append("--allow-root")

@@ -22,7 +22,7 @@ def same(old: Cells, new: Cells) -> Match:
     """Cells of equal content: of one id, else in order, else wherever they are."""
     found = {
         i: j
-        for i, j in _of_one_id(old, new).items()
+        for i, j in of_one_id(old, new).items()
         if content(old[i]) == content(new[j])
     }
     for in_order in (True, False):
@@ -50,14 +50,13 @@ def same(old: Cells, new: Cells) -> Match:
     return found
 
 
-def versions(old: Cells, new: Cells, *, by_place: bool) -> Match:
+def versions(old: Cells, new: Cells, *, by_place: bool = False) -> Match:
     """Cells of which one became the other: same id, same content, or much alike.
 
-    by_place : also pair what is left between two pairs, where it is as many cells of
-        the same types on both sides: a cell written anew from the first word to the
-        last.
+    by_place : also pair, type by type, what is left between two pairs: a cell written
+        anew from the first word to the last.
     """
-    found = _of_one_id(old, new)
+    found = of_one_id(old, new)
     rest_old, rest_new = _left(old, found), _left(new, found.values())
     equal = same([old[i] for i in rest_old], [new[j] for j in rest_new])
     found.update({rest_old[i]: rest_new[j] for i, j in equal.items()})
@@ -65,10 +64,6 @@ def versions(old: Cells, new: Cells, *, by_place: bool) -> Match:
     if by_place:
         found.update(_between_pairs(old, new, found))
     return found
-
-
-def have_ids(old: Cells, new: Cells) -> bool:
-    return bool(_of_one_id(old, new))
 
 
 def kept_order(match: Match) -> set[int]:
@@ -91,7 +86,7 @@ def _left(cells: Cells, taken) -> list[int]:
     return [i for i in range(len(cells)) if i not in taken]
 
 
-def _of_one_id(old: Cells, new: Cells) -> Match:
+def of_one_id(old: Cells, new: Cells) -> Match:
     """Where several cells have one id (copied by hand), the first that is the same."""
     where = {}
     for j, cell in enumerate(new):
@@ -138,8 +133,11 @@ def _between_pairs(old: Cells, new: Cells, found: Match) -> Match:
     fixed.append((len(old), len(new)))
     pairs, taken = {}, set(found.values())
     for (i, j), (next_i, next_j) in itertools.pairwise(fixed):
-        left = [k for k in range(i + 1, next_i) if k not in found]
-        right = [k for k in range(j + 1, next_j) if k not in taken]
-        if [old[k]["cell_type"] for k in left] == [new[k]["cell_type"] for k in right]:
-            pairs.update(zip(left, right, strict=True))
+        for left in range(i + 1, next_i):
+            kind = old[left]["cell_type"]
+            rights = (k for k in range(j + 1, next_j) if k not in taken)
+            right = next((k for k in rights if new[k]["cell_type"] == kind), None)
+            if left not in found and right is not None:
+                pairs[left] = right
+                taken.add(right)
     return pairs

@@ -11,13 +11,14 @@ interrupted is simply done again.
 """
 
 import copy
+import functools
 import hashlib
 import re
 from collections import Counter
 from dataclasses import dataclass, field
 
 from llmlab.course.cells import content, digest, is_blank, markdown_cell
-from llmlab.course.matching import Cells, Match, have_ids, kept_order, same, versions
+from llmlab.course.matching import Cells, Match, kept_order, of_one_id, same, versions
 
 BESIDE = "beside-"
 MARK = "> **The course has a new version of the cell above.** Yours was kept; this is"
@@ -52,42 +53,104 @@ def merge(base: Cells | None, mine: Cells, new: Cells) -> Merged:
     ------
     LostCell : a fault of this module, found before anything is written.
     """
-    known, base = base is not None, new if base is None else base
-    became = versions(base, new, by_place=True)
-    settled = same(mine, new)
-    origin = _origins(base, mine, settled, became)
-    counts = Counter()
-    moved = _moved_by_the_course(became, origin, base, mine, settled)
+    kin, counts = Kin.of(base, mine, new), Counter()
     groups, waiting = [], {}
     for i, cell in enumerate(mine):
-        old = base[origin[i]] if i in origin else None
-        j = settled.get(i, became.get(origin.get(i)))
-        if old is None and j is None:
-            if cell.get("id", "").startswith(BESIDE) and groups:
-                groups[-1].cells.append(cell)
-            else:
-                groups.append(Group([cell]))
-                counts["kept"] += not is_blank(cell)
-            continue
-        untouched = i in settled or content(cell) == content(old)
-        if j is None and untouched:
+        old, j = kin.old(i), kin.now.get(i)
+        course = None if j is None else new[j]
+        if old is None and course is None:
+            _keep_own(groups, cell, counts)
+        elif content(cell) not in [content(c) for c in (old, course) if c]:
+            differs = base is None if old is None else j is not None
+            conflict = differs and (old is None or content(old) != content(course))
+            groups.append(Group([cell], j, conflict))
+            counts["kept"] += 1
+        elif course is None and (kin.by_place or cell.get("id") == old["id"]):
             counts["gone"] += 1
-        elif untouched:
-            group = Group([_brought_up(cell, old, new[j], counts)], j)
-            if j in moved and i in moved[j]:
+        elif course is None:  # under another id it is the learner's own copy
+            _keep_own(groups, cell, counts)
+        else:
+            group = Group([_brought_up(cell, old, course, counts)], j)
+            if i in kin.moved:
                 waiting[j] = group
             else:
                 groups.append(group)
-        else:
-            conflict = j is not None and (not known or content(old) != content(new[j]))
-            groups.append(Group([cell], j, conflict))
-            counts["kept"] += 1
-    _insert(groups, waiting, base, became, known, settled, new, counts)
+    for j in kin.missing():
+        counts["new"] += 1
+        waiting[j] = Group([copy.deepcopy(new[j])], j)
+    _insert(groups, waiting)
     _stand_beside(groups, new, counts)
     cells = _with_ids(groups, new)
-    merged = Merged(cells, counts)
-    raise_if_lost([*base, *new], mine, cells)
-    return merged
+    raise_if_lost([*(base or []), *new], mine, cells)
+    return Merged(cells, counts)
+
+
+@dataclass
+class Kin:
+    """Which cells of the three versions are one: places in lists, mapped to places.
+
+    moved : places in `mine` of what the course moved, where the learner moved nothing.
+    by_place : `mine` has none of our ids: another editor took them.
+    """
+
+    base: Cells | None
+    mine: Cells
+    new: Cells
+    became: Match  # base to new
+    origin: Match  # mine to base
+    now: Match  # mine to new
+    moved: set[int] = field(default_factory=set)
+    by_place: bool = False
+
+    @classmethod
+    def of(cls, base: Cells | None, mine: Cells, new: Cells) -> "Kin":
+        kin = cls(base, mine, new, versions(base or [], new), {}, {})
+        # New ids first: an update that was interrupted has given them already.
+        kin._pair(of_one_id, new)
+        kin._pair(of_one_id, base or [])
+        kin.by_place = not kin.now and not kin.origin
+        kin._pair(same, new)
+        last = new if base is None else base
+        kin._pair(functools.partial(versions, by_place=kin.by_place), last)
+        was_here = {c.get("id") for c in mine} & (ids(new) - ids(base or []))
+        if not was_here and len(kept_order(kin.origin)) == len(kin.origin):
+            by_course = set(kin.became) - kept_order(kin.became)
+            kin.moved = {i for i, b in kin.origin.items() if b in by_course}
+        return kin
+
+    def _pair(self, match, theirs: Cells) -> None:
+        """Pair what is not paired yet of `mine` and of `theirs`, base or new."""
+        delivered_as = {j: b for b, j in self.became.items()}
+        ours = [i for i in range(len(self.mine)) if i not in self.origin | self.now]
+        ours = [i for i in ours if not _is_beside(self.mine[i])]
+        taken = self.now.values() if theirs is self.new else self.origin.values()
+        left = [k for k in range(len(theirs)) if k not in set(taken)]
+        pairs = match([self.mine[i] for i in ours], [theirs[k] for k in left])
+        for i, k in ((ours[a], left[b]) for a, b in pairs.items()):
+            b, j = (delivered_as.get(k), k) if theirs is self.new else (k, None)
+            j = self.became.get(b) if j is None else j
+            self.origin |= {} if b is None else {i: b}
+            self.now |= {} if j is None else {i: j}
+
+    def old(self, i: int) -> dict | None:
+        return self.base[self.origin[i]] if i in self.origin else None
+
+    def missing(self) -> list[int]:
+        """Places in `new` of what the learner never had."""
+        had = {*self.now.values(), *self.became.values()}
+        return [j for j in range(len(self.new)) if j not in had]
+
+
+def ids(cells: Cells) -> set:
+    return {cell["id"] for cell in cells}
+
+
+def _keep_own(groups: list[Group], cell: dict, counts: Counter) -> None:
+    if _is_beside(cell) and groups:
+        groups[-1].cells.append(cell)
+    else:
+        groups.append(Group([cell]))
+        counts["kept"] += not is_blank(cell)
 
 
 def raise_if_lost(delivered: Cells, mine: Cells, cells: Cells) -> None:
@@ -110,32 +173,8 @@ def is_untouched_beside(cell: dict) -> bool:
     return cell.get("id") == BESIDE + digest(cell)[:12]
 
 
-def _origins(base: Cells, mine: Cells, settled: Match, became: Match) -> Match:
-    """The cell of `base` that each of `mine` was, where it was one."""
-    delivered_as = {j: b for b, j in became.items()}
-    origin = {i: delivered_as[j] for i, j in settled.items() if j in delivered_as}
-    mine_left = [
-        i
-        for i in range(len(mine))
-        if i not in settled and not mine[i].get("id", "").startswith(BESIDE)
-    ]
-    base_left = [b for b in range(len(base)) if b not in origin.values()]
-    ours, theirs = [mine[i] for i in mine_left], [base[b] for b in base_left]
-    # Without any id of ours another editor took them: the place is all that is left.
-    by_place = not have_ids(mine, base)
-    for i, b in versions(ours, theirs, by_place=by_place).items():
-        origin[mine_left[i]] = base_left[b]
-    return origin
-
-
-def _moved_by_the_course(became, origin, base, mine, settled) -> dict[int, set[int]]:
-    """Places in `new` of what the course moved, each with the cells of `mine` that may
-    follow: those that the learner did not move."""
-    by_course = set(became) - kept_order(became)
-    in_place = kept_order(origin)
-    return {
-        became[b]: {i for i in in_place if origin[i] == b} for b in sorted(by_course)
-    }
+def _is_beside(cell: dict) -> bool:
+    return cell.get("id", "").startswith(BESIDE)
 
 
 def _brought_up(cell: dict, old: dict | None, new: dict, counts: Counter) -> dict:
@@ -157,23 +196,12 @@ def _brought_up(cell: dict, old: dict | None, new: dict, counts: Counter) -> dic
     return result
 
 
-def _insert(groups, waiting, base, became, known, settled, new, counts) -> None:
+def _insert(groups: list[Group], waiting: dict[int, Group]) -> None:
     """Put what is new, and what the course moved, behind its predecessor."""
-    present = {group.new for group in groups}
-    was_there = set(became.values()) if known else set()
-    for j, cell in enumerate(new):
-        if j in present or (j in was_there and j not in waiting):
-            continue
-        if j in waiting:
-            group = waiting[j]
-        else:
-            group = Group([copy.deepcopy(cell)], j)
-            counts["new"] += 1
-        before = [k for k, other in enumerate(groups) if other.new is not None]
-        before = [k for k in before if groups[k].new < j]
-        place = max(before, key=lambda k: groups[k].new) + 1 if before else 0
-        groups.insert(place, group)
-        present.add(j)
+    for j, group in sorted(waiting.items()):
+        before = {g.new: k for k, g in enumerate(groups) if g.new is not None}
+        last = max((other for other in before if other < j), default=None)
+        groups.insert(0 if last is None else before[last] + 1, group)
 
 
 def _stand_beside(groups: list[Group], new: Cells, counts: Counter) -> None:

@@ -140,9 +140,7 @@ def folded(outputs: list[dict], identity: str) -> list[dict]:
             attachments[name] = {kind: "".join(data[kind])}
             parts.append(f"![what the course got](attachment:{name})")
         elif text := text_of(output):
-            # A blank line would end the block for who reads it as Markdown.
-            text = re.sub(r"\n(?=\n)", "\n&#8203;", html.escape(text, quote=False))
-            parts.append(f"<pre>{text}</pre>")
+            parts.append(f"<pre>{html.escape(text, quote=False)}</pre>")
     if not parts:
         return []
     body = "\n\n".join(parts)
@@ -155,4 +153,4 @@ def folded(outputs: list[dict], identity: str) -> list[dict]:
 def text_of(output: dict) -> str:
     data = output.get("data", {})
     text = output.get("text") or data.get("text/markdown") or data.get("text/plain")
-    return "".join(text or "").strip("\n")
+    return re.sub(r"\x1b\[[\d;]*m", "", "".join(text or "")).strip("\n")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from IPython.display import HTML
 
-from llmlab.plots.marks import MONO, bars, table
+from llmlab.plots.marks import MONO, PALE, bars, table
 from llmlab.plots.style import (
     BLUE,
     HATCHES,
@@ -124,7 +124,7 @@ def attention_map(
         rows=names,
         columns=names,
         shades=matrix,
-        most=max(matrix.max(), 1e-9),
+        most=max(matrix.max(), 1e-9) * (PALE if few else 1),
         aspect="equal",
         fontsize=8,
     )

@@ -9,10 +9,12 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from llmlab.plots.style import INK, LINE_STYLES, MARKERS, PALETTE, Picture
+from llmlab.plots.style import LINE_STYLES, MARKERS, PALETTE, Picture
 
 MONO = "DejaVu Sans Mono"
-PALE = 1.6  # what the darkest blue stands for: shares up to 1 stay legible in black
+# What the darkest blue stands for: letters on shares up to 1 have 4.5 times the light
+# of their paper, or the paper of theirs, also where a dark theme turns both over.
+PALE = 2.25
 
 
 def colour(index: int) -> str:
@@ -88,9 +90,7 @@ def table(
     if shades is not None:
         image = axes.imshow(shades, cmap="Blues", vmin=least, vmax=most, aspect=aspect)
     for (row, column), text in np.ndenumerate(texts):
-        dark = shades is not None and image.norm(shades[row, column]) > 0.66
-        look = {"color": "white" if dark else INK, "ha": "center", "va": "center"}
-        axes.text(column, row, text, **look, **font)
+        axes.text(column, row, text, ha="center", va="center", **font)
     axes.set_xticks(range(len(columns)), columns)
     axes.set_yticks(range(len(rows)), rows)
     axes.tick_params(length=0)

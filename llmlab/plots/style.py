@@ -1,6 +1,7 @@
 """What all pictures share: colours, the figure that carries words, how it is shown."""
 
 import base64
+import html
 import io
 import textwrap
 from collections.abc import Sequence
@@ -95,7 +96,7 @@ def show(figure: Figure, alt: str | None = None) -> None:
     """Displays `figure` and says in words what it shows.
 
     The words travel three ways: as alt text in the output's metadata, as the output's
-    plain text, and printed under the image, because JupyterLab ignores the first.
+    plain text, and as a paragraph below, because JupyterLab ignores the first.
     Outside a notebook only the words are printed.
     """
     words = alt or getattr(figure, "alt", "")
@@ -112,14 +113,26 @@ def show(figure: Figure, alt: str | None = None) -> None:
 
 
 def notebook_image(figure: Figure, words: str) -> tuple[dict, dict]:
-    """What a notebook stores of a picture: its data and its metadata, by media type."""
+    """What a notebook stores of a picture: its data and its metadata, by media type.
+
+    JupyterLab gives an image that needs a light background a class of that name; our
+    stylesheet turns such images over where the theme is dark.
+    """
     width = round(figure.get_figwidth() * SHOWN_PIXELS_PER_INCH)
     data = {"image/png": base64.b64encode(png(figure)).decode("ascii")}
-    return data, {"image/png": {"alt": words, "width": width}}
+    metadata = {"image/png": {"alt": words, "width": width}}
+    return data, metadata | {"needs_background": "light"}
 
 
 def print_words(words: str) -> None:
-    print(textwrap.fill(f"In words: {words}", width=80))
+    """Says below a picture what it shows: a paragraph in the type of the page."""
+    text = f"In words: {words}"
+    if get_ipython() is None:
+        print(textwrap.fill(text, width=80))
+        return
+    look = "max-width: 700px; margin: 0; color: var(--jp-content-font-color2, #6b6b6b)"
+    page = f'<p style="{look}">{html.escape(text)}</p>'
+    display({"text/plain": text, "text/html": page}, raw=True)
 
 
 def picture(height: float, width: float = WIDTH_INCHES) -> tuple[Picture, Axes]:
