@@ -6,6 +6,7 @@ prediction comes first; links lead to what there is in a working copy.
 
 import copy
 import html
+import platform
 import posixpath
 import re
 from collections.abc import Callable
@@ -19,6 +20,16 @@ from llmlab.paths import ROOT
 LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^()\s]+)\)")
 CALL = r'desk\.{name}\(\s*["\']([^"\']+)["\']'
 PREDICT, ANSWER = (re.compile(CALL.format(name=n)) for n in ("predict", "answer"))
+# As a kernel says it, so that JupyterLab finds nothing to change in a page it opens.
+LANGUAGE = {
+    "name": "python",
+    "version": platform.python_version(),
+    "mimetype": "text/x-python",
+    "codemirror_mode": {"name": "ipython", "version": 3},
+    "pygments_lexer": "ipython3",
+    "nbconvert_exporter": "python",
+    "file_extension": ".py",
+}
 PICTURES = {"image/png": "png", "image/jpeg": "jpg"}
 
 
@@ -62,8 +73,8 @@ class Page:
             elif cell["cell_type"] == "markdown":
                 cell["source"] = with_links(cell["source"], link)
         stored = self.notebook["metadata"]
-        metadata = {k: v for k, v in stored.items() if k != "llmlab"}
-        metadata["llmlab"] = {"page": self.key}
+        ours = {"llmlab": {"page": self.key}, "language_info": LANGUAGE}
+        metadata = {**stored, **ours}
         version = {"nbformat": 4, "nbformat_minor": 5}
         return {"cells": cells, "metadata": metadata, **version}
 
@@ -110,21 +121,25 @@ def with_links(source: str, link: Callable[[str, str], str | None]) -> str:
 
 
 def with_results_folded(cells: list[dict]) -> list[dict]:
-    """A copy in which what came of a prediction stands behind its answer, folded."""
-    asked = {}  # name to the place of its prediction
-    result = []
+    """A copy in which what came of a prediction stands behind its answer, folded.
+
+    It is what the cells since the prediction put out, each told once.
+    """
+    asked, told, result = {}, -1, []  # name to the place of its prediction
     for place, cell in enumerate(cells):
         result.append(copy.deepcopy(cell))
         if cell["cell_type"] != "code":
             continue
-        answered = [asked.pop(n) for n in ANSWER.findall(cell["source"]) if n in asked]
-        if answered:
+        names = ANSWER.findall(cell["source"])
+        if since := [asked.pop(name) for name in names if name in asked]:
             outputs = [
                 output
-                for other in cells[min(answered) + 1 : place + 1]
+                for other in cells[max(min(since), told) + 1 : place + 1]
+                if not PREDICT.search(other["source"])
                 for output in other.get("outputs", [])
             ]
             result += folded(outputs, f"got-{cell['id']}")
+            told = place
         asked |= dict.fromkeys(PREDICT.findall(cell["source"]), place)
     return result
 
