@@ -10,6 +10,7 @@ COMMANDS = {
     "exercises": "make the notebooks of the exercise sets",
     "excerpt": "write data/excerpt from the village as it is now",
     "grade": "grade a folder of submissions into one table",
+    "pictures": "draw data/pictures for the README",
     "misconceptions": "print what people get wrong in each exercise",
 }
 

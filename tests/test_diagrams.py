@@ -11,9 +11,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from PIL import Image
 
+from authoring import pictures
 from llmlab import plots
 from llmlab.batching import packed_batch
 from llmlab.gpt import GPTConfig
+from llmlab.paths import ROOT
 from llmlab.plots.boxes import KINDS
 
 CONFIG = GPTConfig(vocab_size=300, width=24, heads=3, layers=2)
@@ -48,6 +50,7 @@ DIAGRAMS = {
     ),
     "policy_loop": lambda: plots.policy_loop(beta=0.15),
     "lineage": lambda: plots.lineage(CARDS),
+    "three_phases": pictures.three_phases,
 }
 
 
@@ -213,6 +216,33 @@ def test_the_family_tree_shows_who_judges_and_only_where_both_are():
     alone = plots.lineage(CARDS[:3])
     assert "judges" not in alone.alt and "judges, frozen" not in written(alone)
     assert "judges" not in plots.lineage(CARDS, judges={}).alt
+
+
+def test_the_readme_shows_the_phases_in_the_readers_theme_and_says_them_in_words():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    figure = pictures.three_phases()
+    assert f'alt="{figure.alt}"' in readme
+    assert 'media="(prefers-color-scheme: dark)" srcset="data/pictures/ph' in readme
+    for name in pictures.drawn():
+        assert f"data/pictures/{name}" in readme
+
+
+@pytest.mark.parametrize("name", ["phases.png", "phases-dark.png"])
+def test_the_readmes_pictures_are_those_that_the_command_draws(name):
+    stored = (pictures.FOLDER / name).read_bytes()
+    assert len(stored) < 60_000
+    now, then = (pixels(data) for data in (pictures.drawn()[name], stored))
+    assert now.shape == then.shape and abs(now - then).mean() < 0.5
+
+
+def pixels(picture):
+    return np.asarray(Image.open(io.BytesIO(picture)).convert("RGB")).astype(int)
+
+
+def test_a_picture_for_dark_pages_is_dark_and_its_letters_are_light():
+    light, dark = map(pixels, pictures.drawn().values())
+    assert (dark[(light == 255).all(axis=-1)] == 18).all()
+    assert dark[light.sum(axis=-1) < 120].min() > 190
 
 
 @pytest.mark.parametrize(
