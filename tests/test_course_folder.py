@@ -309,6 +309,8 @@ def test_in_another_repository_the_work_may_be_committed(folder):
     command = ["git", "-C", folder.parent, "status", "--porcelain", "-uall"]
     seen = subprocess.run(command, capture_output=True, text=True).stdout
     assert NAME in seen
+    report = bring_up_to_date(folder.parent / "another", course(folder.parent))
+    assert f"git repository {folder.parent}" in said(report)
 
 
 def test_what_was_trusted_is_trusted_after_an_update(folder, update, monkeypatch):

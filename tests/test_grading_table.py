@@ -125,6 +125,12 @@ def test_an_empty_folder_is_missing_and_another_set_is_not_this_one(tmp_path):
         assert (one.path, one.handed_in) == (None, False)
 
 
+def test_a_folder_of_a_working_copy_holds_all_sets_and_one_of_them_is_taken(tmp_path):
+    for name in ("ps1 Text.ipynb", "ps2 Looking.ipynb"):
+        put(tmp_path / "mara" / "exercises" / name)
+    assert found(tmp_path)[0]["mara"].path.name == "ps1 Text.ipynb"
+
+
 def test_two_of_one_name_have_one_row_and_stop_nobody(tmp_path):
     put(tmp_path / "mara.ipynb")
     put(tmp_path / "mara" / "ps1.ipynb")

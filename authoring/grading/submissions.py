@@ -145,7 +145,8 @@ def notebooks_below(folder: Path, other_sets) -> tuple[list[Path], list[str]]:
             path, match = Path(place, name), NOTEBOOK.fullmatch(name)
             if name.startswith(".") or looked_at > MOST_ENTRIES:
                 continue
-            if match and match[1] in other_sets:
+            # In a working copy a set is called "ps1 Text.ipynb".
+            if match and match[1].split(" ")[0] in other_sets:
                 continue
             if match and path.is_file() and not path.is_symlink():
                 found.append(path)

@@ -12,9 +12,10 @@ from urllib.parse import quote
 from llmlab.arguments import folder_path
 from llmlab.course.pages import course_pages
 from llmlab.course.working_copy import DOT, TooNew, bring_up_to_date
-from llmlab.paths import ROOT
+from llmlab.paths import ROOT, RUNS
 
 FOLDER = "my_course"
+THIS = "python -m llmlab course"
 # What JupyterLab is given here: settings that hold unless the learner has their own.
 # (An instructor's menu, nbgrader's, is off in it; a plain `jupyter lab` has it.)
 LAB = Path(__file__).parent / "lab"
@@ -59,6 +60,8 @@ def main(arguments: argparse.Namespace) -> int:
         report = bring_up_to_date(folder, course_pages(), arguments.restore)
         first_page = report.delivered[0] if report.first_day else None
         print(*report.sentences(), sep="\n")
+        if report.first_day and RUNS.is_dir() and any(RUNS.iterdir()):
+            print(f"If you have one elsewhere: {THIS} FOLDER opens that one.")
     except TooNew as error:
         print(f"{error}.")
     print(f"Your folder: {folder}", flush=True)

@@ -38,7 +38,7 @@ class Page:
     """One notebook of the course.
 
     key : its name for ever, such as `05_next_token_pretraining` or `exercises/ps1`.
-    name : where it lies in a new working copy, such as `exercises/Problem set 1.ipynb`.
+    name : where it lies in a new working copy, such as `exercises/ps1 Text.ipynb`.
     stored : where it lies in the clone, seen from its root.
     notebook : as it is stored.
     root : of the clone.
@@ -100,14 +100,11 @@ def page_of(path: Path, root: Path) -> Page:
     notebook = read_notebook(path)
     title = re.search(r"^# (.+)$", notebook["cells"][0]["source"], re.MULTILINE)[1]
     stored = path.relative_to(root).as_posix()
-    if stored.startswith("notebooks/"):
-        number = path.stem.partition("_")[0]
-        name = f"{number} {file_name(title.partition(' · ')[2] or title)}"
-        return Page(path.stem, f"{name}.ipynb", stored, notebook, root)
-    name = file_name(title.replace(" · ", " - "))
-    return Page(
-        f"exercises/{path.stem}", f"exercises/{name}.ipynb", stored, notebook, root
-    )
+    number = path.stem.partition("_")[0]  # 05 or ps1
+    name = f"{number} {file_name(title.rpartition(' · ')[2])}.ipynb"
+    of_exercises = "exercises/" if stored.startswith("exercises/") else ""
+    key = of_exercises + path.stem
+    return Page(key, of_exercises + name, stored, notebook, root)
 
 
 def file_name(title: str) -> str:

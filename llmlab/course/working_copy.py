@@ -103,6 +103,14 @@ def bring_up_to_date(
     raise_unless_fit(folder)
     known = read_state(folder, report)
     report.first_day = known is None and not notebooks_in(folder)
+    repository = next(
+        (p for p in folder.resolve().parents if (p / ".git").exists()), ROOT
+    )
+    if report.first_day and repository != ROOT:
+        report.remarks.append(
+            f"It lies in the git repository {repository}: whether your work is "
+            "committed there is up to you."
+        )
     places = dict(known or {})
     wanted = page_named(restore, pages, places) if restore else None
     prepare(folder)
