@@ -7,9 +7,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
+from llmlab.claims import about
 from llmlab.plots.marks import colour, headline, legend_above, line, marker, note
 from llmlab.plots.style import GREY, INK, WIDTH_INCHES, Picture, picture, styled
-from llmlab.plots.words import direction, listed
+from llmlab.plots.words import course, direction, listed, lowest
 
 # What each panel of the dashboard is called, and how it looks in a healthy run.
 _PANELS = {
@@ -46,8 +47,7 @@ def loss_curve(
     if not runs:
         raise ValueError("no runs to draw; expected {name: history} with one or more")
     figure, axes = picture(height=3.6)
-    labels = []
-    directions = []
+    labels, directions, ends = [], [], {}
     series = {name: _series(runs[name], metric, run=name) for name in runs}
     last_step = max(steps[-1] for steps, _ in series.values())
     for index, (name, (steps, values)) in enumerate(series.items()):
@@ -62,7 +62,8 @@ def loss_curve(
             note(axes, name, (steps[-1], smooth[-1]), (4, 7), fontsize=9.5, bbox=paper)
         else:
             labels.append((smooth[-1], name, colour(index)))
-        directions.append(f"{name} {direction(values)}")
+        directions.append(f"{name} {direction(values, smooth)}")
+        ends[name] = smooth[-1]
     for name, level in (baselines or {}).items():
         axes.axhline(level, color=GREY, linewidth=1.2, linestyle=":")
         labels.append((level, f"{name} {level:.2f}", GREY))
@@ -74,11 +75,17 @@ def loss_curve(
     axes.grid(axis="y")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
 
-    words = [f"{metric} in {unit} against the optimiser step: {listed(directions)}."]
+    words = [f"{metric} in {unit} against the optimiser step: {'; '.join(directions)}."]
+    words += filter(None, [lowest(ends)])
     if baselines:
-        words.append(f"Dotted lines mark {listed(list(baselines))}.")
+        levels = [f"{name} ({about(level)})" for name, level in baselines.items()]
+        words.append(f"Dotted lines mark {listed(levels)}.")
     if entropy_line is not None:
-        words.append("A dashed line marks the entropy of the text.")
+        best = min(ends, key=ends.__getitem__)
+        words.append(
+            f"A dashed line marks the entropy of the text, {about(entropy_line)}; "
+            f"{best} ends {about(ends[best] - entropy_line)} above it."
+        )
     return figure.told(" ".join(words))
 
 
@@ -122,7 +129,7 @@ def ppo_dashboard(
     directions = []
     for axes, key in zip(grid, present, strict=False):
         updates, values = _series(history, key, run="PPO")
-        _draw_series(axes, updates, values, index=0)
+        smooth = _draw_series(axes, updates, values, index=0)
         if any(f"{key}_error" in entry for entry in history):
             _, errors = _series(history, f"{key}_error", run="PPO")
             band = {"color": colour(0), "alpha": 0.2, "linewidth": 0}
@@ -135,7 +142,7 @@ def ppo_dashboard(
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
         axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
         axes.grid(axis="y")
-        directions.append(f"{key.replace('_', ' ')} {direction(values)}")
+        directions.append(f"{key.replace('_', ' ')} {direction(values, smooth)}")
     signs, *empty = grid[len(present) :]
     text = "\n• ".join(["A healthy run", *(_PANELS[key][1] for key in present)])
     look = {"transform": signs.transAxes, "va": "top", "linespacing": 1.35}
@@ -143,7 +150,7 @@ def ppo_dashboard(
     for axes in (signs, *empty):
         axes.set_axis_off()
     headline(figure, title)
-    return figure.told(f"policy training, update by update: {listed(directions)}.")
+    return figure.told(f"policy training, update by update: {'; '.join(directions)}.")
 
 
 @styled
@@ -176,12 +183,14 @@ def power_laws(
             "place on a logarithmic axis"
         )
     figure, axes = picture(height=3.6)
+    courses, unseen = [], []
     for index, (name, runs) in enumerate(fitted.items()):
         amounts, losses = np.asarray(runs, dtype=float).T
         last = max(amounts.max(), held_out.get(name, (0, 0))[0])
         along = np.geomspace(amounts.min() / 1.15, last * 1.15, 60)
         above = [laws[name](amount) - floor for amount in along]
         line(axes, along, above, index, linewidth=1.6)
+        courses.append(f"{name} {course(above, along)}")
         look = {"color": colour(index), "markersize": 6, "label": name}
         axes.plot(amounts, losses - floor, marker(index), **look)
         if name in held_out:
@@ -189,6 +198,11 @@ def power_laws(
             look = {"markerfacecolor": "none", "markeredgecolor": INK}
             look |= {"markersize": 12, "markeredgewidth": 1.6, "label": "not fitted"}
             axes.plot([amount], [loss - floor], marker(index), **look)
+            miss = loss - laws[name](amount)
+            unseen.append(
+                f"A hollow marker, a run that {name}'s line has not seen, lies "
+                f"{about(abs(miss))} {'above' if miss > 0 else 'below'} it."
+            )
     axes.set(xscale="log", yscale="log", xlabel="tokens read")
     axes.set_ylabel("nats per token above the floor")
     for axis, form in ((axes.xaxis, _short), (axes.yaxis, "{x:g}")):
@@ -197,11 +211,9 @@ def power_laws(
         axis.set_minor_locator(NullLocator())
     axes.grid(which="major")
     legend_above(figure, columns=4, handlelength=None)
-    curves = "one curve falls, that" if len(fitted) == 1 else "curves fall, those"
     return figure.told(
         "nats above the floor against the tokens read, both axes logarithmic: "
-        f"{curves} of {listed(list(fitted))}."
-        f"{' A hollow marker is a run that no line has seen.' if held_out else ''}"
+        f"{'; '.join(courses)}. {' '.join(unseen)}".strip()
     )
 
 

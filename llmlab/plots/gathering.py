@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from llmlab.claims import about
 from llmlab.plots.marks import MONO, PALE, bars, frame, line, note, percent, table
 from llmlab.plots.style import (
     BLUE,
@@ -15,7 +16,7 @@ from llmlab.plots.style import (
     picture,
     styled,
 )
-from llmlab.plots.words import listed
+from llmlab.plots.words import course, listed
 
 
 @styled
@@ -104,8 +105,14 @@ def chance_curves(
     threshold : from where on texts count as copies.
     """
     figure, axes = picture(height=3.2)
+    courses = []
     for index, (name, chances) in enumerate(curves.items()):
         line(axes, likeness, chances, index, label=name)
+        half = next(
+            (x for x, y in zip(likeness, chances, strict=True) if y >= 0.5), None
+        )
+        even = "" if half is None else f", and is even at {about(half)}"
+        courses.append(f"{name} {course(chances, likeness)}{even}")
     if measured:
         places, shares = zip(*sorted(measured.items()), strict=True)
         axes.plot(places, shares, "o", color=INK, markersize=5, label="measured")
@@ -124,8 +131,7 @@ def chance_curves(
     figure.legend(loc="outside right upper", frameon=False, handlelength=3.2)
     words = [
         "chance of being compared against the likeness of two texts: "
-        f"{listed(list(curves))} rise{'s' if len(curves) == 1 else ''} from no chance "
-        "to certainty."
+        f"{'; '.join(courses)}."
     ]
     if measured:
         words.append("Dots show how often it happened.")
@@ -157,10 +163,11 @@ def kept_and_dropped(kept: float, dropped: Mapping[str, float]) -> Picture:
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.set_xlabel("share of the characters that were read (hatched: dropped)")
-    most = sorted(found, key=lambda name: -found[name])
+    most = sorted(found, key=lambda name: -found[name])[:3]
+    told = [f"“{name}” (≈{found[name] / total:.1%})" for name in most]
     return figure.told(
         "share of the characters that were kept, and that each rule dropped. Most was "
-        f"dropped by {listed([f'“{name}”' for name in most[:3]])}."
+        f"dropped by {listed(told)}."
     )
 
 
@@ -197,7 +204,10 @@ def loss_matrix(
     axes.xaxis.set_label_position("top")
     axes.set_xlabel(f"tested on   ({unit}; framed: the lowest)", labelpad=8)
     axes.set_ylabel(read)
-    winners = [f"{column}: {rows[best[i]]}" for i, column in enumerate(columns)]
+    winners = [
+        f"{column}: {rows[row]} ({about(matrix[row, i])})"
+        for i, (column, row) in enumerate(zip(columns, best, strict=True))
+    ]
     return figure.told(
         f"losses in {unit}, a row for {read} and a column for each test. The lowest "
         f"loss is, on {'; on '.join(winners)}."

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from llmlab.claims import about
 from llmlab.evaluation import wilson_interval
 from llmlab.plots.marks import interval, legend_above, line, name_rows, note, percent
 from llmlab.plots.style import (
@@ -64,7 +65,10 @@ def score_histograms(scores: Mapping[str, Sequence[float]]) -> Picture:
         axes.grid(axis="y")
     rows[-1, 0].set_xlabel("gold score")
     figure.supylabel("share of answers", fontsize=10)
-    ranked = sorted(samples, key=lambda name: -samples[name].mean())
+    ranked = [
+        f"{name} ({about(samples[name].mean())})"
+        for name in sorted(samples, key=lambda name: -samples[name].mean())
+    ]
     return figure.told(
         "histograms of the gold score, one per model. By mean, highest first: "
         f"{listed(ranked)}."
@@ -98,8 +102,8 @@ def win_rate_intervals(win_rates: Mapping[str, Interval], *, against: str) -> Pi
     axes.set_ylim(len(win_rates) - 0.3, -0.7)
     axes.set_xlabel(f"win-rate against {against}, with its 95 % interval")
     verdicts = [
-        f"{name} {_against_one_half(low, high)}"
-        for name, (_, low, high) in win_rates.items()
+        f"{name} (≈{rate:.0%}) {_against_one_half(low, high)}"
+        for name, (rate, low, high) in win_rates.items()
     ]
     return figure.told(
         f"win-rates against {against} with 95 % intervals: {listed(verdicts)}."
@@ -128,10 +132,14 @@ def share_intervals(
     axes.set_xlabel(x_label)
     if chance is None:
         order = sorted(shares, key=lambda name: -shares[name][0])
-        return figure.told(f"{x_label}. From the highest down: {listed(order)}.")
+        told = [f"{name} (≈{shares[name][0]:.0%})" for name in order]
+        return figure.told(f"{x_label}. From the highest down: {listed(told)}.")
     axes.text(
         chance + 0.01, len(shares) - 0.45, "chance", fontsize=9, color=GREY, va="bottom"
     )
+    order = sorted(shares, key=lambda name: shares[name][0])
+    told = [f"{name} (≈{shares[name][0]:.0%})" for name in (order[-1], order[0])]
+    ends = f"Highest is {told[0]}, lowest {told[1]}."
     near = [name for name, (_, low, _) in shares.items() if low <= chance]
     verdict = "All intervals lie above chance."
     if near:
@@ -139,7 +147,7 @@ def share_intervals(
             f"The intervals of {listed(near)} hold chance or lie below it, all others "
             "lie above it."
         )
-    return figure.told(f"{x_label}, of {len(shares)} rows. {verdict}")
+    return figure.told(f"{x_label}, of {len(shares)} rows. {verdict} {ends}")
 
 
 def _check_share(name: str, point: Interval) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from llmlab.claims import about
 from llmlab.plots.marks import (
     MONO,
     colour,
@@ -47,12 +48,16 @@ def head_grids(
         )
     figure.supxlabel("head", fontsize=10)
     figure.supylabel("layer", fontsize=10)
-    strongest = [
-        f"{shares.max(axis=1).argmax()} for {name}" for name, shares in tables.items()
-    ]
+    strongest = []
+    for name, shares in tables.items():
+        layer, head = np.unravel_index(shares.argmax(), shares.shape)
+        most, chance = shares.max(), chances[name]
+        strongest.append(
+            f"{layer}.{head} to {name} (≈{most:.0%}, chance ≈{chance:.0%})"
+        )
     return figure.told(
-        "attention of every head to what it might look for. The head that gives most "
-        f"is in layer {listed(strongest)}."
+        "attention of every head to what it might look for. The head (layer.head) that "
+        f"gives most: {'; '.join(strongest)}."
     )
 
 
@@ -88,7 +93,8 @@ def attention_and_damage(
     most_missed = max(heads, key=lambda name: heads[name][1][0])
     return figure.told(
         f"attention of {len(heads)} heads to {looked_at}, and the damage there without "
-        f"each. {most_attentive} looks there most; most breaks without {most_missed}."
+        f"each. {most_attentive} looks there most (≈{heads[most_attentive][0]:.0%}); "
+        f"most breaks without {most_missed} ({about(heads[most_missed][1][0])} nats)."
     )
 
 
@@ -128,7 +134,7 @@ def logit_lens_grid(
     axes.tick_params(axis="x", labelsize=8, labelfontfamily=MONO)
     axes.set(xlabel="after reading …", title=title)
     counts = [
-        f"{count} {name}" for name, count in zip(layers, right.sum(1), strict=True)
+        f"≈{count} {name}" for name, count in zip(layers, right.sum(1), strict=True)
     ]
     return figure.told(
         f"the first choice of every layer after each of {len(tokens)} tokens. Right "

@@ -53,7 +53,7 @@ def next_token_bars(
     after = f" after “{tail(prompt, 60)}”" if prompt else ""
     return figure.told(
         f"most probable next tokens{after}, the first the most probable: "
-        f"{listed([repr(tokens[index]) for index in order[:3]])}."
+        f"{listed([f'{tokens[i]!r} (≈{values[i]:.0%})' for i in order[:3]])}."
     )
 
 

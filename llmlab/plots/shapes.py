@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter, ScalarFormatter
 
+from llmlab.claims import about
 from llmlab.plots.marks import colour, legend_above, line, marker, percent
 from llmlab.plots.style import (
     BLUE,
@@ -16,6 +17,7 @@ from llmlab.plots.style import (
     picture,
     styled,
 )
+from llmlab.plots.words import course, listed, lowest
 
 
 @styled
@@ -25,14 +27,15 @@ def lines(
     *,
     x_label: str,
     y_label: str,
-    words: str,
+    words: str | None = None,
     title: str = "",
     doubling: bool = False,
     from_zero: bool = False,
 ) -> Picture:
     """One line for each series, with one value for each `x`.
 
-    `words` say what a reader should see. With `doubling`, equal steps along the x axis
+    `words` say what a reader should see; without them, where every line goes is
+    computed. With `doubling`, equal steps along the x axis
     are equal factors, and every `x` is written there. `from_zero` starts the other axis
     at zero, so that twice the height is twice as much.
     """
@@ -51,7 +54,10 @@ def lines(
     axes.grid(axis="y")
     if from_zero:
         axes.set_ylim(0, 1.08 * max(map(max, series.values())))
-    return figure.told(words)
+    courses = [f"{name} {course(values, x)}" for name, values in series.items()]
+    ends = lowest({name: values[-1] for name, values in series.items()})
+    told = f"{y_label} against {x_label}: {'; '.join(courses)}. {ends}"
+    return figure.told(words or told.strip())
 
 
 @styled
@@ -60,11 +66,11 @@ def scattered(
     *,
     x_label: str,
     y_label: str,
-    words: str,
+    words: str | None = None,
 ) -> Picture:
     """One named point for each (x, y), all of them shares from 0 to 1.
 
-    `words` say what a reader should see.
+    `words` say what a reader should see; without them, the outermost points are named.
     """
     figure, axes = picture(height=3.4)
     for index, (name, (x, y)) in enumerate(points.items()):
@@ -85,15 +91,26 @@ def scattered(
     percent(axes.yaxis)
     axes.set(xlabel=x_label, ylabel=y_label)
     axes.grid()
-    return figure.told(words)
+    ends = []
+    for place, low, high in (
+        (1, "lowest", "highest"),
+        (0, "furthest left", "furthest right"),
+    ):
+        order = sorted(points, key=lambda name: points[name][place])
+        for name, where in ((order[0], low), (order[-1], high)):
+            ends.append(f"{name} lies {where} (≈{points[name][place]:.1%})")
+    return figure.told(words or f"{y_label} against {x_label}: {listed(ends)}.")
 
 
 @styled
-def arrows(angles: Mapping[str, Sequence[float]], *, words: str) -> Picture:
+def arrows(
+    angles: Mapping[str, Sequence[float]], *, words: str | None = None
+) -> Picture:
     """One circle for each name, with an arrow for each of its angles in radians.
 
     An arrow carries its place in the sequence, where there is room. Later arrows are
-    longer, so that one that has gone round does not hide an earlier one.
+    longer, so that one that has gone round does not hide an earlier one. Without
+    `words`, how far each goes round is computed.
     """
     columns = len(angles)
     side = WIDTH_INCHES / columns
@@ -110,7 +127,14 @@ def arrows(angles: Mapping[str, Sequence[float]], *, words: str) -> Picture:
             look["color"] = BLUE if place == len(turns) - 1 else GREY
             axes.annotate("", tip, (0, 0), arrowprops=look)
         _write_at_tips(axes, turns)
-    return figure.told(words)
+    rounds = [
+        f"{name} {about((turns[-1] - turns[0]) / (2 * np.pi))}"
+        for name, turns in angles.items()
+    ]
+    told = (
+        f"arrows on circles. From the first to the last, in rounds: {listed(rounds)}."
+    )
+    return figure.told(words or told)
 
 
 def _tips(turns: Sequence[float]) -> np.ndarray:

@@ -20,7 +20,7 @@ from llmlab.plots.style import (
     picture,
     styled,
 )
-from llmlab.plots.words import listed, visible
+from llmlab.plots.words import course, listed, visible
 
 _LETTERS_A_LINE = 26
 _HIGHEST_COST = 3.2  # dearer sizes leave the panel, or the others were flat
@@ -128,12 +128,13 @@ def characters_per_token(
         line(axes, sizes, values, index, marked=True)
         end = (sizes[-1], values[-1])
         note(axes, name, end, (7, 0), va="center", annotation_clip=False)
-        courses.append(f"{name} {_course(values)}")
+        courses.append(f"{name} {course(values, sizes)}")
     _sizes_below(axes, {size for lengths in curves.values() for size in lengths})
     axes.set(ylabel="characters a token", title=title, ylim=(0, None))
     axes.grid(axis="y")
     return figure.told(
-        f"mean length of a token against the size of the vocabulary: {listed(courses)}."
+        "mean length of a token against the size of the vocabulary: "
+        f"{'; '.join(courses)}."
     )
 
 
@@ -169,7 +170,7 @@ def vocabulary_costs(
         axes.set_title(model, fontweight="normal", fontsize=10)
         highest = max(highest, totals.max() / totals[cheapest])
         axes.grid(axis="y")
-        courses.append(f"{model} {_course(totals)}")
+        courses.append(f"{model} {course(totals / totals[cheapest], sizes)}")
     panels[0].set_ylim(0, min(_HIGHEST_COST, 1.05 * highest))
     panels[0].set_ylabel("cost of a character\n(cheapest = 1)")
     handles, names = panels[0].get_legend_handles_labels()
@@ -178,7 +179,8 @@ def vocabulary_costs(
     )
     headline(figure, title)
     return figure.told(
-        f"cost of one character against the size of the vocabulary: {listed(courses)}. "
+        "cost of one character (the cheapest is 1) against the size of the vocabulary: "
+        f"{'; '.join(courses)}. "
         f"The cost is stacked from {listed(parts)}."
     )
 
@@ -191,13 +193,3 @@ def _sizes_below(axes: Axes, sizes: Iterable[int]) -> None:
     axes.xaxis.set_major_formatter(lambda size, _: f"{size:,.0f}")
     axes.tick_params(axis="x", labelsize=8, rotation=45)
     axes.set_xlabel("size of the vocabulary")
-
-
-def _course(values: Sequence[float]) -> str:
-    """In words, where a curve goes from its first value to its last."""
-    lowest, highest = min(values), max(values)
-    if lowest < min(values[0], values[-1]):
-        return "falls and rises again"
-    if highest > max(values[0], values[-1]):
-        return "rises and falls again"
-    return "rises" if values[-1] > values[0] else "falls"
