@@ -12,6 +12,7 @@ COMMANDS = {
         "llmlab.course.command",
         "open your own copy of the course, kept up to date",
     ),
+    "chat": ("llmlab.chat", "talk to any stage of the life, or to your own model"),
     "data": ("llmlab.write_village", "write the generated corpus to a folder"),
 }
 

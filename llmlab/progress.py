@@ -15,6 +15,11 @@ def clock(seconds: float) -> str:
     return f"{minutes}:{rest:02d}"
 
 
+def printable(text: str) -> str:
+    """What a terminal may be shown of what a model wrote: nothing that steers it."""
+    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
+
+
 class Figures:
     """What there is to tell of a run under way: the same figures wherever it is shown.
 

@@ -86,7 +86,7 @@ def stream(
     ValueError : a setting out of range, an empty prompt, or a prompt that leaves no
         room for `max_new_tokens` in the model's context.
     """
-    _check_settings(max_new_tokens, temperature, top_k, top_p)
+    check_settings(max_new_tokens, temperature, top_k, top_p)
     _check_prompts(prompts, max_new_tokens, model.config.context)
     device = model.embedding.weight.device
     tokens, segment_ids = pad_sequences(prompts, pad_id=Tokenizer.pad_id, side="left")
@@ -204,7 +204,8 @@ def complete(
     return text + tokenizer.decode(generation.sequences()[0])
 
 
-def _check_settings(max_new_tokens, temperature, top_k, top_p) -> None:
+def check_settings(max_new_tokens, temperature, top_k, top_p) -> None:
+    """Raises ValueError for a setting that `stream` does not take, by its name."""
     for name, value in (("max_new_tokens", max_new_tokens), ("top_k", top_k)):
         if value is not None and not isinstance(value, Integral):
             raise ValueError(f"{name} is {value}; it must be a whole number")

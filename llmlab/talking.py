@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import torch
 
 from llmlab.checkpoints import Card
-from llmlab.filling import fill
+from llmlab.filling import BLANK, fill
 from llmlab.gpt import GPT
 from llmlab.instruction import render_prompt
 from llmlab.life import Life
@@ -35,7 +35,7 @@ ANSWER, PAGE = 190, 60
 """Tokens of an answer, and of a page that a base model goes on with, at most."""
 
 LEAST_ROOM = 32
-"""Tokens that a message must leave for the answer."""
+"""Tokens that a message must leave for the answer; half of a smaller context."""
 
 LIKELIEST = 0.1
 """At this temperature and below, the likeliest token is always taken."""
@@ -74,22 +74,17 @@ class Speaker:
     def stream(self, message: str, temperature: float = 1.0) -> Iterator[str]:
         """The answer, piece by piece; one that the limit ends says so.
 
-        Raises
-        ------
-        MessageTooLong, ValueError : the message does not fit the model's context; it
-            has no gap, or several, for a model that fills gaps.
+        Raises ValueError, MessageTooLong as `check`.
         """
-        prompt = self._prompt(message)
-        room = self.model.config.context + 1 - len(prompt)
-        if room < LEAST_ROOM:
-            raise MessageTooLong(_too_long(message, len(prompt), LEAST_ROOM - room))
+        prompt, room = self.check(message)
         if not self.model.config.causal:
             fillings = fill(self.model, self.tokenizer, message)[:5]
             yield "\n".join(
                 f"{share:6.1%} {t.replace(' ', '␣')}" for t, share in fillings
             )
             return
-        limit = min(self.limit or (ANSWER if self.answers else PAGE), room)
+        usual = ANSWER if self.answers else PAGE
+        limit = min(usual if self.limit is None else self.limit, room)
         greedy = temperature <= LIKELIEST
         drawn: list[int] = []
 
@@ -110,12 +105,26 @@ class Speaker:
         if drawn[-1] != self.tokenizer.eos_id:
             yield f" … (cut at {limit} tokens)"
 
-    def _prompt(self, message: str) -> list[int]:
+    def check(self, message: str) -> tuple[list[int], int]:
+        """What the model reads, and how many tokens it may write.
+
+        Raises
+        ------
+        ValueError, MessageTooLong : the message is empty, has not one gap for a model
+            that fills it, or leaves no room in the model's context.
+        """
         if not message.strip():
             raise ValueError("the message is empty; write a word or more")
+        if not self.model.config.causal and message.count(BLANK) != 1:
+            raise ValueError(f"write exactly one {BLANK}, where a word is missing")
+        prompt = [self.tokenizer.bos_id, *self.tokenizer.encode(message)]
         if self.answers:
-            return render_prompt(self.tokenizer, message)
-        return [self.tokenizer.bos_id, *self.tokenizer.encode(message)]
+            prompt = render_prompt(self.tokenizer, message)
+        context = self.model.config.context
+        room, least = context + 1 - len(prompt), min(LEAST_ROOM, context // 2)
+        if room < least:
+            raise MessageTooLong(_too_long(message, len(prompt), least - room))
+        return prompt, room
 
 
 def speaker(model: GPT, tokenizer: Tokenizer, card: Card, **settings) -> Speaker:

@@ -13,6 +13,7 @@ import argparse
 import json
 import math
 import os
+import shlex
 import statistics
 import textwrap
 import time
@@ -42,7 +43,7 @@ from llmlab.ngrams import NgramModel, bits_per_character
 from llmlab.optimisers import adamw, muon_and_adamw
 from llmlab.paths import RUNS
 from llmlab.pretraining import prediction_step, pretraining_step
-from llmlab.progress import TerminalProgress, clock
+from llmlab.progress import TerminalProgress, clock, printable
 from llmlab.real_text import python_documentation, read_text
 from llmlab.sampling import generate
 from llmlab.text_corpus import Corpus, Windows
@@ -174,12 +175,6 @@ def _checkpoint(out: Path) -> Path:
 
 def _run_file(out: Path) -> Path:
     return out / "run.json"
-
-
-def load(out: Path | str) -> tuple[GPT, Tokenizer]:
-    """The model that a run left in its folder, and its tokenizer."""
-    model, _ = checkpoints.load_checkpoint(_checkpoint(Path(out)))
-    return model, Tokenizer.load(Path(out) / "tokenizer.json")
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -592,9 +587,7 @@ def sample(model: GPT, corpus: Corpus, seed: int) -> str:
         generator=torch.Generator().manual_seed(seed),
     )
     text = corpus.tokenizer.decode(opening + generation.sequences()[0])
-    # A model may write any bytes, those that steer a terminal among them.
-    shown = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
-    return textwrap.indent(shown, "    ", lambda line: True)
+    return textwrap.indent(printable(text), "    ", lambda line: True)
 
 
 # What came of it ----------------------------------------------------------------------
@@ -691,4 +684,4 @@ def what_would_help(outcome: Outcome) -> str:
 
 def how_to_go_on(out: Path) -> str:
     """What one can do with the model, in words that can be typed."""
-    return _WORDS["go_on"].format(out=out, name=str(out))
+    return _WORDS["go_on"].format(out=out, name=shlex.quote(str(out)))

@@ -226,7 +226,15 @@ FOUNDATION = {"village", "tokenizer", "gpt", "batching", "paths", "files"}
 FOUNDATION_MAY_IMPORT = {"paths", "files"}
 # What a person sees or is checked by: nothing that trains may need it.
 PRESENTATION = {"plots", "widgets", "desk", "checks", "claims", "report"}
-COMMANDS = {"__main__", "tour", "train_text", "write_village", "doctor", "course"}
+COMMANDS = {
+    "__main__",
+    "chat",
+    "tour",
+    "train_text",
+    "write_village",
+    "doctor",
+    "course",
+}
 # In the order in which text flows; a room may use those of its line and above.
 READING_ORDER = (
     *("paths files arguments processes", "village tokenizer gpt batching"),

@@ -1,10 +1,12 @@
 """The promises of `python -m llmlab train`: exact resume, fair numbers, plain words."""
 
 import argparse
+import io
 import json
 import math
 import os
 import random
+import shlex
 import signal
 from dataclasses import replace
 
@@ -13,6 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from llmlab import text_corpus, token_files, train_text
+from llmlab.__main__ import main
 from llmlab.checkpoints import load_checkpoint, weights_hash
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.gpt2 import END_OF_TEXT, byte_letters, published_name
@@ -325,7 +328,8 @@ def test_training_goes_on_from_gpt2_weights(folder, tmp_path, capsys):
     train_text.add_arguments(parser)
     words += ["--out", tmp_path / "run", "--batch", 128]
     assert train_text.main(parser.parse_args(list(map(str, words)))) == 0
-    trained, tokenizer = train_text.load(tmp_path / "run")
+    trained, _ = load_checkpoint(tmp_path / "run" / "model.safetensors")
+    tokenizer = Tokenizer.load(tmp_path / "run" / "tokenizer.json")
     gap = (
         trained.blocks[0].attention.output.weight
         - model.blocks[0].attention.output.weight
@@ -433,11 +437,16 @@ def test_not_all_of_the_gap_is_called_knowing_by_heart():
     assert "3.50 characters a token there, 3.25 here" in train_text.describe(OUTCOME)
 
 
-def test_the_words_at_the_end_let_the_model_write(folder, tmp_path, capsys):
-    run(folder, tmp_path)
-    lines = train_text.how_to_go_on(tmp_path).split("\n")[1:4]
-    exec("\n".join(line.strip() for line in lines))
-    assert capsys.readouterr().out.strip().split("\n")[-1]
+def test_the_words_at_the_end_let_the_model_write(
+    folder, tmp_path, capsys, monkeypatch
+):
+    out = tmp_path / "my run"
+    run(folder, out)
+    python, m, llmlab, *words = shlex.split(train_text.how_to_go_on(out).split("\n")[1])
+    monkeypatch.setattr("sys.stdin", io.StringIO("The"))
+    capsys.readouterr()
+    assert (python, m, llmlab) == ("python", "-m", "llmlab") and main(words) == 0
+    assert capsys.readouterr().out.strip()
 
 
 def test_what_a_model_writes_cannot_steer_the_terminal(monkeypatch, small):
