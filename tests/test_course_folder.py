@@ -22,9 +22,10 @@ from working_copies import (
 )
 
 from llmlab import __main__ as commands
-from llmlab.course import cells, command, working_copy
+from llmlab.course import cells, command, memory, working_copy
+from llmlab.course.memory import TooNew
 from llmlab.course.pages import course_pages
-from llmlab.course.working_copy import TooNew, bring_up_to_date
+from llmlab.course.working_copy import bring_up_to_date
 from llmlab.paths import ROOT
 
 NEW = WORDS | {"train": WORDS["train"].replace("300", "600"), "more": "And more."}
@@ -239,6 +240,22 @@ def test_what_is_remembered_may_be_broken(folder, update, broken, data):
     assert has_both(folder)
 
 
+def test_a_notebook_with_a_mark_of_byte_order_is_read(folder, update):
+    data = (folder / NAME).read_bytes()
+    (folder / NAME).write_bytes(b"\xef\xbb\xbf" + data)
+    update()
+    assert has_both(folder)
+
+
+def test_a_base_whose_ids_are_gone_is_not_believed(folder, update):
+    path = folder / ".course" / "base" / "00_a_chapter.ipynb"
+    base = cells.read_notebook(path)
+    del base["cells"][2]["id"]
+    cells.write_notebook(path, base)
+    update()
+    assert has_both(folder)
+
+
 def test_a_copy_of_a_newer_course_is_not_touched(folder, update):
     state = folder / ".course" / "state.json"
     state.write_text(json.dumps({"format": 99, "pages": {}, "more": 1}), "utf-8")
@@ -253,7 +270,7 @@ def test_a_copy_of_an_older_format_is_brought_up_to_date(folder, update):
     state.write_text(json.dumps({"format": 0}), "utf-8")
     update()
     assert has_both(folder)
-    assert json.loads(state.read_text("utf-8"))["format"] == working_copy.FORMAT
+    assert json.loads(state.read_text("utf-8"))["format"] == memory.FORMAT
 
 
 def test_a_read_only_notebook_is_left_as_it_is_and_said(folder, update):

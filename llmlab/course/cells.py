@@ -20,7 +20,7 @@ def read_notebook(path: Path) -> dict:
     OSError : it cannot be read at all.
     """
     try:
-        notebook = json.loads(path.read_bytes().decode("utf-8"))
+        notebook = json.loads(path.read_bytes().decode("utf-8-sig"))
         version, cells = notebook["nbformat"], notebook["cells"]
         for cell in cells:
             if cell["cell_type"] not in ("markdown", "code", "raw"):

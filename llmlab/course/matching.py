@@ -7,8 +7,7 @@ places of the second, no two to the same.
 import bisect
 import itertools
 import re
-from collections import Counter
-from difflib import SequenceMatcher
+from collections import Counter, defaultdict
 
 from llmlab.course.cells import content, is_blank
 
@@ -19,34 +18,15 @@ ALIKE = 0.5
 
 
 def same(old: Cells, new: Cells) -> Match:
-    """Cells of equal content: of one id, else in order, else wherever they are."""
-    found = {
-        i: j
-        for i, j in of_one_id(old, new).items()
-        if content(old[i]) == content(new[j])
-    }
-    for in_order in (True, False):
-        i_left = [i for i in _left(old, found) if not is_blank(old[i])]
-        j_left = [j for j in _left(new, found.values()) if not is_blank(new[j])]
-        ours, theirs = (
-            [content(old[i]) for i in i_left],
-            [content(new[j]) for j in j_left],
-        )
-        if in_order:
-            matcher = SequenceMatcher(None, ours, theirs, autojunk=False)
-            pairs = [
-                (i_left[block.a + k], j_left[block.b + k])
-                for block in matcher.get_matching_blocks()
-                for k in range(block.size)
-            ]
-        else:
-            pairs = []
-            for i, text in zip(i_left, ours, strict=True):
-                if text in theirs:
-                    k = theirs.index(text)
-                    theirs[k] = None
-                    pairs.append((i, j_left[k]))
-        found.update(pairs)
+    """Cells of equal content: of one id, else the first with the first, and so on."""
+    pairs = of_one_id(old, new).items()
+    found = {i: j for i, j in pairs if content(old[i]) == content(new[j])}
+    waiting = defaultdict(list)
+    for j in reversed(_left(new, found.values())):
+        waiting[content(new[j])].append(j)
+    for i in _left(old, found):
+        if not is_blank(old[i]) and waiting[content(old[i])]:
+            found[i] = waiting[content(old[i])].pop()
     return found
 
 

@@ -1,87 +1,21 @@
 """A learner's folder: delivered on the first day, brought up to date later.
 
-Beside the notebooks stands `.course/`, which a file browser does not show:
-
-    state.json      the format, and where each page lies
-    base/           each page as it was delivered last
-    previous/       each page as it was before its last update
-
 A notebook is written before its base, and both before the state: an update that was
 stopped anywhere between is done again by the next one, and changes nothing twice.
 """
 
-import json
-import os
 import stat
-from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from llmlab.course.cells import (
-    NotANotebook,
-    content,
-    is_blank,
-    read_notebook,
-    write_notebook,
-)
+from llmlab.course.cells import NotANotebook, read_notebook, write_notebook
+from llmlab.course.finding import find_pages, free_place, mark, notebooks_in, page_named
+from llmlab.course.memory import DOT, kept_file, read_base, read_state, write_state
 from llmlab.course.merging import LostCell, merge
 from llmlab.course.pages import Page
+from llmlab.course.report import Report
 from llmlab.course.trust import keep_trust
 from llmlab.files import write_atomically
 from llmlab.paths import ROOT
-
-FORMAT = 1
-DOT = ".course"
-# A notebook without our mark is a page where it shares that much of its cells.
-ENOUGH = 0.5
-
-
-class TooNew(ValueError):
-    """The folder was made by a newer version of the course."""
-
-
-@dataclass
-class Report:
-    """What an update did, to be told."""
-
-    first_day: bool = False
-    counts: Counter = field(default_factory=Counter)
-    delivered: list[str] = field(default_factory=list)
-    updated: list[str] = field(default_factory=list)
-    beside: list[str] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
-
-    def tell(self, place: str, counts: Counter) -> None:
-        self.counts += counts
-        self.updated.append(place)
-        if counts["beside"]:
-            self.beside.append(place)
-
-    def sentences(self) -> list[str]:
-        said = list(self.remarks)
-        if self.first_day:
-            return [
-                f"Your working copy is made: {len(self.delivered)} notebooks.",
-                *said,
-            ]
-        if self.delivered:
-            said.append(f"New in your folder: {names(self.delivered)}.")
-        if self.updated:
-            said.append(f"Brought up to date: {names(self.updated)}.")
-            words = ("new", "replaced", "gone")
-            parts = [f"{self.counts[w]} {w}" for w in words if self.counts[w]]
-            kept = f"{self.counts['kept']} of your own kept"
-            said.append(f"Cells: {', '.join([*parts, kept])}.")
-        if self.beside:
-            said.append(
-                "Where you and the course changed the same cell, yours stays and the "
-                f"course's new version stands below it: {names(self.beside)}."
-            )
-        return said
-
-
-def names(places: list[str]) -> str:
-    return ", ".join(place.removesuffix(".ipynb") for place in places)
 
 
 def bring_up_to_date(
@@ -103,22 +37,14 @@ def bring_up_to_date(
     raise_unless_fit(folder)
     known = read_state(folder, report)
     report.first_day = known is None and not notebooks_in(folder)
-    repository = next(
-        (p for p in folder.resolve().parents if (p / ".git").exists()), ROOT
-    )
-    if report.first_day and repository != ROOT:
-        report.remarks.append(
-            f"It lies in the git repository {repository}: whether your work is "
-            "committed there is up to you."
-        )
     places = dict(known or {})
     wanted = page_named(restore, pages, places) if restore else None
-    prepare(folder)
+    prepare(folder, report)
     found = find_pages(folder, pages, places, report)
-    if wanted and wanted.key not in found:
-        places.pop(wanted.key, None)
-    elif wanted:
+    if wanted and wanted.key in found:
         lay_fresh(folder, wanted, found, pages, report)
+    elif wanted:
+        places.pop(wanted.key, None)
     for page in pages:
         if page.key not in found and page.key not in places:
             found[page.key] = free_place(folder, page.name)
@@ -164,24 +90,6 @@ def update(folder: Path, page: Page, place: str, where: dict, report: Report) ->
     write_notebook(kept, new)
 
 
-def page_named(words: str, pages: list[Page], places: dict) -> Page:
-    """By key, by number or by name, with or without `.ipynb`.
-
-    Raises
-    ------
-    ValueError : there is none; says which there are.
-    """
-    wanted = words.lower().removesuffix(".ipynb")
-    for page in pages:
-        path = places.get(page.key, {}).get("path", page.name)
-        names = (page.key, page.key[:2], page.key[-3:], page.name, path)
-        names += (Path(page.name).name, Path(path).name)
-        if wanted in (name.lower().removesuffix(".ipynb") for name in names):
-            return page
-    names = ", ".join(page.name.removesuffix(".ipynb") for page in pages)
-    raise ValueError(f"no page is called {words!r}; there are: {names}")
-
-
 def lay_fresh(folder: Path, page: Page, found: dict, pages, report: Report) -> None:
     """A copy that is the learner's alone: no update touches it."""
     where = {page.stored: found[page.key] for page in pages if page.key in found}
@@ -221,142 +129,17 @@ def raise_unless_fit(folder: Path) -> None:
         )
 
 
-def prepare(folder: Path) -> None:
+def prepare(folder: Path, report: Report) -> None:
+    """The folder of what is remembered; and what git is to see of the rest."""
     for name in ("base", "previous"):
         (folder / DOT / name).mkdir(parents=True, exist_ok=True)
-    # Within the clone git never shows it, also under another name.
-    ignore = folder / ".gitignore"
-    if folder.resolve().is_relative_to(ROOT) and not ignore.exists():
+    ignore, above = folder / ".gitignore", folder.resolve().parents
+    if ROOT in above and not ignore.exists():
+        # Within the clone git never shows it, also under another name.
         ignore.write_text("*\n", "utf-8")
-
-
-# What was remembered
-
-
-def read_state(folder: Path, report: Report) -> dict | None:
-    """Key to `{"path": …, "deleted": …}`; None where nothing is known."""
-    path = folder / DOT / "state.json"
-    try:
-        state = json.loads(path.read_text("utf-8"))
-        version, pages = state["format"], state["pages"]
-        if version > FORMAT:
-            raise TooNew(
-                f"{folder} was made by a newer version of the course (its format is "
-                f"{version}, this one knows {FORMAT}); nothing in it was changed"
-            )
-        return {str(k): {**v, "path": str(v["path"])} for k, v in pages.items()}
-    except FileNotFoundError:
-        return None
-    except TooNew:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError):
-        os.replace(path, path.with_name("state (damaged).json"))
+    repository = next((path for path in above if (path / ".git").exists()), ROOT)
+    if report.first_day and repository != ROOT:
         report.remarks.append(
-            "What was noted about your folder could not be read; your notebooks were "
-            "found by what is in them."
+            f"It lies in the git repository {repository}: whether your work is "
+            "committed there is up to you."
         )
-        return None
-
-
-def write_state(folder: Path, places: dict) -> None:
-    state = {"format": FORMAT, "pages": places}
-    data = json.dumps(state, indent=1, ensure_ascii=False).encode()
-    path = folder / DOT / "state.json"
-    if not path.exists() or path.read_bytes() != data:
-        write_atomically(path, data)
-
-
-def kept_file(folder: Path, kind: str, page: Page) -> Path:
-    return folder / DOT / kind / f"{page.key.replace('/', '-')}.ipynb"
-
-
-def read_base(folder: Path, page: Page) -> dict | None:
-    try:
-        return read_notebook(kept_file(folder, "base", page))
-    except (OSError, NotANotebook):
-        return None
-
-
-# Where the pages lie
-
-
-def notebooks_in(folder: Path) -> dict[str, dict | None]:
-    """Every notebook that is seen, by its place; None for what cannot be read."""
-    found = {}
-    for path in sorted(folder.rglob("*.ipynb")):
-        place = path.relative_to(folder)
-        if any(part.startswith(".") for part in place.parts) or not path.is_file():
-            continue
-        try:
-            found[place.as_posix()] = read_notebook(path)
-        except (OSError, NotANotebook):
-            found[place.as_posix()] = None
-    return found
-
-
-def mark(notebook: dict) -> str | None:
-    """The key of the page that a notebook says it is."""
-    ours = notebook["metadata"].get("llmlab")
-    return ours.get("page") if isinstance(ours, dict) else None
-
-
-def find_pages(folder, pages: list[Page], places: dict, report: Report) -> dict:
-    """Key to place of every page that is there, whatever its name is now.
-
-    What stands at a page's place and is no notebook any more is set aside, and the
-    page is then as if it had never been delivered.
-    """
-    there = notebooks_in(folder)
-    found = {}
-    for page in pages:
-        last = places.get(page.key, {}).get("path")
-        others = {entry["path"] for entry in places.values()} - {last}
-        place = find_page(folder, page, last, there, others | set(found.values()))
-        if place:
-            found[page.key] = place
-            if last not in (None, place):
-                report.remarks.append(f"{last} is now {place}, and is kept up there.")
-        elif last in there and there[last] is None:
-            aside = free_place(folder, last.replace(".ipynb", " (damaged).ipynb"))
-            os.replace(folder / last, folder / aside)
-            del places[page.key]
-            report.remarks.append(
-                f"{last} is not a notebook any more; it was set aside as {aside}."
-            )
-    return found
-
-
-def find_page(folder: Path, page: Page, last: str | None, there, others) -> str | None:
-    """By its mark; else by its cells, where another editor left no mark."""
-    marked = [
-        p for p, notebook in there.items() if notebook and mark(notebook) == page.key
-    ]
-    if marked:
-        return last if last in marked else marked[0]
-    base = read_base(folder, page) or page.notebook
-    wanted = {content(cell) for cell in base["cells"] if not is_blank(cell)}
-    ids = {cell["id"] for cell in base["cells"]}
-
-    def share(notebook: dict) -> float:
-        cells = notebook["cells"]
-        same = {content(c) for c in cells} & wanted, {c.get("id") for c in cells} & ids
-        return max(len(same[0]) / len(wanted), len(same[1]) / len(ids))
-
-    shares = {
-        place: share(notebook)
-        for place, notebook in there.items()
-        if notebook and not mark(notebook) and place not in others
-    }
-    if shares.get(last, 0) > 0:
-        return last
-    best = max(shares, key=shares.get, default=None)
-    return best if best and shares[best] >= ENOUGH else None
-
-
-def free_place(folder: Path, place: str) -> str:
-    """The place, or where something stands there, the next with a number."""
-    stem, number = place.removesuffix(".ipynb"), 1
-    while os.path.lexists(folder / place):
-        number += 1
-        place = f"{stem} ({number}).ipynb"
-    return place
