@@ -167,3 +167,13 @@ def test_what_widgets_show_is_saved_and_the_style_is_loaded(opened):
     plugin = "@jupyter-widgets/jupyterlab-manager:plugin"
     ask = f"() => fetch('/lab/api/settings/{plugin}').then(r => r.json())"
     assert opened.evaluate(ask)["schema"]["properties"]["saveState"]["default"]
+
+
+def test_the_stylesheet_of_the_course_is_loaded(opened):
+    """Without it the pictures of the course stay white in a dark theme."""
+    rules = """() => [...document.styleSheets]
+        .filter((sheet) => sheet.href?.endsWith("/custom/custom.css"))
+        .flatMap((sheet) => [...sheet.cssRules].map((rule) => rule.cssText))"""
+    assert any(
+        "invert(0.93) hue-rotate(180deg)" in rule for rule in opened.evaluate(rules)
+    )

@@ -82,7 +82,7 @@ def test_letters_of_a_diagram_are_large_enough_and_cross_no_others(name):
     plots.png(figure)
     renderer = FigureCanvasAgg(figure).get_renderer()
     texts = [text for axes in figure.axes for text in axes.texts if text.get_text()]
-    assert min(text.get_fontsize() for text in texts) >= 8.5, "12 pixels at 700"
+    assert all(text.get_fontsize() >= 8.5 for text in texts), "12 pixels at 700"
     boxes = [text.get_window_extent(renderer).padded(-2) for text in texts]
     for index, one in enumerate(boxes):
         for other, text in zip(boxes[:index], texts, strict=False):

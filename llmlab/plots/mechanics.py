@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from llmlab.plots.boxes import arrow, canvas, say, strip
-from llmlab.plots.marks import MONO, colour, line, note
+from llmlab.plots.marks import MONO, colour, legend_above, line
 from llmlab.plots.style import BLUE, GREY, INK, WIDTH_INCHES, Picture, styled
 from llmlab.plots.words import listed, tail, visible
 
@@ -152,7 +152,7 @@ def descent(
         raise ValueError(
             "the ball left the numbers; take a smaller rate or fewer steps"
         )
-    figure = Picture(figsize=(WIDTH_INCHES, 2.7))
+    figure = Picture(figsize=(WIDTH_INCHES, 3.0))
     panels = figure.subplots(1, len(rates), sharey=True, sharex=True, squeeze=False)[0]
     middle, reach = places.mean(), 0.55 * np.ptp(places) or 1.0
     around = np.linspace(middle - 1.2 * reach, middle + 1.2 * reach, 200)
@@ -167,6 +167,8 @@ def descent(
         ends = f"from ≈{heights[0]:.3g} to ≈{heights[-1]:.3g}"
         courses.append(f"with {name} ({rates[name]:g}) the loss {went}, {ends}")
     panels[0].set_ylabel("loss")
+    balls, _ = panels[0].get_legend_handles_labels()
+    legend_above(figure, handles=balls, handlelength=None)
     return figure.told(
         f"a ball on a curve, moved {steps} times against the slope: {listed(courses)}."
     )
@@ -187,10 +189,9 @@ def _roll(axes: Axes, path: Sequence[float], heights: Sequence[float]) -> None:
         axes.annotate("", following, place, arrowprops=look)
     look = {"color": INK, "markerfacecolor": "white", "zorder": 3}
     axes.plot(path, heights, "o", markersize=6, **look)
-    axes.plot(*places[0], "o", markersize=11, **look)
-    axes.plot(*places[-1], "o", markersize=11, **look | {"markerfacecolor": INK})
-    note(axes, "start", places[0], (9, -4))
-    note(axes, "end", places[-1], (0, 10), ha="center")
+    axes.plot(*places[0], "o", markersize=11, label="start", **look)
+    look |= {"markerfacecolor": INK, "label": "end"}
+    axes.plot(*places[-1], "o", markersize=11, **look)
 
 
 def _short(token: str) -> str:
