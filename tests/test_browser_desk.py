@@ -7,6 +7,7 @@ notebook, told in order.
 import json
 import sqlite3
 
+import nbformat
 import pytest
 from browser_lab import (
     expect,
@@ -17,7 +18,9 @@ from browser_lab import (
     run_cell,
     running_chromium,
     type_letters_where_no_text_is_typed,
+    wait_for_kernel,
 )
+from desk_calls import SOURCES, calls
 
 pytestmark = needs_chromium
 
@@ -68,6 +71,48 @@ desk.quiz("05",
              right=("Read samples.", "Wonderful losses are usually leaks."),
              wrong=[("Train longer, it is going well.", "Run C went well, too.")]))
 """
+
+
+# Makes every prediction of a page, and sees to it that each is kept.
+MAKE_EACH = """async () => {
+  const frame = () => new Promise(requestAnimationFrame);
+  const until = async (so) => { while (!so()) await frame(); };
+  for (const box of document.querySelectorAll(".lab-prediction")) {
+    if (!box.checkVisibility()) continue;
+    box.scrollIntoView();
+    const typed = box.querySelector("input[type=text], textarea");
+    const drawing = box.querySelector("[role=slider]");
+    if (typed) {
+      typed.value = "1";
+      typed.dispatchEvent(new Event("input"));
+    } else if (drawing) {
+      for (const key of ["Home", "Enter", "End", "Enter"]) {
+        drawing.dispatchEvent(new KeyboardEvent("keydown", {key}));
+      }
+    } else {
+      box.querySelector("input[type=radio]").click();
+    }
+    box.querySelector(".lab-sure input").click();
+    box.querySelector(".lab-main").click();
+    const status = box.querySelector(".lab-status");
+    await until(() => status.textContent.startsWith("Kept: "));
+  }
+}"""
+
+SEE_EACH = """async () => {
+  const frame = () => new Promise(requestAnimationFrame);
+  const until = async (so) => { while (!so()) await frame(); };
+  const said = [];
+  for (const box of document.querySelectorAll(".lab-answer")) {
+    if (!box.checkVisibility()) continue;
+    box.scrollIntoView();  // and with it those below
+    const [yours, here] = box.querySelectorAll(".lab-card");
+    await until(() => !yours.textContent.includes("…"));
+    if (!here.textContent) throw new Error("an answer is empty");
+    said.push(yours.querySelector(".lab-verdict").textContent);
+  }
+  return said;
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -299,3 +344,65 @@ def shows_its_last_state(lab):
     expect(answer(lab, 1)).to_contain_text("Which word comes first?")
     expect(lab.locator(".lab-quiz")).to_contain_text("1 of 2 right at the first try.")
     expect(lab.get_by_text("Error displaying widget")).to_have_count(0)
+
+
+def written(call) -> str:
+    """The call as a cell holds it."""
+    given = {name: repr(value) for name, value in call.given.items()}
+    if "curve" in given:
+        given["curve"] = f"desk.Axes(*{given['curve']})"
+    words = ", ".join(f"{name}={value}" for name, value in given.items())
+    return f"desk.predict({call.name!r}, {words})"
+
+
+def answered(call) -> str:
+    """The answer to it, as it is predicted below."""
+    value = 1 if "unit" in call.given else "1"
+    if "options" in call.given:
+        value = call.given["options"][0]
+    if "curve" in call.given:
+        _, xs, _, ys = call.given["curve"]
+        value = (xs, [sum(ys) / 2] * 2)
+    return f"desk.answer({call.name!r}, {value!r}, 'So.')"
+
+
+def open_and_run(page, folder, sources) -> None:
+    """A second notebook, in the same window."""
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(source) for source in sources],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+    )
+    nbformat.write(notebook, folder / "work" / "all.ipynb")
+    page.evaluate(
+        "() => jupyterapp.commands.execute('docmanager:open', {path: 'all.ipynb'})"
+    )
+    page.wait_for_function(
+        "() => jupyterapp.shell.currentWidget.title.label === 'all.ipynb'"
+    )
+    wait_for_kernel(page)
+    page.evaluate("() => jupyterapp.commands.execute('notebook:run-all-cells')")
+
+
+def test_every_prediction_of_every_notebook_is_made_kept_and_answered(lab, folder):
+    asked = [call for path in SOURCES for call in calls(path) if call.what == "predict"]
+    chapters = {call.name.partition("/")[0]: [] for call in asked}
+    for call in asked:
+        chapters[call.name.partition("/")[0]].append(call)
+    cells = [START.replace('"runs"', '"all"')]
+    for write in (written, answered):
+        cells += ["\n".join(map(write, ours)) for ours in chapters.values()]
+        cells += [FAR_AWAY]
+    open_and_run(lab, folder, cells)
+    expect(lab.locator(".lab-answer:visible")).to_have_count(len(asked))
+    lab.evaluate(MAKE_EACH)
+    with sqlite3.connect(folder / "work" / "all" / "desk.sqlite") as connection:
+        statement = "SELECT name, answer FROM predictions WHERE predicted NOTNULL"
+        kept = connection.execute(statement).fetchall()
+        assert sorted(kept) == sorted((call.name, None) for call in asked)
+        verdicts = lab.evaluate(SEE_EACH)
+        statement = "SELECT hit FROM predictions WHERE answer NOTNULL AND NOT late"
+        hits = connection.execute(statement).fetchall()
+    judged = sum(call.given.keys() != {"question"} for call in asked)
+    assert len(verdicts) == len(hits) == len(asked)
+    assert hits.count((1,)) == judged
+    assert sum(verdict.startswith("✓ ") for verdict in verdicts) == judged

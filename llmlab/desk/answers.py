@@ -23,7 +23,9 @@ class Answer(DeskView):
     """
 
     shows = traitlets.Dict().tag(sync=True)  # name, kind, value, shown, why, curve
-    yours = traitlets.Dict().tag(sync=True)  # value, shown, sure; empty without one
+    yours = traitlets.Dict().tag(
+        sync=True
+    )  # value, shown, sure; without one the second
     verdict = traitlets.Dict().tag(sync=True)  # hit, said, marked, late
 
     def __init__(
@@ -65,7 +67,7 @@ class Answer(DeskView):
         ValueError : there is nothing to judge, or the result has judged already.
         OSError : it could not be written.
         """
-        if hit not in MARKS or not self.yours or self.verdict["marked"] == "computed":
+        if hit not in MARKS or self.verdict.get("marked", "computed") == "computed":
             raise ValueError("there is nothing here to judge by yourself")
         self.drawer.mark(self.question.as_json(), hit, "self")
         self._show(self.drawer.find(self.question.as_json()))
@@ -82,22 +84,22 @@ class Answer(DeskView):
     def _show(self, row: dict) -> None:
         self.status = self.drawer.remark
         if row["predicted"] is None:
-            self.yours, self.verdict = {}, {}
+            self.yours, self.verdict = {"shown": "nothing"}, {}
             return
         _, said = self.question.verdict(row["predicted"], self.value, **self.near)
-        self.yours = predictions.as_kept(self.question, row)
-        self.verdict = {
-            name: row[name] for name in ("hit", "marked", "late")
-        } | {"said": said}  # fmt: skip
+        found = {name: row[name] for name in ("hit", "marked", "late")}
+        with self.hold_sync():
+            self.yours = predictions.as_kept(self.question, row)
+            self.verdict = found | {"said": said}
 
     def _result(self) -> str:
         if self.question.kind != "curve":
             return self.question.show(self.value)
         (x, *_, last_x), (y, *_, last_y) = self.value
-        axes, show = self.question.curve, shown
+        axes = self.question.curve
         return (
-            f"{axes.y} from {show(y)} ({axes.x} {show(x)}) to {show(last_y)} "
-            f"({axes.x} {show(last_x)})"
+            f"{axes.y} from {shown(y)} ({axes.x} {shown(x)}) to {shown(last_y)} "
+            f"({axes.x} {shown(last_x)})"
         )
 
     def _parts(self) -> list[str]:

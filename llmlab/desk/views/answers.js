@@ -48,9 +48,8 @@ export default lasting(({ model, el, link }) => {
     const made = model.get("yours"), found = model.get("verdict");
     const there = "value" in made;
     const sure = made.sure ? ` (${made.sure} % sure)` : "";
-    yours.textContent = there
-      ? (made.shown || (shows.kind === "curve" ? "the dashed curve" : "")) + sure
-      : "nothing";
+    yours.textContent = (made.shown ?? "…")
+      + (there && shows.kind === "curve" ? "the dashed curve" : "") + sure;
     const mark = SIGNS[found.hit];
     const said = found.marked === "self" ? WORDS[found.hit] : found.said;
     verdict.className = `lab-verdict ${mark?.[1] ?? ""}`;
@@ -67,6 +66,6 @@ export default lasting(({ model, el, link }) => {
     yours: draw, verdict: draw,
     status: () => { status.textContent = model.get("status"); },
   });
-  const unsee = whenSeen(model, box);
+  const unsee = whenSeen(model, box, 500);
   return () => { unsee(); sheet?.stop(); stop(); };
 });

@@ -1,13 +1,15 @@
-// Tells Python each time that this comes to the screen: what is out of sight has not
-// been seen. Returns what ends that.
-const whenSeen = (model, node) => {
-  const watcher = new IntersectionObserver((entries) => {
-    if (!entries.some((entry) => entry.isIntersecting)) return;
+// Tells Python each time that this has come to the screen and stayed there: what is out
+// of sight, or scrolled past, has not been seen. Returns what ends that.
+const whenSeen = (model, node, milliseconds = 0) => {
+  const tellSoon = later(() => {
     model.set("seen", model.get("seen") + 1);
     model.save_changes();
+  }, milliseconds);
+  const watcher = new IntersectionObserver((entries) => {
+    entries.at(-1).isIntersecting ? tellSoon() : tellSoon.stop();
   });
   watcher.observe(node);
-  return () => watcher.disconnect();
+  return () => { watcher.disconnect(); tellSoon.stop(); };
 };
 const signed = (sign, ...children) =>
   [h("span", {className: "lab-sign", "aria-hidden": "true"}, `${sign} `), ...children];
