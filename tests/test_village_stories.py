@@ -235,13 +235,14 @@ def test_no_two_derivations_of_a_passage_give_the_same_text():
             "people.toml",
             'kin = "Bruno"',
             'kin = "Otto"',
-            r"people.toml, line \d+: Tilda says that Otto",
+            r"people.toml, line \d+: person 1 \(Tilda\): Tilda says that Otto",
         ),
         (
             "people.toml",
             'bond = "nephew"',
             'bond = "niece"',
-            r"people.toml, line \d+: Agnes says that Cosmo \(male\) is the niece",
+            r"people.toml, line \d+: person 3 \(Agnes\): Agnes says that Cosmo "
+            r"\(male\) is the niece",
         ),
         ("places.toml", "indoors = false", "", r"places.toml, line \d+.*'indoors'"),
         ("things.toml", "| lighthouse ", "| moon       ", "things.toml.*'kept'"),

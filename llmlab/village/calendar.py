@@ -19,16 +19,9 @@ class Calendar:
 @cache
 def calendar() -> Calendar:
     """Days, times and weathers, read once and checked."""
-    data = world.read_file(FILE)
-
-    def blocks(name: str) -> dict[str, tuple]:
-        return {
-            key: world.frame_list(text, {}, (), FILE, f"[{name}] {key}")
-            for key, text in data[name].items()
-        }
-
-    days = world.frame_list(data["days"], {}, (), FILE, "days")
-    return Calendar(days, blocks("times"), blocks("weathers"))
+    times, weathers = world.section(FILE, "times"), world.section(FILE, "weathers")
+    days = world.whole(FILE).frames("days")
+    return Calendar(days, times.all_frames(), weathers.all_frames())
 
 
 @cache

@@ -4,20 +4,9 @@ belong together."""
 from dataclasses import dataclass
 from functools import cache
 
-from llmlab.village import frames, pages, world
-from llmlab.village.cast import (
-    PEOPLE,
-    PLACES,
-    ROLES,
-    Draw,
-    draw_cast,
-    every_slot,
-    everybody,
-    read_draws,
-    subject_slots,
-)
+from llmlab.village import cast, frames, pages, world
+from llmlab.village.cast import PEOPLE, PLACES, ROLES, Draw
 from llmlab.village.chooser import Chooser
-from llmlab.village.world import WorldError
 
 FILE = "encyclopaedia.toml"
 FEWEST_WORDINGS = 5
@@ -54,56 +43,44 @@ class Encyclopaedia:
 
 @cache
 def load() -> Encyclopaedia:
-    data = world.read_file(FILE)
-    lists = pages.word_lists()
     facts = {
-        subject: _read_blocks(data[subject], (role,), lists, subject)
-        for subject, role in _SUBJECTS.items()
+        subject: _wordings(subject, (role,)) for subject, role in _SUBJECTS.items()
     }
-    links = _read_blocks(data["link"], ROLES, lists, "link")
-    entries = tuple(_read_entry(entry, facts, links) for entry in data["entry"])
+    links, found = _wordings("link", ROLES), world.entries(FILE, "entry")
+    entries = tuple(_read_entry(entry, facts, links) for entry in found)
     return Encyclopaedia(facts, links, entries)
 
 
-def _read_blocks(table: dict, roles: tuple[str, ...], lists: dict, name: str) -> dict:
-    slots = every_slot(roles)
-    return {
-        fact: _wordings(text, lists, slots, f"[{name}] {fact}")
-        for fact, text in table.items()
-    }
+def _wordings(table: str, roles: tuple[str, ...]) -> dict[str, frames.Choice]:
+    entry = world.section(FILE, table)
+    found = entry.all_frames(cast.every_slot(roles), pages.word_lists())
+    for fact, wordings in found.items():
+        if len(wordings) < FEWEST_WORDINGS:
+            raise entry.mistake(
+                f"{fact}: expected {FEWEST_WORDINGS} wordings or more, so that the "
+                f"fact can be asked for, found {len(wordings)}",
+                frames.lines_of(entry.data[fact])[0],
+            )
+    return {fact: frames.Choice(wordings) for fact, wordings in found.items()}
 
 
-def _wordings(
-    text: str, lists: dict, slots: tuple[str, ...], where: str
-) -> frames.Choice:
-    found = world.frame_list(text, lists, slots, FILE, where)
-    if len(found) < FEWEST_WORDINGS:
-        line = world.at_line(FILE, frames.lines_of(text)[0])
-        raise WorldError(
-            f"{line}: {where}: expected {FEWEST_WORDINGS} wordings or more, so that "
-            f"the fact can be asked for, found {len(found)}"
-        )
-    return frames.Choice(found)
-
-
-def _read_entry(entry: dict, facts: dict, links: dict) -> Entry:
-    name = world.field(entry, "name", str, FILE, "[[entry]]")
-    where = f"entry {name}"
-    drawn = world.field(entry, "draws", list, FILE, where) if "draws" in entry else []
-    draws = read_draws(drawn, FILE, where)
+def _read_entry(entry: world.Entry, facts: dict, links: dict) -> Entry:
+    drawn = entry.get("draws", list) if "draws" in entry.data else []
+    draws = cast.read_draws(drawn, FILE, entry.where)
     roles = {draw.role for draw in draws}
     tellings = []
-    for text in world.field(entry, "told", list, FILE, where):
+    for text in entry.get("told", list):
         telling = _read_telling(text)
         known = links if telling.role == "link" else facts[_subject(telling.role)]
         unknown = [fact for fact in telling.facts if fact not in known]
         if unknown or not (telling.others or telling.role in (*roles, "link")):
-            raise WorldError(
-                f"{world.at_line(FILE, text)}: {where}: {text!r}: expected a role that "
-                f"is drawn, or 'link', and some of {', '.join(known)}"
+            raise entry.mistake(
+                f"{text!r}: expected a role that is drawn, or 'link', and some of "
+                f"{', '.join(known)}",
+                text,
             )
         tellings.append(telling)
-    return Entry(name, draws, tuple(tellings))
+    return Entry(entry.get("name"), draws, tuple(tellings))
 
 
 def _read_telling(text: str) -> Telling:
@@ -129,21 +106,21 @@ def _subject(role: str) -> str:
 def page(chooser: Chooser) -> tuple[str, dict[str, str]]:
     """An entry, with the names of its subjects."""
     entry = chooser.pick(load().entries)
-    cast, slots = draw_cast(entry.draws, chooser)
+    members, slots = cast.draw_cast(entry.draws, chooser)
     sentences = []
     for telling in entry.told:
         if telling.others:
-            subjects = chooser.sample(everybody(telling.role), telling.others)
+            subjects = chooser.sample(cast.everybody(telling.role), telling.others)
             facts = telling.facts
         else:
-            subjects = [cast.get(telling.role)]
+            subjects = [members.get(telling.role)]
             facts = chooser.sample(telling.facts, telling.count)
         sentences += [
             _tell(telling.role, fact, subject, slots, chooser)
             for subject in subjects
             for fact in facts
         ]
-    labels = {role: subject.name for role, subject in cast.items()}
+    labels = {role: subject.name for role, subject in members.items()}
     return " ".join(sentences), {"entry": entry.name} | labels
 
 
@@ -153,5 +130,5 @@ def _tell(role: str, fact: str, subject, slots: dict, chooser: Chooser) -> str:
     if role == "link":
         return frames.expand(library.links[fact], slots, chooser)
     kind = _subject(role)
-    own = subject_slots(subject, _SUBJECTS[kind])
+    own = cast.subject_slots(subject, _SUBJECTS[kind])
     return frames.expand(library.facts[kind][fact], own, chooser)

@@ -67,12 +67,9 @@ _TABLES["giving"] = _TABLES["verbs"]
 
 @cache
 def load() -> Lexicon:
-    data = world.read_file(FILE)
-    titles = world.field(data, "page", dict, FILE, "[page]")
+    data, titles = world.whole(FILE), world.section(FILE, "page").all_frames(PAGE_SLOTS)
     rows = {
-        table: world.rows(
-            world.field(data, table, str, FILE, table), columns, FILE, table, filled
-        )
+        table: world.rows(data.get(table), columns, FILE, table, filled)
         for table, (columns, filled) in _TABLES.items()
     }
     prepositions = dict(cells for _, cells in rows["prepositions"])
@@ -83,10 +80,7 @@ def load() -> Lexicon:
         giving=tuple(_read_verb(*row) for row in rows["giving"]),
         prepositions=prepositions,
         numbers=dict(cells for _, cells in rows["numbers"]),
-        titles={
-            name: world.frame_list(text, {}, PAGE_SLOTS, FILE, f"[page] {name}")[0]
-            for name, text in titles.items()
-        },
+        titles={name: frames[0] for name, frames in titles.items()},
     )
 
 
@@ -105,31 +99,17 @@ def _read_adjective(line: str, row: list[str]) -> Adjective:
     english, m, f, m_plural, f_plural, where, before_vowel, kinds, comparative = row
     entry = f"adjectives: {english}"
     world.expect_known(where, ("before", "after"), "place", FILE, entry, line)
-    forms = {
-        ("m", False): m,
-        ("f", False): f,
-        ("m", True): m_plural,
-        ("f", True): f_plural,
-    }
-    return Adjective(
-        english,
-        forms,
-        where == "before",
-        before_vowel or m,
-        _kinds(kinds, entry, line),
-        comparative,
-    )
+    forms = {("m", False): m, ("f", False): f}
+    forms |= {("m", True): m_plural, ("f", True): f_plural}
+    before, kinds = where == "before", _kinds(kinds, entry, line)
+    return Adjective(english, forms, before, before_vowel or m, kinds, comparative)
 
 
 def _read_verb(line: str, row: list[str]) -> Verb:
     base, with_he, past, je, il, nous, ils, participle, kinds = row
-    return Verb(
-        (base, with_he),
-        "" if past == "-" else past,
-        (je, il, nous, ils),
-        participle,
-        _kinds(kinds, f"verbs: {base}", line),
-    )
+    past, present = past if past != "-" else "", (je, il, nous, ils)
+    kinds = _kinds(kinds, f"verbs: {base}", line)
+    return Verb((base, with_he), past, present, participle, kinds)
 
 
 def _split(cell: str) -> tuple[str, ...]:

@@ -96,11 +96,11 @@ def _is_whole(text: str) -> bool:
 
 @cache
 def words() -> Words:
-    data = world.read_file(FILE)
+    data = world.whole(FILE)
 
     def read(table: str, columns: str) -> list[list[str]]:
-        text = world.field(data, table, str, FILE, table)
-        return [cells for _, cells in world.rows(text, columns, FILE, table)]
+        rows = world.rows(data.get(table), columns, FILE, table)
+        return [cells for _, cells in rows]
 
     verbs = read("verbs", "base | with he | past")
     comparatives = read("comparatives", "comparative | positive")
@@ -110,7 +110,7 @@ def words() -> Words:
         present_of={past: with_he for _, with_he, past in verbs},
         plural_verb_of=plural_verb_of | {"is": "are", "was": "were"},
         positive_of={comparative: positive for comparative, positive in comparatives},
-        numbers=tuple(world.field(data, "numbers", str, FILE, "numbers").split()),
+        numbers=tuple(data.get("numbers").split()),
     )
 
 

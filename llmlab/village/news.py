@@ -9,7 +9,6 @@ from typing import Any
 from llmlab.village import frames, pages, plotlines, simulation, world
 from llmlab.village.chooser import Chooser
 from llmlab.village.simulation import Event
-from llmlab.village.world import WorldError
 
 FILE = "news.toml"
 
@@ -55,25 +54,25 @@ def _plain(frame: Any, slots: dict[str, Any]) -> str:
 @cache
 def load() -> Gazette:
     """The gazette's frames, checked."""
-    data = world.read_file(FILE)
     told = ("deed", "cause", "outcome", "line", "Deed", "Outcome", "summary")
     slots = (*plotlines.slot_names(), *told)
     slots += tuple(map(frames.capitalised, plotlines.slot_names()))
     parts = {
         name: pages.block(text, pages.word_lists(), slots, FILE, f"[article] {name}")
-        for name, text in data["article"].items()
+        for name, text in world.section(FILE, "article").data.items()
     }
-    return Gazette(parts, _read_orders(data["orders"]["parts"]))
+    return Gazette(parts, _read_orders(world.section(FILE, "orders")))
 
 
-def _read_orders(text: str) -> tuple[tuple[str, ...], ...]:
-    orders = tuple(tuple(line.split()) for line in text.splitlines() if line.strip())
+def _read_orders(entry: world.Entry) -> tuple[tuple[str, ...], ...]:
+    lines = entry.get("parts").splitlines()
+    orders = tuple(tuple(line.split()) for line in lines if line.strip())
     for order in orders:
         if not _NEEDED <= set(order) <= set(_PARTS) or len(set(order)) < len(order):
-            raise WorldError(
-                f"{world.at_line(FILE, ' '.join(order))}: [orders]: expected each of "
-                f"{', '.join(sorted(_NEEDED))} and some of {', '.join(_PARTS)}, each "
-                f"once, found {' '.join(order)!r}"
+            raise entry.mistake(
+                f"expected each of {', '.join(sorted(_NEEDED))} and some of "
+                f"{', '.join(_PARTS)}, each once, found {' '.join(order)!r}",
+                " ".join(order),
             )
     return orders
 

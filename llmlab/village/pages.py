@@ -31,7 +31,7 @@ from llmlab.village.chooser import Chooser
 from llmlab.village.frames import Choice
 from llmlab.village.plotlines import Plot
 from llmlab.village.simulation import Event, State
-from llmlab.village.world import WorldError
+from llmlab.village.world import Entry
 
 _REPEATED = re.compile(r"(\d+) x (.+):\n")
 _LIKE_REPEATED = re.compile(r"\d+ *x ")
@@ -85,43 +85,39 @@ def block(text: str, lists: dict, slots: Iterable[str], file: str, where: str) -
 
 def read_pages(file: str) -> tuple[Page, ...]:
     """The pages of a file, checked."""
-    return tuple(_read_page(entry, file) for entry in world.read_file(file)["page"])
+    return tuple(map(_read_page, world.entries(file, "page")))
 
 
-def _read_page(entry: dict, file: str) -> Page:
-    name = world.field(entry, "name", str, file, "[[page]]")
-    draws = _read_draws(entry.get("draws", ""), name, file)
-    text = world.field(entry, "text", str, file, f"page {name}")
+def _read_page(entry: Entry) -> Page:
+    name, text = entry.get("name"), entry.get("text")
+    draws = _read_draws(entry.data.get("draws", ""), entry)
     blocks = tuple(
-        _read_block(part.strip(), draws, name, file) for part in text.split("\n\n")
+        _read_block(part.strip(), draws, entry) for part in text.split("\n\n")
     )
-    told = [block.frame for block in blocks if not block.draws]
-    _check_told(draws, told, name, file)
+    _check_told(draws, [block.frame for block in blocks if not block.draws], entry)
     return Page(name, draws, blocks, named_in(text))
 
 
-def _read_block(text: str, draws: tuple[str, ...], page: str, file: str) -> Block:
+def _read_block(text: str, draws: tuple[str, ...], entry: Entry) -> Block:
     repeated = _REPEATED.match(text)
     if _LIKE_REPEATED.match(text) and not repeated:
         line = text.splitlines()[0]
-        raise WorldError(
-            f"{world.at_line(file, line)}: page {page}: expected a line such as "
-            f"'4 x place, who:', found {line!r}"
-        )
-    own = _read_draws(repeated[2], page, file) if repeated else ()
-    _check_roles((*draws, *own), page, file)
+        wish = "expected a line such as '4 x place, who:'"
+        raise entry.mistake(f"{wish}, found {line!r}", line)
+    own = _read_draws(repeated[2], entry) if repeated else ()
+    _check_roles((*draws, *own), entry)
     slots = [slot for draw in (*draws, *own) for slot in _slots_of(draw)]
     text = text[repeated.end() :] if repeated else text
-    frame = block(text, word_lists(), slots, file, f"page {page}")
-    _check_told(own, [frame], page, file)
+    frame = block(text, word_lists(), slots, entry.file, entry.where)
+    _check_told(own, [frame], entry)
     return Block(frame, own, int(repeated[1])) if repeated else Block(frame)
 
 
-def _read_draws(text: str, page: str, file: str) -> tuple[str, ...]:
+def _read_draws(text: str, entry: Entry) -> tuple[str, ...]:
     draws = tuple(text.replace(",", " ").split())
     known = (*ROLES, EVENT, *_CALENDAR)
     for draw in draws:
-        world.expect_known(draw, known, "draws", file, f"page {page}", text)
+        world.expect_known(draw, known, "draws", entry.file, entry.where, text)
     return draws
 
 
@@ -132,28 +128,26 @@ def _slots_of(draw: str) -> tuple[str, ...]:
     return _CALENDAR.get(draw) or every_slot((draw,))
 
 
-def _check_roles(draws: tuple[str, ...], page: str, file: str) -> None:
+def _check_roles(draws: tuple[str, ...], entry: Entry) -> None:
     """A block that draws a role of its page again would tell of two at once."""
     roles = [role for draw in draws for role in _ROLES_OF.get(draw, (draw,))]
     for role in roles:
         if roles.count(role) > 1:
-            line = world.at_name(file, page)
-            raise WorldError(
-                f"{line}: page {page}: {role!r} is drawn twice; an event draws "
-                f"{', '.join(plotlines.ROLES)} itself"
+            raise entry.mistake(
+                f"{role!r} is drawn twice; an event draws {', '.join(plotlines.ROLES)} "
+                "itself"
             )
 
 
-def _check_told(draws: tuple[str, ...], told: list, page: str, file: str) -> None:
+def _check_told(draws: tuple[str, ...], told: list, entry: Entry) -> None:
     """What is drawn must be told, whatever frames are chosen: a choice that leaves no
     trace in the text would be counted as entropy of the text, which it is not."""
     for draw in draws:
         for slot in _TOLD_OF_EVENTS if draw == EVENT else (draw,):
             if not any(plotlines.tells(frame, slot) for frame in told):
-                line = world.at_name(file, page)
-                raise WorldError(
-                    f"{line}: page {page}: {{{slot}}} is drawn but may never be "
-                    "told; use it in every frame of one block"
+                raise entry.mistake(
+                    f"{{{slot}}} is drawn but may never be told; use it in every frame "
+                    "of one block"
                 )
 
 

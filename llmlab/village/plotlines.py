@@ -5,7 +5,7 @@ before a beat and what holds after it is written beside it, and checked here onc
 that no telling of a plot can contradict itself.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -13,7 +13,7 @@ from llmlab.village import simulation, world
 from llmlab.village.calendar import calendar, time_slots
 from llmlab.village.frames import Choice, Slot, small
 from llmlab.village.simulation import Schema, State, Step
-from llmlab.village.world import WorldError
+from llmlab.village.world import Entry, WorldError
 
 SHARED = "stories.toml"
 FOLDER = "plots"
@@ -69,20 +69,15 @@ class Library:
 @cache
 def load() -> Library:
     """The plots, read once; raises WorldError at the first mistake."""
-    data = world.read_file(SHARED)
-    slots = slot_names()
-    lists = word_lists()
-    similes, senses, facts = (
-        {
-            key: world.frame_list(text, lists, slots, SHARED, f"[{part}] {key}")
-            for key, text in data[part].items()
-        }
+    slots, lists = slot_names(), word_lists()
+    added = (
+        world.section(SHARED, part).all_frames(slots, lists)
         for part in ("similes", "senses", "facts")
     )
-    library = Library({}, similes, senses, facts)
+    library = Library({}, *added)
     names = [path.name for path in (world.WORDS / FOLDER).iterdir()]
     for name in sorted(name for name in names if name.endswith(".toml")):
-        plot = _Reader(f"{FOLDER}/{name}", library, lists, slots).plot()
+        plot = _read_plot(f"{FOLDER}/{name}", library, slots, lists)
         library.plots[plot.name] = plot
     return library
 
@@ -115,142 +110,114 @@ def _every_filling() -> list[dict[str, Any]]:
     ]
 
 
-@dataclass(frozen=True)
-class _Reader:
-    """Reads one file of a plot."""
+def _read_plot(file: str, library: Library, slots, lists) -> Plot:
+    entry = Entry(file, "a plot", world.read_file(file))
+    name = entry.get("name")
+    entry, parts = replace(entry, where=name), entry.get("beat", list)
+    parts = [Entry(file, f"beat {part.get('name')}", part) for part in parts]
+    _check_label(entry, library)
+    _check_that_nothing_is_added_twice(parts)
+    _check_that_the_place_is_perceived_there(parts)
+    beats = tuple(_read_beat(part, library, slots, lists) for part in parts)
+    _check_that_all_roles_are_told(beats, file)
+    says = {
+        key: entry.frames(key, slots, lists)
+        for key in ("twists", "morals", "deed", "cause", "outcome")
+    }
+    says |= {key: says[key][0] for key in ("deed", "cause", "outcome")}
+    return Plot(name, entry.get("label"), _schema(entry, parts), beats, **says)
 
-    file: str
-    library: Library
-    lists: dict[str, tuple]
-    slots: tuple[str, ...]
 
-    def plot(self) -> Plot:
-        data = world.read_file(self.file)
-        name = world.field(data, "name", str, self.file, "a plot")
-        entries = world.field(data, "beat", list, self.file, name)
-        beats = tuple(self._beat(entry) for entry in entries)
-        self._check_that_nothing_is_added_twice(entries)
-        self._check_that_the_place_is_perceived_there(entries)
-        self._check_that_all_roles_are_told(beats)
-        return Plot(
-            name=name,
-            label=self._label(data),
-            schema=self._schema(name, data, entries),
-            beats=beats,
-            twists=self._frames(data, "twists"),
-            morals=self._frames(data, "morals"),
-            deed=self._frames(data, "deed")[0],
-            cause=self._frames(data, "cause")[0],
-            outcome=self._frames(data, "outcome")[0],
+def _check_label(entry: Entry, library: Library) -> None:
+    label = entry.get("label")
+    taken = {plot.label for plot in library.plots.values()}
+    things = {world.with_article(thing) for thing in world.load().things}
+    if label in taken | things:
+        raise entry.mistake(
+            f"a story asked for by {label!r} could be about a thing or another plot of "
+            "that name; choose a label of its own",
+            entry.line_of("label"),
         )
 
-    def _label(self, data: dict) -> str:
-        label = world.field(data, "label", str, self.file, "a plot")
-        taken = {plot.label for plot in self.library.plots.values()}
-        things = {world.with_article(thing) for thing in world.load().things}
-        if label in taken | things:
-            place = world.at_line(self.file, f'label = "{label}"')
+
+def _read_beat(entry: Entry, library: Library, slots, lists) -> Beat:
+    def added(key: str, known: dict[str, tuple]) -> tuple:
+        return known[entry.one_of(key, known)] if entry.data.get(key) else ()
+
+    says = entry.frames("says", slots, lists)
+    return Beat(
+        name=entry.get("name"),
+        says=says,
+        similes=added("mood", library.similes),
+        lines=entry.frames("lines", slots, lists) if "lines" in entry.data else (),
+        senses=added("senses", library.senses),
+        facts=added("facts", library.facts),
+        words=mean_words(Choice(says)),
+    )
+
+
+def _schema(entry: Entry, beats: list[Entry]) -> Schema:
+    """What happens; walks through it and sees that each beat's needs hold before it."""
+    times = calendar()
+    known = {"things": (*world.MARKS, "any"), "times": times.hours}
+    for key, values in (known | {"weathers": times.signs}).items():
+        for value in entry.data.get(key, ()):
+            line = entry.line_of(key)
+            world.expect_known(value, values, key, entry.file, entry.where, line)
+
+    def listed(entry: Entry, *keys: str) -> list[tuple[str, ...]]:
+        return [tuple(entry.data.get(key, ())) for key in keys]
+
+    steps = [
+        Step(beat.data["name"], *listed(beat, "needs", "ends", "makes"))
+        for beat in beats
+    ]
+    starts, *fits = listed(entry, "starts", "things", "times", "weathers")
+    schema = Schema(entry.data["name"], starts, tuple(steps), *fits)
+    try:
+        simulation.happen(schema, {role: role for role in ROLES}, State())
+    except simulation.Refused as refusal:
+        place = world.at_line(entry.file, f'name = "{refusal.step}"')
+        raise WorldError(f"{place}: {refusal}") from None
+    return schema
+
+
+def _check_that_nothing_is_added_twice(beats: list[Entry]) -> None:
+    """So that no story tells the same detail or fact two times."""
+    for key in ("mood", "senses", "facts"):
+        seen = set()
+        for beat in (beat for beat in beats if key in beat.data):
+            if beat.data[key] in seen:
+                raise beat.mistake(
+                    f"{key} {beat.data[key]!r} in more than one beat; a story would "
+                    "repeat itself: name another or none",
+                    beat.line_of(key),
+                )
+            seen.add(beat.data[key])
+
+
+def _check_that_the_place_is_perceived_there(beats: list[Entry]) -> None:
+    """One smells, hears and sees a place only when one is there."""
+    made: list[str] = []
+    for beat in beats:
+        made += beat.data.get("makes", [])
+        detail = beat.data.get("senses", "weather")
+        if detail != "weather" and "who at place" not in made:
+            raise beat.mistake(
+                f"{detail!r} is of the place, but 'who at place' does not hold yet; "
+                "move it to a later beat",
+                beat.line_of("senses"),
+            )
+
+
+def _check_that_all_roles_are_told(beats: tuple[Beat, ...], file: str) -> None:
+    """A role that is drawn and never told would be bits without text."""
+    for role in ROLES:
+        if not any(all(tells(says, role) for says in beat.says) for beat in beats):
             raise WorldError(
-                f"{place}: a story asked for by {label!r} could be about a thing or "
-                "another plot of that name; choose a label of its own"
+                f"{file}, line 1: {{{role}}} may never be told; use it in every "
+                "wording of one beat"
             )
-        return label
-
-    def _frames(self, entry: dict, key: str) -> tuple:
-        where = entry["name"]
-        text = world.field(entry, key, str, self.file, where)
-        where = f"{where}, {key}"
-        return world.frame_list(text, self.lists, self.slots, self.file, where)
-
-    def _beat(self, entry: dict) -> Beat:
-        world.field(entry, "name", str, self.file, "a beat")
-        says = self._frames(entry, "says")
-        return Beat(
-            name=entry["name"],
-            says=says,
-            similes=self._added(entry, "mood", self.library.similes),
-            lines=self._frames(entry, "lines") if "lines" in entry else (),
-            senses=self._added(entry, "senses", self.library.senses),
-            facts=self._added(entry, "facts", self.library.facts),
-            words=mean_words(Choice(says)),
-        )
-
-    def _added(self, entry: dict, key: str, known: dict[str, tuple]) -> tuple:
-        value = entry.get(key, "")
-        if value:
-            where, line = f"beat {entry['name']}", f'{key} = "{value}"'
-            world.expect_known(value, known, key, self.file, where, line)
-        return known.get(value, ())
-
-    def _schema(self, name: str, data: dict, entries: list[dict]) -> Schema:
-        known = {
-            "things": (*world.MARKS, "any"),
-            "times": calendar().hours,
-            "weathers": calendar().signs,
-        }
-        for key, values in known.items():
-            for value in data.get(key, ()):
-                world.expect_known(value, values, key, self.file, name, f"{key} = ")
-        steps = tuple(
-            Step(
-                entry["name"],
-                *(tuple(entry.get(key, ())) for key in ("needs", "ends", "makes")),
-            )
-            for entry in entries
-        )
-        schema = Schema(
-            name,
-            tuple(data.get("starts", ())),
-            steps,
-            *(tuple(data.get(key, ())) for key in known),
-        )
-        self._check_conditions(schema)
-        return schema
-
-    def _check_conditions(self, schema: Schema) -> None:
-        """Walks through the plot and sees that every beat's needs hold before it."""
-        roles = {role: role for role in ROLES}
-        try:
-            simulation.happen(schema, roles, State())
-        except simulation.Refused as refusal:
-            place = world.at_name(self.file, refusal.step)
-            raise WorldError(f"{place}: {refusal}") from None
-
-    def _check_that_nothing_is_added_twice(self, entries: list[dict]) -> None:
-        """So that no story tells the same detail or fact two times."""
-        for key in ("mood", "senses", "facts"):
-            values = [entry[key] for entry in entries if key in entry]
-            for value in values:
-                if values.count(value) > 1:
-                    place = world.at_line(self.file, f'{key} = "{value}"')
-                    raise WorldError(
-                        f"{place}: {key} {value!r} in more than one beat; a story "
-                        "would repeat itself: name another or none"
-                    )
-
-    def _check_that_the_place_is_perceived_there(self, entries: list[dict]) -> None:
-        """One smells, hears and sees a place only when one is there."""
-        made: list[str] = []
-        for entry in entries:
-            made += entry.get("makes", [])
-            detail = entry.get("senses", "weather")
-            if detail != "weather" and "who at place" not in made:
-                place = world.at_line(self.file, f'senses = "{detail}"')
-                raise WorldError(
-                    f"{place}: beat {entry['name']}: {detail!r} is of the place, but "
-                    "'who at place' does not hold yet; move it to a later beat"
-                )
-
-    def _check_that_all_roles_are_told(self, beats: tuple[Beat, ...]) -> None:
-        """A role that is drawn and never told would be bits without text."""
-        for role in ROLES:
-            if not any(
-                all(tells(frame, role) for frame in beat.says) for beat in beats
-            ):
-                raise WorldError(
-                    f"{self.file}, line 1: {{{role}}} may never be told; use it in "
-                    "every wording of one beat"
-                )
 
 
 def tells(node, role: str) -> bool:

@@ -53,8 +53,8 @@ class Question:
 
 @cache
 def load() -> tuple[Kind, ...]:
-    entries = world.field(world.read_file(FILE), "fact", list, FILE, "file")
-    return tuple(_read_kind(entry, _subjects()) for entry in entries)
+    subjects = _subjects()
+    return tuple(_read_kind(entry, subjects) for entry in world.entries(FILE, "fact"))
 
 
 def _subjects() -> dict[str, dict[str, dict]]:
@@ -67,21 +67,13 @@ def _subjects() -> dict[str, dict[str, dict]]:
     }
 
 
-def _read_kind(entry: dict, subjects: dict[str, dict[str, dict]]) -> Kind:
-    name = world.field(entry, "name", str, FILE, "[[fact]]")
-    where = f"fact {name}"
-    sort = world.field(entry, "subject", str, FILE, where)
-    world.expect_known(sort, subjects, "subject", FILE, where)
-    slots = tuple(next(iter(subjects[sort].values())))
-
-    def read(key: str) -> tuple:
-        text = world.field(entry, key, str, FILE, where)
-        return world.frame_list(text, {}, slots, FILE, f"{where}, {key}")
-
-    (value,) = read("value")
-    reverse = read("reverse") if entry.get("reverse") else ()
-    facts = _facts(name, value, subjects[sort], bool(reverse))
-    return Kind(name, read("ask"), reverse, read("answers"), facts)
+def _read_kind(entry: world.Entry, subjects: dict[str, dict[str, dict]]) -> Kind:
+    name, of = entry.get("name"), subjects[entry.one_of("subject", subjects)]
+    slots = tuple(next(iter(of.values())))
+    (value,) = entry.frames("value", slots)
+    reverse = entry.frames("reverse", slots) if entry.data.get("reverse") else ()
+    ask, answers = entry.frames("ask", slots), entry.frames("answers", slots)
+    return Kind(name, ask, reverse, answers, _facts(name, value, of, bool(reverse)))
 
 
 def _facts(kind: str, value, subjects: dict[str, dict], reverse: bool) -> tuple:

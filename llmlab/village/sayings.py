@@ -42,34 +42,26 @@ class Sayings:
 
 @cache
 def load() -> Sayings:
-    data = world.read_file(FILE)
-    meaning = data["pangram"].pop("meaning").strip()
+    data, pangram = world.whole(FILE), world.section(FILE, "pangram")
+    meaning = pangram.data.pop("meaning").strip()
+    own = ("proverb", "meaning", "idiom", "idiom.past", "idiom.meaning")
+    slots = (*_slots_of_somebody(), "friend", "place", "day", *own)
+    page = world.section(FILE, "page").all_frames(slots)
     return Sayings(
         tuple(Proverb(*row) for row in _rows(data, "proverbs", "proverb | meaning")),
         tuple(map(_read_idiom, _rows(data, "idioms", "idiom | past | meaning"))),
         Proverb(PANGRAM, meaning),
-        {
-            name: world.frame_list(text, {}, _slots_of_a_line(), FILE, name)
-            for name, text in (data["page"] | data["pangram"]).items()
-        },
-        {
-            count: world.frame_list(text, {}, ("who",), FILE, f"[rhyme] {count}")
-            for count, text in data["rhyme"].items()
-        },
+        page | pangram.all_frames(slots),
+        world.section(FILE, "rhyme").all_frames(("who",)),
     )
-
-
-def _slots_of_a_line() -> tuple[str, ...]:
-    own = ("proverb", "meaning", "idiom", "idiom.past", "idiom.meaning")
-    return (*_slots_of_somebody(), "friend", "place", "day", *own)
 
 
 def _slots_of_somebody() -> tuple[str, ...]:
     return tuple(world.person_slots(everybody("who")[0], "who"))
 
 
-def _rows(data: dict, table: str, columns: str) -> list[list[str]]:
-    return [cells for _, cells in world.rows(data[table], columns, FILE, table)]
+def _rows(data: world.Entry, table: str, columns: str) -> list[list[str]]:
+    return [cells for _, cells in world.rows(data.get(table), columns, FILE, table)]
 
 
 def _read_idiom(row: list[str]) -> Idiom:

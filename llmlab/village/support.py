@@ -7,6 +7,7 @@ from functools import cache
 from llmlab.village import world
 from llmlab.village.chooser import Chooser
 from llmlab.village.frames import every_text, expand, small
+from llmlab.village.world import Entry
 
 FILE = "support.toml"
 OWN_QUESTIONS = 6
@@ -28,21 +29,15 @@ class Intent:
 @cache
 def load() -> tuple[Intent, ...]:
     """All intents, checked: every answer holds its own facts and no others."""
-    data = world.read_file(FILE)
-    slots = _people_slots()
-    wordings = {
-        key: world.frame_list(text, {}, (key,), FILE, f"[wordings] {key}")
-        for key, text in world.field(data, "wordings", dict, FILE, "file").items()
-    }
-    intents = tuple(
-        _read_intent(entry, wordings, slots)
-        for entry in world.field(data, "intent", list, FILE, "file")
-    )
+    slots, wordings = _people_slots(), world.section(FILE, "wordings")
+    asked = {key: wordings.frames(key, (key,)) for key in wordings.data}
+    found = world.entries(FILE, "intent")
+    intents = tuple(_read_intent(entry, asked, slots) for entry in found)
     _check_questions(intents)
     known = frozenset(fact for intent in intents for fact in intent.facts)
-    for intent in intents:
+    for intent, entry in zip(intents, found, strict=True):
         for answer in intent.answers:
-            _check_answer(intent, answer, known)
+            _check_answer(intent, answer, known, entry)
     return intents
 
 
@@ -55,36 +50,30 @@ def _people_slots() -> dict[str, str]:
     return slots
 
 
-def _read_intent(entry: dict, wordings: dict, slots: dict[str, str]) -> Intent:
-    name = world.field(entry, "name", str, FILE, "[[intent]]")
-    where = f"intent {name}"
-    block = world.field(entry, "questions", str, FILE, where)
-    own = _texts(block, {}, f"{where}, questions")
+def _read_intent(entry: Entry, wordings: dict, slots: dict[str, str]) -> Intent:
+    def texts(block: str, slots: dict[str, str]) -> tuple[str, ...]:
+        known = set(map(small, slots))
+        frames = world.frame_list(block, {}, known, FILE, entry.where)
+        return tuple(_fill(text, slots) for f in frames for text in every_text(f))
+
+    own = texts(entry.get("questions"), {})
     if len(own) != OWN_QUESTIONS:
-        raise world.WorldError(
-            f"{world.at_name(FILE, name)}: {where}: expected {OWN_QUESTIONS} "
-            f"questions, the last of them for tests, found {len(own)}"
+        raise entry.mistake(
+            f"expected {OWN_QUESTIONS} questions, the last of them for tests, found "
+            f"{len(own)}"
         )
     lists = [own]
     for key, frames in wordings.items():
-        value = {key: world.field(entry, key, str, FILE, where)}
+        value = {key: entry.get(key)}
         lists.append(tuple(expand(frame, value, Chooser()) for frame in frames))
-    facts = world.field(entry, "facts", list, FILE, where)
-    answers = world.field(entry, "answers", str, FILE, where)
     return Intent(
-        name=name,
-        facts=_texts("\n".join(facts), slots, f"{where}, facts"),
-        questions=tuple(text for texts in lists for text in texts[:-1]),
-        held_out_questions=tuple(texts[-1] for texts in lists),
+        name=entry.get("name"),
+        facts=texts("\n".join(entry.get("facts", list)), slots),
+        questions=tuple(text for listed in lists for text in listed[:-1]),
+        held_out_questions=tuple(listed[-1] for listed in lists),
         own_questions=own,
-        answers=_texts(answers, slots, f"{where}, answers"),
+        answers=texts(entry.get("answers"), slots),
     )
-
-
-def _texts(block: str, slots: dict[str, str], where: str) -> tuple[str, ...]:
-    known = set(map(small, slots))
-    frames = world.frame_list(block, {}, known, FILE, where)
-    return tuple(_fill(text, slots) for frame in frames for text in every_text(frame))
 
 
 def _fill(text: str, slots: dict[str, str]) -> str:
@@ -107,15 +96,16 @@ def _check_questions(intents: tuple[Intent, ...]) -> None:
             asked[question] = intent.name
 
 
-def _check_answer(intent: Intent, answer: str, known: frozenset[str]) -> None:
+def _check_answer(
+    intent: Intent, answer: str, known: frozenset[str], entry: Entry
+) -> None:
     missing = [fact for fact in intent.facts if fact not in answer]
     foreign = [fact for fact in known - set(intent.facts) if fact in answer]
     if missing or foreign:
-        raise world.WorldError(
-            f"{world.at_name(FILE, intent.name)}: intent {intent.name}: the answer "
-            f"{answer!r} lacks the facts {missing} and has facts of other intents "
-            f"{sorted(foreign)}; an answer holds all facts of its own intent and no "
-            "other's"
+        raise entry.mistake(
+            f"the answer {answer!r} lacks the facts {missing} and has facts of other "
+            f"intents {sorted(foreign)}; an answer holds all facts of its own intent "
+            "and no other's"
         )
 
 

@@ -123,21 +123,74 @@ def at_line(file: str, text: str) -> str:
     return file
 
 
-def at_name(file: str, name: str) -> str:
-    """Where the entry of that name stands."""
-    return at_line(file, f'name = "{name}"')
+@dataclass(frozen=True)
+class Entry:
+    """A part of a data file, and what it is called where something is wrong with it."""
+
+    file: str
+    where: str  # "person 3 (Otto)"
+    data: dict[str, Any]
+
+    def get(self, key: str, kind: type = str) -> Any:
+        """A required value, of the right type and not empty."""
+        value = self.data.get(key)
+        if not isinstance(value, kind) or value in ("", [], {}):
+            raise self.mistake(
+                f"expected {key!r} to be a {kind.__name__} that is not empty, found "
+                f"{value!r}"
+            )
+        return value
+
+    def one_of(self, key: str, known) -> Any:
+        """A value out of those that are known."""
+        value = self.data.get(key)
+        if value not in known:
+            raise self.mistake(
+                f"expected {key!r} to be one of "
+                f"{', '.join(sorted(map(str, known)))}, found {value!r}",
+                self.line_of(key),
+            )
+        return value
+
+    def frames(self, key: str, slots=(), lists: dict | None = None) -> tuple:
+        """The frames of a block of lines."""
+        where = f"{self.where}, {key}"
+        return frame_list(self.get(key), lists or {}, slots, self.file, where)
+
+    def all_frames(self, slots=(), lists: dict | None = None) -> dict[str, tuple]:
+        """Those of every block that is in it."""
+        return {key: self.frames(key, slots, lists) for key in self.data}
+
+    def line_of(self, key: str) -> str:
+        """How the value of a key is written."""
+        value = self.data.get(key)
+        return f'{key} = "{value}"' if isinstance(value, str) else f"{key} = "
+
+    def mistake(self, message: str, line: str = "") -> WorldError:
+        """An error in the entry, at the first line that holds this, or its name."""
+        name = f'name = "{self.data.get("name", "")}"'
+        place = at_line(self.file, line) if line else self.file
+        if place == self.file:
+            place = at_line(self.file, name)
+        return WorldError(f"{place}: {self.where}: {message}")
 
 
-def field(entry: dict, name: str, kind: type, file: str, where: str) -> Any:
-    """A required field of an entry, of the right type and not empty."""
-    value = entry.get(name)
-    if not isinstance(value, kind) or value in ("", [], {}):
-        place = at_name(file, entry.get("name", ""))
-        raise WorldError(
-            f"{place}: {where}: expected {name!r} to be a {kind.__name__} that is not "
-            f"empty, found {value!r}"
-        )
-    return value
+def whole(file: str) -> Entry:
+    """A data file as one entry."""
+    return Entry(file, "file", read_file(file))
+
+
+def section(file: str, name: str) -> Entry:
+    """The table of that name of a data file."""
+    return Entry(file, f"[{name}]", whole(file).get(name, dict))
+
+
+def entries(file: str, kind: str) -> list[Entry]:
+    """All [[person]] of a data file, and so on."""
+    return [
+        Entry(file, f"{kind} {number} ({entry.get('name', 'without a name')})", entry)
+        for number, entry in enumerate(whole(file).get(kind, list), start=1)
+    ]
 
 
 def frame_list(text: str, lists: dict, slots, file: str, where: str) -> tuple:
@@ -204,62 +257,49 @@ def load() -> World:
 
 
 def _load_places() -> dict[str, Place]:
-    file = "places.toml"
     places: dict[str, Place] = {}
-    for number, entry in enumerate(read_file(file).get("place", []), start=1):
-        where = f"place {number} ({entry.get('name', 'without a name')})"
-        values = {
-            key: field(entry, key, str, file, where)
-            for key in ("name", "near", "mark", "use")
-        }
-        line = f'name = "{values["name"]}"'
-        expect_known(entry.get("indoors"), (True, False), "indoors", file, where, line)
-        for key in ("spots", "smells", "sounds", "sights"):
-            block = field(entry, key, str, file, where)
-            values[key] = frame_list(block, {}, (), file, f"{where}, {key}")
-        _add(places, Place(indoors=entry["indoors"], **values), file)
+    for entry in entries("places.toml", "place"):
+        said = {key: entry.get(key) for key in ("name", "near", "mark", "use")}
+        drawn = ("spots", "smells", "sounds", "sights")
+        frames_of = {key: entry.frames(key) for key in drawn}
+        indoors = entry.one_of("indoors", (True, False))
+        _add(places, Place(**said, **frames_of, indoors=indoors), entry)
     for place in places.values():
-        expect_known(place.near, places, "near", file, place.name)
+        expect_known(place.near, places, "near", "places.toml", place.name)
     return places
 
 
 def _load_people(places: dict[str, Place]) -> dict[str, Person]:
-    file = "people.toml"
-    keys = Person.__dataclass_fields__
     people: dict[str, Person] = {}
-    for number, entry in enumerate(read_file(file).get("person", []), start=1):
-        where = f"person {number} ({entry.get('name', 'without a name')})"
-        person = Person(**{key: field(entry, key, str, file, where) for key in keys})
-        expect_known(person.gender, _PRONOUNS, "gender", file, person.name)
-        expect_known(person.home, places, "home", file, person.name)
-        expect_known(person.bond, _RETURNED_BONDS, "bond", file, person.name)
+    found = entries("people.toml", "person")
+    for entry in found:
+        person = Person(**{key: entry.get(key) for key in Person.__dataclass_fields__})
+        known = {"gender": _PRONOUNS, "home": places, "bond": _RETURNED_BONDS}
+        for key, values in known.items():
+            entry.one_of(key, values)
         if not person.epithet.endswith(" " + person.species):
-            raise WorldError(
-                f"{at_line(file, person.epithet)}: {person.name}: expected the epithet "
-                f"to end with {person.species!r}, found {person.epithet!r}"
+            raise entry.mistake(
+                f"expected the epithet to end with {person.species!r}, found "
+                f"{person.epithet!r}",
+                person.epithet,
             )
-        _add(people, person, file)
-    for person in people.values():
-        _check_bond(person, people, file)
+        _add(people, person, entry)
+    for entry in found:
+        entry.one_of("kin", people)
+        _check_bond(people[entry.data["name"]], people, entry)
     return people
 
 
-def _check_bond(person: Person, people: dict[str, Person], file: str) -> None:
+def _check_bond(person: Person, people: dict[str, Person], entry: Entry) -> None:
     """Kinship is told from both sides, and both must say the same."""
-    expect_known(person.kin, people, "kin", file, person.name)
-    kin = people[person.kin]
-    returned = _RETURNED_BONDS[person.bond]
+    kin, returned = people[person.kin], _RETURNED_BONDS[person.bond]
     other_gender = "male" if kin.gender == "female" else "female"
-    if (
-        kin.kin != person.name
-        or kin.bond not in returned
-        or person.bond in _BONDS_OF_ONE_GENDER[other_gender]
-    ):
-        raise WorldError(
-            f"{at_name(file, person.name)}: {person.name} says that {kin.name} "
-            f"({kin.gender}) is the {person.bond}, but {kin.name} says that {kin.kin} "
-            f"is the {kin.bond}; expected {kin.name} to say that {person.name} is the "
-            f"{' or '.join(returned)}"
+    of_the_other = person.bond in _BONDS_OF_ONE_GENDER[other_gender]
+    if kin.kin != person.name or kin.bond not in returned or of_the_other:
+        raise entry.mistake(
+            f"{person.name} says that {kin.name} ({kin.gender}) is the {person.bond}, "
+            f"but {kin.name} says that {kin.kin} is the {kin.bond}; expected "
+            f"{kin.name} to say that {person.name} is the {' or '.join(returned)}"
         )
 
 
@@ -269,7 +309,7 @@ def _load_things(
     file = "things.toml"
     things: dict[str, Thing] = {}
     columns = "name | made | colour | use | kept | owner | marks"
-    text = field(read_file(file), "things", str, file, "things")
+    text = whole(file).get("things")
     for _, (*values, marked) in rows(text, columns, file, "things"):
         marks = frozenset(marked.split()) - {"-"}
         thing = Thing(*values, marks)
@@ -281,12 +321,10 @@ def _load_things(
     return things
 
 
-def _add(table: dict, entry, file: str) -> None:
-    if entry.name in table:
-        raise WorldError(
-            f"{at_name(file, entry.name)}: {entry.name}: occurs twice; delete one"
-        )
-    table[entry.name] = entry
+def _add(table: dict, thing, entry: Entry) -> None:
+    if thing.name in table:
+        raise entry.mistake("occurs twice; delete one")
+    table[thing.name] = thing
 
 
 def expect_known(value, known, key: str, file: str, where: str, line: str = "") -> None:
