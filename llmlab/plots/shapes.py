@@ -54,10 +54,14 @@ def lines(
     axes.grid(axis="y")
     if from_zero:
         axes.set_ylim(0, 1.08 * max(map(max, series.values())))
-    courses = [f"{name} {course(values, x)}" for name, values in series.items()]
-    ends = lowest({name: values[-1] for name, values in series.items()})
-    told = f"{y_label} against {x_label}: {'; '.join(courses)}. {ends}"
-    return figure.told(words or told.strip())
+    return figure.told(words or f"{y_label} against {x_label}: {_courses(x, series)}")
+
+
+def _courses(x: Sequence[float], series: Mapping[str, Sequence[float]]) -> str:
+    values = {name: np.asarray(line, float) for name, line in series.items()}
+    courses = [f"{name} {course(line, x)}" for name, line in values.items()]
+    ends = lowest({name: float(line[-1]) for name, line in values.items()})
+    return f"{'; '.join(courses)}. {ends}".strip()
 
 
 @styled
