@@ -368,6 +368,45 @@ def test_a_number_of_a_process_that_ended_keeps_nobody_out(folder, monkeypatch):
     assert not command.is_jupyter(os.getpid()) and not command.is_jupyter(2**30)
 
 
+@pytest.fixture
+def started(monkeypatch):
+    """The commands that would have opened JupyterLab, with their environments."""
+    calls = []
+
+    def run(words, env, **_):
+        calls.append((words, env))
+        return subprocess.CompletedProcess(words, 0)
+
+    monkeypatch.setattr(command.subprocess, "run", run)
+    return calls
+
+
+def test_the_first_day_opens_the_first_page_and_later_what_was_open(tmp_path, started):
+    for _ in range(2):
+        commands.main(["course", str(tmp_path / "mine"), "--lab=--port=9000"])
+    (first, environment), (later, _) = started
+    assert "--LabApp.default_url=/lab/tree/00%20Start%20here.ipynb" in first
+    assert "--LabApp.default_url=/lab" in later
+    for words in (first, later):
+        assert f"--ServerApp.root_dir={tmp_path / 'mine'}" in words
+        assert words[-1] == "--port=9000"
+        assert not any("token" in word.lower() for word in words), "Jupyter keeps it"
+    assert environment["PYTHONPATH"].split(os.pathsep)[0] == str(ROOT)
+
+
+def test_jupyterlab_asks_nothing_and_shows_no_menu_of_instructors(tmp_path, started):
+    commands.main(["course", str(tmp_path / "mine")])
+    folder = started[0][1]["JUPYTER_CONFIG_PATH"].split(os.pathsep)[0]
+    labconfig = os.path.join(folder, "labconfig")
+    names = ("default_setting_overrides", "page_config")
+    paths = [os.path.join(labconfig, f"{name}.json") for name in names]
+    overrides, page = (json.loads(open(path, "rb").read()) for path in paths)
+    notification = overrides["@jupyterlab/apputils-extension:notification"]
+    assert notification == {"checkForUpdates": False, "fetchNews": "false"}
+    assert overrides["@jupyter-widgets/jupyterlab-manager:plugin"]["saveState"]
+    assert page["disabledExtensions"]["@jupyter/nbgrader"]
+
+
 def test_it_starts_without_torch():
     code = "import sys, llmlab.course.command; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

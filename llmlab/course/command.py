@@ -60,7 +60,8 @@ def main(arguments: argparse.Namespace) -> int:
     try:
         report = bring_up_to_date(folder, course_pages(), arguments.restore)
         first_page = report.delivered[0] if report.first_day else None
-        print(*report.sentences(), sep="\n")
+        for sentence in report.sentences():
+            print(sentence)
         if report.first_day and RUNS.is_dir() and any(RUNS.iterdir()):
             print(f"If you have one elsewhere: {THIS} FOLDER opens that one.")
     except TooNew as error:
