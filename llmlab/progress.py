@@ -45,7 +45,7 @@ class Figures:
         """Each figure by its name; `elapsed` seconds of this session."""
         elapsed = max(elapsed, 1e-9)
         left = elapsed / (self.done - self.first_step) * (self.steps - self.done)
-        told = {"time left": clock(left)}
+        told = {"time left": clock(left)} if left else {"took": clock(elapsed)}
         if self.losses:
             told["loss"] = f"{self.losses[-1]:.3f}"
         for name in ("score", "kl", "accuracy"):
@@ -62,6 +62,8 @@ class SilentProgress:
     def start(self, label: str, steps: int, first_step: int) -> None: ...
 
     def update(self, step: int, metrics: Metrics, seconds: float) -> None: ...
+
+    def stopping(self) -> None: ...
 
     def stop(self, message: str) -> None: ...
 
@@ -99,13 +101,18 @@ class TerminalProgress:
 
     def _describe(self, elapsed: float) -> str:
         done, told = self.figures.done, self.figures.told(elapsed)
-        left, speed = told.pop("time left"), told.pop("tokens/s", None)
         filled = round(12 * done / self.steps)
         bar = f"{'█' * filled}{'░' * (12 - filled)}"
-        parts = [f"{self.label:<12} {bar} {done:>5}/{self.steps}"]
-        parts += [f"{name} {value}" for name, value in told.items()]
-        parts += [f"{speed} tokens/s"] if speed else []
-        return "  ".join([*parts, f"{left} left"])
+        time, *parts = (
+            f"{value} {name}" if name == "tokens/s" else f"{name} {value}"
+            for name, value in told.items()
+        )
+        return "  ".join(
+            [f"{self.label:<12} {bar} {done:>5}/{self.steps}", *parts, time]
+        )
+
+    def stopping(self) -> None:
+        self._write("\nstopping after this step; once more stops at once\n")
 
     def stop(self, message: str) -> None:
         if self.live and self.line:

@@ -14,10 +14,11 @@ import ctypes
 import hashlib
 import math
 import signal
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
@@ -37,7 +38,14 @@ def step_generator(seed: int, step: int) -> torch.Generator:
 
 
 class Interrupted(KeyboardInterrupt):
-    """A run was interrupted between two steps; the model is whole, its state saved."""
+    """A run was interrupted between two steps; the model is whole, its state saved.
+
+    In a notebook it is its sentence, without the forty lines of a mistake; the cells
+    queued behind are cancelled all the same.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        return textwrap.wrap(f"{self}.", 80)
 
 
 def train(
@@ -52,6 +60,7 @@ def train(
     progress=None,
     label: str = "training",
     identity: dict | None = None,
+    after_a_stop: str | None = None,
 ) -> list[Metrics]:
     """Make `steps` updates, or the rest of them if some were made before.
 
@@ -66,6 +75,8 @@ def train(
     progress : shows how the run goes, as a `TerminalProgress` does. None: in silence.
     identity : settings that make this run what it is. A state of other settings is
         refused, since going on from it would be neither run.
+    after_a_stop : what a person who stops the run can do next. None: go on, where a
+        state is kept; else begin anew with the cell that makes the model.
 
     Returns
     -------
@@ -93,7 +104,12 @@ def train(
     progress.start(label, steps, len(history))
     before = history[-1]["seconds"] if history else 0.0
     started = saved = time.perf_counter()
-    with _stop_request() as stop_requested:
+    after_a_stop = after_a_stop or (
+        "all of them are saved: run it again to go on"
+        if state_path
+        else "to start anew, run again from the cell that makes the model"
+    )
+    with _stop_request(progress.stopping) as stop_requested:
         for index in range(len(history), steps):
             metrics = step(index, step_generator(seed, index))
             metrics = {
@@ -109,8 +125,8 @@ def train(
                 processes.wait()  # one that ends early has the others ended
                 progress.stop("interrupted")
                 raise Interrupted(
-                    f"{label} stopped after step {index + 1} of {steps}; "
-                    + ("run it again to go on" if state_path else "the model is whole")
+                    f"{label} stopped after step {index + 1} of {steps}, as you asked; "
+                    + after_a_stop
                 )
             if processes.agree(now - saved > save_every):
                 save()
@@ -137,8 +153,8 @@ def keep_freed_memory() -> None:
 
 
 @contextmanager
-def _stop_request():
-    """Turn an interrupt into a question to be asked between steps.
+def _stop_request(say: Callable[[], None]):
+    """Turn an interrupt into a question to be asked between steps, and `say` so.
 
     An exception inside an optimiser's step would leave half of the weights updated.
     """
@@ -150,6 +166,8 @@ def _stop_request():
         if requested and processes.world() == 1:
             raise KeyboardInterrupt
         requested = True
+        with suppress(RuntimeError):  # it was just writing something else
+            say()
 
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False  # only the main thread may listen to signals

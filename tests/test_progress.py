@@ -14,7 +14,7 @@ def test_progress_shows_loss_speed_and_time_left():
     progress.stop("done")
     assert "base" in stream.getvalue() and "2/2" in stream.getvalue()
     assert "loss 2.900" in stream.getvalue() and "tokens/s" in stream.getvalue()
-    assert "0:00 left" in stream.getvalue()
+    assert "took 0:00" in stream.getvalue()
 
 
 class Terminal(io.StringIO):

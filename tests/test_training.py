@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from IPython.core.interactiveshell import InteractiveShell
 from torch import nn
 
 from llmlab import files, training
@@ -201,6 +202,42 @@ def test_a_run_that_goes_on_counts_the_seconds_of_earlier_sessions(
     now += 1000  # a pause, which does not count
     _, history = small_run(tmp_path / "state", on_step=take_ten_seconds)
     assert [m["seconds"] for m in history] == [10, 20, 30, 40, 50, 60]
+
+
+def test_a_stop_is_one_line_in_a_notebook_and_says_what_comes_next(tmp_path, capsys):
+    shell = InteractiveShell()
+    shell.user_ns.update(count=count, os=os, signal=signal, state=tmp_path / "state")
+    stop = "on_step=lambda index: index == 2 and os.kill(os.getpid(), signal.SIGINT)"
+    for settings, next_step in (
+        ("", "to start anew, run again from the cell that makes the model."),
+        ("state=state,", "all of them are saved: run it again to go on."),
+        ("after_a_stop='this cell starts anew',", "this cell starts anew."),
+    ):
+        result = shell.run_cell(f"count({settings} {stop})")
+        assert isinstance(result.error_in_exec, Interrupted)  # cancels what follows
+        told = " ".join(capsys.readouterr().out.split())
+        assert told == f"training stopped after step 3 of 9, as you asked; {next_step}"
+
+
+def test_a_stop_is_said_at_once_and_not_only_when_the_step_is_done():
+    told = []
+
+    class Watched(progress_module.SilentProgress):
+        def stopping(self):
+            told.append("stopping")
+            raise RuntimeError("reentrant call")  # of a stream that was just written to
+
+        def update(self, step, metrics, seconds):
+            told.append(step)
+
+    def interrupt(index):
+        if index == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+            told.append("still in the step")
+
+    with pytest.raises(Interrupted):
+        count(on_step=interrupt, progress=Watched())
+    assert told == [0, 1, "stopping", "still in the step", 2]
 
 
 class Counter(nn.Module):

@@ -118,6 +118,7 @@ def test_a_view_hears_when_its_message_arrives_and_when_it_is_done_with():
     names = [name for name, _ in seen]
     assert names[0] == "heard" and names[-1] == "done" and "text" in names
     assert widget.heard == widget.done == "a:7"
+    colours = TokenColours(Tokenizer(), "the boat")
     with pytest.raises(KeyError):
-        widget._hear(widget, {"number": "a:8"}, [])
-    assert widget.done == "a:8"
+        colours._hear(colours, {"number": "a:8"}, [])  # without a text
+    assert colours.done == "a:8"

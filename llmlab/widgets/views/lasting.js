@@ -12,12 +12,15 @@
 // will ever read it (then keep what was typed). `link.line` says in words that the
 // kernel is busy, that the answer is being made, or that this is asleep.
 // `link.needs(button, …)` marks what is of no use while asleep. A view that asks Python
-// for nothing leaves the link alone: it works asleep.
-const ASLEEP = "Asleep: run this cell to use it again.";
-const BUSY = "The kernel is busy; this is done as soon as it is free.";
-const UNSURE = "No answer yet. The kernel may be busy; or this is asleep: "
-  + "run this cell to use it again.";
-const WORKING = "Working on it…";
+// for nothing leaves the link alone: it works asleep. A second argument of `lasting`
+// says a state in other words: `{asleep: "Asleep, and all labels are safe: …"}`.
+const WORDS = {
+  asleep: "Asleep: run this cell to use it again.",
+  busy: "The kernel is busy; this is done as soon as it is free.",
+  unsure: "No answer yet. The kernel may be busy; or this is asleep: "
+    + "run this cell to use it again.",
+  working: "Working on it…",
+};
 const PATIENCE = 600; // milliseconds without a word
 
 // The model behind the proxy that a view is given, where the host lets us have it. It
@@ -74,7 +77,7 @@ const watchSleep = (real) => {
   };
 };
 
-const makeLink = (model, real) => {
+const makeLink = (model, real, words) => {
   const line = statusLine("lab-notice");
   const name = Math.random().toString(36).slice(2);
   const unheard = []; // messages that Python does not have yet, the oldest first
@@ -89,12 +92,12 @@ const makeLink = (model, real) => {
   const isLate = (message) => performance.now() - message.time >= PATIENCE;
   const isDone = () => !last || reached.done >= last.number;
   const say = () => {
-    if (asleep()) return ASLEEP;
+    if (asleep()) return words.asleep;
     if (unheard.length) {
       if (!isLate(unheard[0])) return line.textContent;
-      return knowsItsKernel(real) ? BUSY : UNSURE;
+      return knowsItsKernel(real) ? words.busy : words.unsure;
     }
-    return !isDone() && isLate(last) ? WORKING : "";
+    return !isDone() && isLate(last) ? words.working : "";
   };
   const draw = () => {
     const text = say();
@@ -165,11 +168,11 @@ const makeLink = (model, real) => {
   };
 };
 
-const lasting = (render) => ({
+const lasting = (render, words = {}) => ({
   initialize: ({ model }) => watchSleep(behind(model)),
   render: ({ model, el }) => {
     const real = behind(model);
-    const link = makeLink(model, real);
+    const link = makeLink(model, real, {...WORDS, ...words});
     const stop = render({el, link, model: {
       get: (name) => model.get(name),
       set: (name, value) => model.set(name, value),

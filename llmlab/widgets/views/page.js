@@ -66,3 +66,22 @@ const later = (act, milliseconds) => {
 };
 const statusLine = (className = "lab-status") =>
   h("p", {className, "role": "status"});
+const counted = (number) => number.toLocaleString("en");
+// A curve of losses with a scale: `points` are [step, loss], the steps go from `first`
+// to `last`; `marks` are more shapes in the same 100 by 40 units.
+const lossCurve = (points, first, last, marks = []) => {
+  const losses = points.map(([, loss]) => loss);
+  const low = Math.min(...losses), high = Math.max(...losses);
+  const across = (step) => 100 * (step - first) / (last - first || 1);
+  const down = (loss) => 38 - 36 * (loss - low) / (high - low || 1);
+  const line = shape("polyline", {points: points.map(([step, loss]) =>
+    `${across(step)},${down(loss)}`).join(" ")});
+  const curve = shape("svg", {viewBox: "0 0 100 40", preserveAspectRatio: "none"},
+                      line, ...marks);
+  const label = (name, text) => h("span", {className: `lab-${name}`}, text);
+  return h("div", {className: "lab-curve", "role": "img",
+                   "aria-label": `loss from ${losses[0].toFixed(2)} to `
+                     + losses.at(-1).toFixed(2)},
+    label("high", high.toFixed(2)), label("low", low.toFixed(2)), curve,
+    label("first", `step ${counted(first)}`), label("last", `step ${counted(last)}`));
+};

@@ -1,41 +1,47 @@
-export default lasting(({ model, el }) => {
+export default lasting(({ model, el, link }) => {
   const head = h("p", {className: "lab-head"});
   const filled = h("div");
   const bar = h("div", {className: "lab-progress", "role": "progressbar",
                         "aria-label": `training ${model.get("label")}`,
                         "aria-valuemin": 0, "aria-valuemax": 100}, filled);
   const figures = h("div", {className: "lab-figures"});
-  const line = shape("polyline");
-  const svg = shape("svg", {viewBox: "0 0 100 40", preserveAspectRatio: "none",
-                            class: "lab-curve", "aria-hidden": "true"}, line);
+  const curve = h("div");
+  const wrote = h("span", {className: "lab-name"}), text = h("span");
+  const sample = h("div", {className: "lab-card lab-sample"}, wrote, text);
   const spoken = statusLine("lab-unseen");
-  let quarter = -1;
+  const steps = model.get("steps");
+  let quarter = -1, first = null;
   const drawCurve = () => {
-    const curve = model.get("curve");
-    const low = Math.min(...curve), range = Math.max(...curve) - low || 1;
-    line.setAttribute("points", curve.map((value, index) =>
-      `${100 * index / Math.max(curve.length - 1, 1)},` +
-      `${38 - 36 * (value - low) / range}`).join(" "));
+    const points = model.get("curve");
+    if (!points.length) return;
+    first ??= points[0][0] - 1;
+    curve.replaceChildren(lossCurve(points, first, steps));
+  };
+  const drawSample = () => {
+    const [step, written] = model.get("sample");
+    sample.hidden = written === undefined;
+    if (sample.hidden) return;
+    wrote.textContent = step ? `After step ${counted(step)} it writes`
+      : "Before the first step it writes";
+    text.textContent = written;
   };
   const draw = () => {
-    const done = model.get("done"), steps = model.get("steps");
-    const message = model.get("message");
+    const done = model.get("done"), message = model.get("message");
     const share = steps ? Math.round(100 * done / steps) : 100;
-    head.textContent = `${model.get("label")}: step ${done} of ${steps}`
-      + (message ? ` (${message})` : "");
+    head.textContent = `${model.get("label")}: step ${counted(done)} of `
+      + counted(steps) + (message ? ` (${message})` : "");
     filled.style.width = `${share}%`;
     bar.setAttribute("aria-valuenow", share);
     figures.replaceChildren(...model.get("figures").map(([name, value]) =>
-      h("div", {}, h("b", {}, value), h("span", {}, name))), svg);
-    drawCurve();
+      h("div", {}, h("b", {}, value), h("span", {}, name))));
     if (message || Math.floor(share / 25) !== quarter) {
       quarter = Math.floor(share / 25);
       spoken.textContent = message || `${share} % done`;
     }
   };
-  const stop = follow(model, {"": draw});
+  const stop = follow(model, {"": draw, curve: drawCurve, sample: drawSample});
   el.append(h("section", {className: "lab-box lab-monitor",
                           "aria-label": "training monitor"},
-              head, bar, figures, spoken));
+              head, bar, figures, curve, sample, spoken, link.line));
   return stop;
-});
+}, {asleep: "This run is over. To train again, run this cell."});
