@@ -332,7 +332,7 @@ class Tokenizer:
     def token_text(self, token_id: int) -> str:
         r"""One token as a reader should see it in a plot or a table.
 
-        A space is "·", a line end "⏎", a byte that is only a part of a character
+        A space is "␣", a line end "⏎", a byte that is only a part of a character
         \xNN, and a special token is its name.
 
         Raises ValueError: an id that is not in the vocabulary.
@@ -440,7 +440,7 @@ _UNFINISHED = re.compile(
 
 
 def _visible(character: str) -> str:
-    shown = {" ": "·", "\n": "⏎"}.get(character, character)
+    shown = {" ": "␣", "\n": "⏎"}.get(character, character)
     return shown if shown.isprintable() else shown.encode("unicode_escape").decode()
 
 

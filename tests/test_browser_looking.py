@@ -90,7 +90,7 @@ def test_what_is_typed_is_cut_into_tokens_with_ids_and_counted(lab):
     shown = tokens.evaluate_all(
         "nodes => nodes.map(node => [node.firstChild.data, node.lastChild.textContent])"
     )
-    assert [text for text, _ in shown] == ["the", "·gull", "⏎", "the", "·boat"]
+    assert [text for text, _ in shown] == ["the", "␣gull", "⏎", "the", "␣boat"]
     ids = [int(token_id) for _, token_id in shown]
     assert ids[0] == ids[3] and len(set(ids)) == 4
 

@@ -299,7 +299,7 @@ def test_ids_outside_the_vocabulary_are_refused(tokenizer, token_id):
 
 def test_tokens_are_shown_so_that_a_reader_sees_them(tokenizer):
     shown = {text: tokenizer.token_text(6 + ord(text)) for text in "a \n\t\0"}
-    assert shown == {"a": "a", " ": "·", "\n": "⏎", "\t": "\\t", "\0": "\\x00"}
+    assert shown == {"a": "a", " ": "␣", "\n": "⏎", "\t": "\\t", "\0": "\\x00"}
     assert tokenizer.token_text(6 + 0xE2) == "\\xe2"
     assert [tokenizer.token_text(n) for n in range(6)] == list(SPECIAL_TOKENS)
 
@@ -344,7 +344,7 @@ def test_saved_tokenizer_is_readable_json_with_one_merge_a_line(tmp_path):
     Tokenizer.train(["à à à"], 264).save(path)
     assert json.loads(path.read_text("utf-8"))["merges"] == [
         {"id": 262, "pair": [6 + 0xC3, 6 + 0xA0], "text": ["\\xc3", "\\xa0"]},
-        {"id": 263, "pair": [6 + 0x20, 262], "text": ["·", "à"]},
+        {"id": 263, "pair": [6 + 0x20, 262], "text": ["␣", "à"]},
     ]
     assert sum('"id": ' in line for line in path.read_text("utf-8").splitlines()) == 2
 

@@ -17,6 +17,7 @@ from widget_examples import (
 )
 
 from llmlab import widgets
+from llmlab.plots import attention_map
 from llmlab.preferences import LabelStore
 from llmlab.tokenizer import Tokenizer
 from llmlab.widgets import (
@@ -27,6 +28,7 @@ from llmlab.widgets import (
     TokenColours,
     TrainingMonitor,
     TrainingTimeSlider,
+    YourText,
 )
 
 
@@ -49,6 +51,9 @@ def all_widgets(store) -> list:
         AttentionViewer(TOKENS, attention()),
         FillIn(fill, "the _ dog"),
         TrainingTimeSlider(SNAPSHOTS),
+        YourText(str.upper, "the boat"),
+        YourText(lambda text: (["word"], [[word] for word in text.split()]), "a b"),
+        YourText(lambda text: attention_map(attention()[0, 0], TOKENS), "a"),
     ]
 
 
@@ -104,7 +109,7 @@ def test_no_widget_asks_the_network_or_takes_text_for_markup(store):
 
 def test_the_table_of_the_package_names_every_widget_and_what_it_is_given():
     names = [name for name in vars(widgets) if name[0].isupper()]
-    assert len(names) == 9
+    assert len(names) == 10
     for name in names:
         if name != "MonitorView":
             assert f"`{name}(" in widgets.__doc__
@@ -116,9 +121,9 @@ def test_a_view_hears_when_its_message_arrives_and_when_it_is_done_with():
     widget.observe(lambda change: seen.append((change["name"], change["new"])))
     from_browser(widget, type="show", text="the _ cat", number="a:7")
     names = [name for name, _ in seen]
-    assert names[0] == "heard" and names[-1] == "done" and "text" in names
-    assert widget.heard == widget.done == "a:7"
+    assert names[0] == "heard" and names[-1] == "handled" and "text" in names
+    assert widget.heard == widget.handled == "a:7"
     colours = TokenColours(Tokenizer(), "the boat")
     with pytest.raises(KeyError):
         colours._hear(colours, {"number": "a:8"}, [])  # without a text
-    assert colours.done == "a:8"
+    assert colours.handled == "a:8"

@@ -5,7 +5,7 @@ import base64
 import numpy as np
 import pytest
 import torch
-from widget_examples import TOKENS, attention
+from widget_examples import TOKENS, attention, from_browser
 
 from llmlab.plots import attention_map, png
 from llmlab.widgets import AttentionViewer
@@ -84,3 +84,43 @@ def test_the_twin_is_the_map_of_the_head_chosen_first_and_its_words(capsys):
     viewer._ipython_display_()
     words = " ".join(capsys.readouterr().out.split())
     assert words == f"In words: layer 1, head 2. {' '.join(expected.alt.split())}"
+
+
+def of_words(text):
+    if not text:
+        raise ValueError("the text is empty")
+    tokens = text.split()
+    return tokens, torch.eye(len(tokens)).expand(2, 3, -1, -1)
+
+
+def test_a_text_that_a_person_types_is_looked_at_with_the_same_head():
+    viewer = AttentionViewer(TOKENS, attention(), layer=1, head=2, ask=of_words)
+    before = viewer._repr_mimebundle_()[0]["image/png"]
+    from_browser(viewer, type="ask", text="a b c d e f")
+    assert viewer.tokens == list("abcdef") and viewer.shape == [2, 3, 6]
+    assert (viewer.layer, viewer.head, viewer.position) == (1, 2, 5)
+    assert viewer.choose(1, 2, 3) == [("d", 1.0)]
+    assert viewer._repr_mimebundle_()[0]["image/png"] == before  # the twin stays
+
+
+@pytest.mark.parametrize(
+    "text, sentence",
+    [
+        ("", "Cannot look at this text: the text is empty."),
+        (
+            "a " * 101,
+            "Cannot look at this text: the text has 101 tokens; a map can be "
+            "read with 100 or fewer.",
+        ),
+    ],
+)
+def test_a_text_that_cannot_be_looked_at_is_a_sentence_and_the_maps_stay(
+    text, sentence
+):
+    viewer = AttentionViewer(TOKENS, attention(), ask=of_words)
+    weights = viewer.weights
+    from_browser(viewer, type="ask", text=text)
+    assert viewer.status == sentence
+    assert viewer.tokens[1] == "␣boat" and viewer.weights == weights
+    from_browser(viewer, type="ask", text="a b")
+    assert viewer.status == "" and viewer.tokens == ["a", "b"]

@@ -1,6 +1,7 @@
 """The next-token explorer without a browser: its bars and what may be appended."""
 
 import pytest
+import torch
 from widget_examples import distribution, from_browser
 
 from llmlab.widgets import NextTokenExplorer
@@ -52,3 +53,64 @@ def test_the_twin_of_the_explorer_says_the_first_bars():
     assert "After “&lt;the&gt;”" in page and "␣boat" in page and "40.0%" in page
     explorer.show("other", 0.3)
     assert explorer.static_html() == page
+
+
+def rolled(seed: int, times: int) -> tuple[list[str], NextTokenExplorer]:
+    explorer = NextTokenExplorer(
+        distribution,
+        prompt="the",
+        special_tokens=["<eos>"],
+        generator=torch.Generator().manual_seed(seed),
+    )
+    return [explorer.roll() for _ in range(times)], explorer
+
+
+def test_the_dice_draw_by_the_shares_and_the_same_seed_draws_the_same():
+    drawn, _ = rolled(3, 400)
+    assert drawn == rolled(3, 400)[0] != rolled(4, 400)[0]
+    # 0.4 of 400 draws, give or take four times their spread.
+    assert drawn.count(" boat") == pytest.approx(160, abs=40)
+    explorer = NextTokenExplorer(distribution, prompt="the", temperature=0.05)
+    assert {explorer.roll() for _ in range(20)} == {" boat"}
+    assert explorer.prompt == "the" + 20 * " boat" and explorer.temperature == 0.05
+
+
+def test_drawn_text_is_appended_and_the_end_of_the_text_is_said():
+    drawn, explorer = rolled(3, 30)
+    text = "the" + "".join(t for t in drawn if t not in ("<eos>", "\ufffd"))
+    assert explorer.prompt == text and "<eos>" in drawn
+    while explorer.roll() != "<eos>":
+        pass
+    assert "The dice show <eos>" in explorer.status
+    assert "Here the model ends its text" in explorer.status
+    while explorer.roll() != " boat":
+        pass
+    assert explorer.status.startswith("The dice show ␣boat, which had 40.0%. Most")
+
+
+def test_undo_goes_back_text_by_text_and_then_has_nothing_to_do():
+    explorer = NextTokenExplorer(distribution, prompt="the")
+    from_browser(explorer, type="show", prompt="the net", temperature=1)
+    from_browser(explorer, type="show", prompt="the net", temperature=0.5)
+    from_browser(explorer, type="show", prompt="the net boat", temperature=0.5)
+    assert explorer.past == ["the", "the net"]
+    from_browser(explorer, type="undo")
+    assert explorer.prompt == "the net" and explorer.temperature == 0.5
+    from_browser(explorer, type="undo")
+    from_browser(explorer, type="undo")
+    assert explorer.prompt == "the" and explorer.past == []
+
+
+def test_a_roll_in_the_view_is_about_what_was_typed_there():
+    explorer = NextTokenExplorer(distribution, prompt="the")
+    from_browser(explorer, type="roll", prompt="a gull", temperature=0.05)
+    assert explorer.prompt == "a gull boat"
+    from_browser(explorer, type="roll", prompt="", temperature=1)
+    assert explorer.status == "Cannot continue this text: the text is empty."
+
+
+def test_it_never_opens_where_nothing_can_be_chosen():
+    with pytest.raises(ValueError, match="only <eos>; begin with another prompt"):
+        NextTokenExplorer(
+            lambda text: [("<eos>", 1.0)], prompt="The end.", special_tokens=["<eos>"]
+        )

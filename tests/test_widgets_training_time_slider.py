@@ -40,3 +40,9 @@ def test_the_twin_is_a_table_of_the_first_the_middle_and_the_last(count, shown):
     assert rows == [f"{SNAPSHOTS[index][0]:,}" for index in shown]
     assert f"{len(shown)} of {count} snapshots" in page
     assert "&lt;b&gt;" in page and "<b>" not in page
+
+
+def test_a_text_that_ended_and_a_run_that_ended_early_are_told_to_the_view():
+    slider = TrainingTimeSlider([(0, 7.0, "a"), (9, 6.0, "b", True)], steps=20)
+    assert [ended for *_, ended in slider.snapshots] == [False, True]
+    assert slider.steps == 20

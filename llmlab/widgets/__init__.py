@@ -10,6 +10,7 @@
 | `TrainingMonitor()` | watches a run: bar, loss, speed and time left |
 | `Chat({name: answer})` | writes to several models, which answer side by side |
 | `PairLabeller(pairs, store)` | says which of two texts is better |
+| `YourText(function, text)` | types a text and sees the picture made of it |
 
 Each one is a Python object that works without a browser (`chat.ask("…")`,
 `labeller.choose(1)`, `colours.show("…")`) and a view in JupyterLab that calls the same
@@ -30,3 +31,4 @@ from llmlab.widgets.pair_labeller import PairLabeller
 from llmlab.widgets.token_colours import TokenColours
 from llmlab.widgets.training_monitor import MonitorView, TrainingMonitor
 from llmlab.widgets.training_time_slider import TrainingTimeSlider
+from llmlab.widgets.your_text import YourText

@@ -1,18 +1,20 @@
 """Where each position of a text looks, in the head that a person chooses."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 import traitlets
-from IPython import get_ipython
-from IPython.display import display
 
-from llmlab.plots import Picture, attention_map, notebook_image, print_words, visible
-from llmlab.widgets.page import View
+from llmlab.plots import Picture, attention_map, visible
+from llmlab.widgets.asking import reason
+from llmlab.widgets.pictured import Pictured
+
+MOST_ASKED = 100
+"""Tokens of a text that a person types: each has a row and a column in every map."""
 
 
-class AttentionViewer(View):
+class AttentionViewer(Pictured):
     """Choose a layer, a head and a position, and see what this position looks at.
 
     tokens : the texts of the tokens, `time` of them.
@@ -20,6 +22,8 @@ class AttentionViewer(View):
         attention over the positions, so each row sums to one.
     layer, head, position : what is chosen at first, counted from 0. The static twin
         is the map of that head; without a position, the last one is chosen.
+    ask : `ask(text)` returns the tokens and weights of another text. A person can
+        then type one. What is wrong with a text it says in a ValueError.
     """
 
     tokens = traitlets.List(traitlets.Unicode()).tag(sync=True)
@@ -28,6 +32,8 @@ class AttentionViewer(View):
     layer = traitlets.Int(0).tag(sync=True)
     head = traitlets.Int(0).tag(sync=True)
     position = traitlets.Int(0).tag(sync=True)
+    asks = traitlets.Bool(False).tag(sync=True)
+    status = traitlets.Unicode("").tag(sync=True)
 
     def __init__(
         self,
@@ -37,16 +43,42 @@ class AttentionViewer(View):
         layer: int = 0,
         head: int = 0,
         position: int | None = None,
+        ask: Callable[[str], tuple[Sequence[str], Sequence]] | None = None,
     ):
-        array = _checked_weights(tokens, weights)
-        super().__init__(
-            tokens=[visible(token) for token in tokens],
-            shape=list(array.shape[:3]),
-            weights=array.tobytes(),
-        )
-        self._tokens, self._array = list(tokens), array
+        super().__init__(asks=ask is not None)
+        self._ask = ask
+        self._look_at(tokens, weights)
         self.choose(layer, head, len(tokens) - 1 if position is None else position)
-        self._first = (layer, head)
+        self._first = (self._tokens, self._array, int(layer), int(head))
+
+    def _look_at(self, tokens: Sequence[str], weights: Sequence) -> None:
+        array = _checked_weights(tokens, weights)
+        self._tokens, self._array = list(tokens), array
+        layers, heads, time, _ = array.shape
+        with self.hold_sync():
+            self.layer = min(self.layer, layers - 1)
+            self.head = min(self.head, heads - 1)
+            self.position = time - 1
+            self.tokens = [visible(token) for token in tokens]
+            self.shape = [layers, heads, time]
+            self.weights = array.tobytes()
+
+    def ask(self, text: str) -> None:
+        """Look at another text, with the same head; the view shows it."""
+        tokens, weights = self._ask(text)
+        if len(tokens) > MOST_ASKED:
+            raise ValueError(
+                f"the text has {len(tokens)} tokens; a map can be read with "
+                f"{MOST_ASKED} or fewer"
+            )
+        self._look_at(tokens, weights)
+
+    def receive(self, content: dict) -> None:
+        try:
+            self.ask(content["text"])
+            self.status = ""
+        except Exception as error:
+            self.status = f"Cannot look at this text: {reason(error)}."
 
     def choose(self, layer: int, head: int, position: int) -> list[tuple[str, float]]:
         """What `position` looks at, as (token, weight), most first; the view shows it.
@@ -67,28 +99,15 @@ class AttentionViewer(View):
         order = np.argsort(-row, kind="stable")
         return [(self._tokens[key], float(row[key])) for key in order if row[key] > 0]
 
-    def _picture(self) -> Picture:
-        layer, head = self._first
-        title = f"layer {layer}, head {head}"
-        return attention_map(self._array[layer, head], self._tokens, title=title)
+    def picture(self) -> Picture:
+        tokens, array, layer, head = self._first
+        return attention_map(
+            array[layer, head], tokens, title=f"layer {layer}, head {head}"
+        )
 
-    def _repr_mimebundle_(self, **options):
-        data, metadata = super()._repr_mimebundle_(**options)
-        del data["text/html"]
-        picture = self._picture()
-        image, alt = notebook_image(picture, picture.alt)
-        return {**data, **image}, {**metadata, **alt}
-
-    def static_html(self) -> str:
-        return ""  # the picture is the twin
-
-    def _ipython_display_(self) -> None:
-        """Shows the view, or the picture where no kernel runs, and prints its words."""
-        if get_ipython() is not None:
-            data, metadata = self._repr_mimebundle_()
-            display(data, raw=True, metadata=metadata)
-        layer, head = self._first
-        print_words(f"layer {layer}, head {head}. {self._picture().alt}")
+    def words(self) -> str:
+        *_, layer, head = self._first
+        return f"layer {layer}, head {head}. {self.picture().alt}"
 
     def __repr__(self) -> str:
         layers, heads, time = self.shape

@@ -1,7 +1,8 @@
-"""Bars of what may come next; a person picks and goes on."""
+"""Bars of what may come next; a person picks or rolls the dice, and goes on."""
 
 from collections.abc import Callable, Sequence
 
+import torch
 import traitlets
 
 from llmlab.plots import visible
@@ -10,19 +11,21 @@ from llmlab.widgets.page import View, table
 
 
 class NextTokenExplorer(View):
-    """Bars of the next-token distribution; a click on a token goes on with it.
+    """Bars of the next-token distribution; a click or the dice go on with a token.
 
     distribution : `distribution(text)` returns the whole distribution at temperature
         1 as (token text, probability), in any order.
     prompt : the text to start from.
     top : how many tokens to show; the others are one bar together.
     special_tokens : texts that stand for control tokens: shown, never appended.
+    generator : the dice; None: other ones each time.
     """
 
     prompt = traitlets.Unicode("").tag(sync=True)
     temperature = traitlets.Float(1.0).tag(sync=True)
     bars = traitlets.List().tag(sync=True)
     status = traitlets.Unicode("").tag(sync=True)
+    past = traitlets.List().tag(sync=True)  # the texts before, to go back to
 
     def __init__(
         self,
@@ -32,12 +35,22 @@ class NextTokenExplorer(View):
         temperature: float = 1.0,
         top: int = 10,
         special_tokens: Sequence[str] = (),
+        generator: torch.Generator | None = None,
     ):
         super().__init__()
         self._distribution = distribution
         self._top = top
         self._special_tokens = set(special_tokens)
+        self._dice = generator or torch.Generator()
+        if generator is None:
+            self._dice.seed()
+        self.prompt = prompt
         self.show(prompt, temperature)
+        if not any(bar["append"] for bar in self.bars):
+            raise ValueError(
+                f"after {prompt!r} nothing can be chosen, only "
+                f"{self.bars[0]['shown']}; begin with another prompt"
+            )
         self._first = (prompt, list(self.bars))
 
     def show(self, prompt: str, temperature: float = 1.0) -> list[tuple[str, float]]:
@@ -45,10 +58,10 @@ class NextTokenExplorer(View):
         temperature = check_temperature(temperature)
         tokens = self._distribution(prompt)
         shares = _at_temperature([float(share) for _, share in tokens], temperature)
-        ranked = sorted(
-            zip((text for text, _ in tokens), shares, strict=True),
-            key=lambda pair: -pair[1],
-        )[: self._top]
+        self._shares = list(zip((text for text, _ in tokens), shares, strict=True))
+        ranked = sorted(self._shares, key=lambda pair: -pair[1])[: self._top]
+        if prompt != self.prompt:
+            self.past = [*self.past, self.prompt]
         self.prompt, self.temperature = prompt, temperature
         self.bars = [self._bar(text, share) for text, share in ranked]
         rest = 1 - sum(share for _, share in ranked)
@@ -58,18 +71,49 @@ class NextTokenExplorer(View):
         self.status = f"Most probable: {visible(best)}, {share:.1%}."
         return ranked
 
-    def _bar(self, text: str, share: float) -> dict:
+    def roll(self) -> str:
+        """Draw a token by the shares that are shown, and go on with it, if it is text.
+
+        Returns its text.
+        """
+        weights = torch.tensor([share for _, share in self._shares])
+        index = int(torch.multinomial(weights, 1, generator=self._dice))
+        text, share = self._shares[index]
+        drawn = f"The dice show {visible(text)}, which had {share:.1%}."
+        if self._appended(text) is not None:
+            self.show(self.prompt + text, self.temperature)
+            self.status = f"{drawn} {self.status}"
+        elif text in self._special_tokens:
+            self.status = f"{drawn} Here the model ends its text: undo, or write on."
+        else:
+            self.status = f"{drawn} It is a part of a character: roll again."
+        return text
+
+    def undo(self) -> None:
+        """Go back to the text before."""
+        if self.past:
+            *past, prompt = self.past
+            self.show(prompt, self.temperature)
+            self.past = past
+
+    def _appended(self, text: str) -> str | None:
         is_text = text not in self._special_tokens and "\ufffd" not in text
-        return {
-            "shown": visible(text),
-            "append": text if is_text and text else None,
-            "share": share,
-            "rest": False,
-        }
+        return text if is_text and text else None
+
+    def _bar(self, text: str, share: float) -> dict:
+        append = self._appended(text)
+        return {"shown": visible(text), "append": append, "share": share, "rest": False}
 
     def receive(self, content: dict) -> None:
         try:
-            self.show(content["prompt"], float(content["temperature"]))
+            if content["type"] == "undo":
+                self.undo()
+                return
+            text, temperature = content["prompt"], float(content["temperature"])
+            if (text, temperature) != (self.prompt, self.temperature):
+                self.show(text, temperature)
+            if content["type"] == "roll":
+                self.roll()
         except Exception as error:
             self.status = f"Cannot continue this text: {reason(error)}."
 

@@ -19,7 +19,7 @@ class View(anywidget.AnyWidget):
     """
 
     heard = traitlets.Unicode("").tag(sync=True)  # numbers of the last message
-    done = traitlets.Unicode("").tag(sync=True)
+    handled = traitlets.Unicode("").tag(sync=True)
 
     def __init_subclass__(cls, **options):
         if "_esm" not in vars(cls):  # traitlets derives a class from this, with both
@@ -39,7 +39,7 @@ class View(anywidget.AnyWidget):
         try:
             self.receive(content)
         finally:
-            self.done = number
+            self.handled = number
 
     def _repr_mimebundle_(self, **options):
         data, metadata = super()._repr_mimebundle_(**options)

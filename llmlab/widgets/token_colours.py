@@ -22,7 +22,6 @@ class TokenColours(View):
 
     text = traitlets.Unicode("").tag(sync=True)
     tokens = traitlets.List().tag(sync=True)
-    longest_text = traitlets.Int(LONGEST_TEXT).tag(sync=True)
     status = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, tokenizer: Tokenizer, text: str):
@@ -45,10 +44,16 @@ class TokenColours(View):
         return tokens
 
     def receive(self, content: dict) -> None:
+        text = content["text"]
         try:
-            self.show(content["text"])
+            self.show(text[:LONGEST_TEXT])
         except ValueError as error:
             self.status = f"These are the tokens from before: {error}."
+            return
+        if len(text) > LONGEST_TEXT:
+            self.status += (
+                f" These are the first {LONGEST_TEXT:,} of {len(text):,} characters."
+            )
 
     def static_html(self) -> str:
         text, tokens = self._first

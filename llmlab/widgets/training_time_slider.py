@@ -11,18 +11,23 @@ from llmlab.widgets.page import View, table
 class TrainingTimeSlider(View):
     """Move through training: the loss of each saved step, and a sample of that time.
 
-    snapshots : (step, loss, text) in the order of the steps.
+    snapshots : (step, loss, text) in the order of the steps; a fourth thing that is
+        true says that the model ended its text there by itself.
+    steps : how many the run was to have, if it ended early.
     """
 
     snapshots = traitlets.List().tag(sync=True)
     position = traitlets.CInt(0).tag(sync=True)
 
-    def __init__(self, snapshots: Iterable[tuple[int, float, str]]):
+    steps = traitlets.Int(0).tag(sync=True)
+
+    def __init__(self, snapshots: Iterable[tuple], *, steps: int = 0):
         snapshots = [
-            (int(step), float(loss), str(text)) for step, loss, text in snapshots
+            [int(step), float(loss), str(text), any(ended)]
+            for step, loss, text, *ended in snapshots
         ]
         _check(snapshots)
-        super().__init__(snapshots=[list(snapshot) for snapshot in snapshots])
+        super().__init__(snapshots=snapshots, steps=int(steps))
 
     @traitlets.validate("position")
     def _inside(self, proposal: dict) -> int:
@@ -37,7 +42,7 @@ class TrainingTimeSlider(View):
         count = len(self.snapshots)
         rows = [
             [f"{step:,}", f"{loss:.2f}", text]
-            for step, loss, text in (
+            for step, loss, text, _ in (
                 self.snapshots[index] for index in sorted({0, count // 2, count - 1})
             )
         ]
@@ -49,16 +54,16 @@ class TrainingTimeSlider(View):
         return f"TrainingTimeSlider(steps {first} to {last})"
 
 
-def _check(snapshots: list[tuple[int, float, str]]) -> None:
+def _check(snapshots: list[list]) -> None:
     if not snapshots:
         raise ValueError("no snapshots; expected (step, loss, text), one or more")
-    steps = [step for step, _, _ in snapshots]
+    steps = [step for step, *_ in snapshots]
     for before, after in zip(steps, steps[1:], strict=False):
         if after <= before:
             raise ValueError(
                 f"step {after} comes after step {before}; expected every step once, "
                 "in rising order"
             )
-    for step, loss, _ in snapshots:
+    for step, loss, *_ in snapshots:
         if not math.isfinite(loss):
             raise ValueError(f"the loss at step {step} is {loss}; expected a number")

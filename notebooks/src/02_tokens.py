@@ -43,7 +43,7 @@ tokenizer = course.tokenizer
 
 
 def names(tokenizer, text):
-    """The tokens of a text, side by side; a space is drawn as a dot."""
+    """The tokens of a text, side by side; a space is drawn as ␣."""
     return " | ".join(tokenizer.token_text(i) for i in tokenizer.encode(text))
 
 

@@ -86,7 +86,7 @@ for stood, shown, target in zip(
     print(f"{names[0]:>12}  {names[1]:12} {asked}".rstrip())
 
 # %% [markdown]
-# (A dot stands for the space that belongs to a token.) The targets are *not* moved by
+# (␣ stands for the space that belongs to a token.) The targets are *not* moved by
 # one, as they are for a model that guesses the next token: what must be guessed at a
 # place is what stood at that very place. The signs for the beginning and the end are
 # never hidden. Nobody would learn anything from them.

@@ -11,6 +11,8 @@ export default lasting(({ model, el, link }) => {
     text: () => showUnlessTyping(input, model.get("text")),
   });
   el.append(h("section", {className: "lab-box lab-fill-in", "aria-label": "fill in"},
-              h("div", {className: "lab-row"}, input), status, list, link.line));
+              h("div", {className: "lab-row"}, input), status, list,
+              h("p", {className: "lab-hint"}, "Write _ in the place of one word: the ",
+                "bars say what the model would put there."), link.line));
   return () => { askSoon.stop(); stop(); };
 });

@@ -82,7 +82,7 @@ const makeLink = (model, real, words) => {
   const name = Math.random().toString(36).slice(2);
   const unheard = []; // messages that Python does not have yet, the oldest first
   const needing = [];
-  const reached = {heard: 0, done: 0}; // how far Python is with what this view sent
+  const reached = {heard: 0, handled: 0}; // how far Python is with what this view sent
   let sent = 0, last = null, next = null, timer = null;
   const asleep = () => Boolean(real.labAsleep);
   const reach = (trait) => {
@@ -90,7 +90,7 @@ const makeLink = (model, real, words) => {
     if (from === name) reached[trait] = Number(number); // other views send, too
   };
   const isLate = (message) => performance.now() - message.time >= PATIENCE;
-  const isDone = () => !last || reached.done >= last.number;
+  const isDone = () => !last || reached.handled >= last.number;
   const say = () => {
     if (asleep()) return words.asleep;
     if (unheard.length) {
@@ -146,7 +146,7 @@ const makeLink = (model, real, words) => {
     watch();
   };
   const finish = () => {
-    reach("done");
+    reach("handled");
     watch();
   };
   const giveUp = () => {
@@ -155,7 +155,7 @@ const makeLink = (model, real, words) => {
     next = null;
     draw();
   };
-  const events = {"change:heard": hear, "change:done": finish, "lab:asleep": giveUp};
+  const events = {"change:heard": hear, "change:handled": finish, "lab:asleep": giveUp};
   for (const [event, act] of Object.entries(events)) model.on(event, act);
   draw();
   return {

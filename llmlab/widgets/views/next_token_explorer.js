@@ -4,11 +4,22 @@ export default lasting(({ model, el, link }) => {
   const grid = h("div", {className: "lab-bars", "role": "group",
                          "aria-label": "most probable next tokens"});
   const status = statusLine();
-  const ask = () => link.sendLatest({type: "show", prompt: input.value,
-                                temperature: Number(heat.input.value)});
+  const asked = (type) => ({type, prompt: input.value,
+                            temperature: Number(heat.input.value)});
+  const ask = () => link.sendLatest(asked("show"));
   const askSoon = later(ask, 200);
   input.addEventListener("input", askSoon);
   heat.input.addEventListener("input", askSoon);
+  const roll = h("button", {type: "button", className: "lab-button"}, "Roll the dice");
+  const undo = h("button", {type: "button", className: "lab-button"}, "Undo");
+  roll.addEventListener("click", () => {
+    askSoon.stop();
+    link.sendLatest(asked("roll"));
+  });
+  undo.addEventListener("click", () => {
+    askSoon.stop();
+    if (model.get("past").length) link.sendLatest({type: "undo"});
+  });
   // Rows are made once and rewritten: a button that vanished under the focus would
   // hand the keyboard to the notebook.
   const rows = [];
@@ -20,7 +31,8 @@ export default lasting(({ model, el, link }) => {
       append: null,
     };
     row.token.addEventListener("click", () => {
-      if (row.append === null) return;
+      // Bars of another text than the one that stands there say nothing about it.
+      if (row.append === null || input.value !== model.get("prompt")) return;
       input.value += row.append;
       ask();
     });
@@ -37,20 +49,34 @@ export default lasting(({ model, el, link }) => {
       row.token.textContent = gone ? "" : bar.shown;
       row.token.title = !gone && bar.append !== null ? "go on with this token" : "";
       row.append = gone ? null : bar.append;
-      row.token.setAttribute("aria-disabled", row.append === null);
+      row.token.setAttribute("aria-disabled", link.asleep() || row.append === null);
+      row.token.classList.toggle("lab-gone", gone);
       row.bar.style.width = gone ? "0" : `${100 * bar.share / longest}%`;
       row.bar.classList.toggle("lab-rest", !gone && bar.rest);
       row.share.textContent = gone ? "" : `${(100 * bar.share).toFixed(1)} %`;
     });
+    link.needs(...rows.map((row) => row.token));
   };
+  let before = model.get("prompt");
   const stop = follow(model, {
-    prompt: () => showUnlessTyping(input, model.get("prompt")),
+    // A text that grew by a token grows here, too, while the keyboard is in it.
+    prompt: () => {
+      const text = model.get("prompt");
+      if (input.value === before) input.value = text;
+      else showUnlessTyping(input, text);
+      before = text;
+    },
     bars: draw,
+    past: () => undo.setAttribute("aria-disabled",
+                                  link.asleep() || !model.get("past").length),
     status: () => { status.textContent = model.get("status"); },
   });
+  link.needs(roll, undo);
   el.append(h("section", {className: "lab-box lab-explorer",
                           "aria-label": "next-token explorer"},
-              h("div", {className: "lab-row"}, input, heat.node), grid, status,
-              link.line));
+              h("div", {className: "lab-row"}, input, heat.node),
+              h("div", {className: "lab-row"}, roll, undo), grid, status,
+              h("p", {className: "lab-hint"}, "Click a token to go on with it, let the ",
+                "dice choose by these shares, or type."), link.line));
   return () => { askSoon.stop(); stop(); };
 });

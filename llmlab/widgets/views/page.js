@@ -85,3 +85,20 @@ const lossCurve = (points, first, last, marks = []) => {
     label("high", high.toFixed(2)), label("low", low.toFixed(2)), curve,
     label("first", `step ${counted(first)}`), label("last", `step ${counted(last)}`));
 };
+// A text box that asks when it is told to, by its button or by Enter.
+const asking = (label, text, button, ask) => {
+  const input = h("input", {type: "text", value: text, "aria-label": label});
+  const form = h("form", {className: "lab-row"}, input,
+                 h("button", {type: "submit", className: "lab-button"}, button));
+  // JupyterLab keeps the browser from sending the form on Enter.
+  input.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing) return;
+    event.preventDefault();
+    form.requestSubmit();
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    ask(input.value);
+  });
+  return {form, input, button: form.lastChild};
+};

@@ -1,6 +1,5 @@
 export default lasting(({ model, el, link }) => {
-  const input = h("textarea", {rows: 3, maxLength: model.get("longest_text"),
-                               spellcheck: false,
+  const input = h("textarea", {rows: 3, spellcheck: false,
                                "aria-label": "text to cut into tokens"});
   const boxes = h("div", {className: "lab-tokens", "role": "list",
                           "aria-label": "tokens and their ids"});
