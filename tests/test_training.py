@@ -12,6 +12,7 @@ import pytest
 import torch
 from IPython.core.interactiveshell import InteractiveShell
 from torch import nn
+from traitlets.config import Config
 
 from llmlab import files, training
 from llmlab import progress as progress_module
@@ -205,7 +206,7 @@ def test_a_run_that_goes_on_counts_the_seconds_of_earlier_sessions(
 
 
 def test_a_stop_is_one_line_in_a_notebook_and_says_what_comes_next(tmp_path, capsys):
-    shell = InteractiveShell()
+    shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
     shell.user_ns.update(count=count, os=os, signal=signal, state=tmp_path / "state")
     stop = "on_step=lambda index: index == 2 and os.kill(os.getpid(), signal.SIGINT)"
     for settings, next_step in (
