@@ -214,6 +214,23 @@ def choose_theme(page, theme: str) -> None:
     expect(page.locator("#jupyterlab-splash")).to_have_count(0)
 
 
+def axe_complaints(page) -> list[str]:
+    """What axe-core finds wrong with the widgets, in the dark and the light theme."""
+    axe = pytest.importorskip(
+        "axe_playwright_python", reason="axe-playwright-python is not installed"
+    )
+    page.evaluate((Path(axe.__file__).parent / "axe.min.js").read_text("utf-8"))
+    complaints = []
+    for theme in ("Dark", "Light"):
+        choose_theme(page, theme)
+        complaints += page.evaluate(
+            """async theme => (await axe.run(".lab-box")).violations.flatMap(found =>
+              found.nodes.map(node => `${theme}: ${found.id}: ${node.html}`))""",
+            theme,
+        )
+    return complaints
+
+
 def pictures_in_both_themes(page, name: str) -> None:
     """One picture of every widget in the light and in the dark theme."""
     if not PICTURES:

@@ -3,16 +3,19 @@
 One server and one browser serve all tests of this file, which use one notebook.
 """
 
+import re
 from pathlib import Path
 
 import pytest
 from browser_lab import (
+    axe_complaints,
     choose_theme,
     expect,
     focusable,
     needs_chromium,
     notebook_page,
     picture,
+    run_cell,
     running_chromium,
     type_letters_where_no_text_is_typed,
 )
@@ -61,6 +64,7 @@ PairLabeller(pairs, LabelStore("labels.sqlite"))
 """
 
 EXPLORER = """
+import torch
 from llmlab.widgets import NextTokenExplorer
 
 def distribution(text):
@@ -70,17 +74,44 @@ def distribution(text):
         return [(" sank", 0.9), ("<eos>", 0.08), (" sang", 0.01), (".", 0.01)]
     return [(" boat", 0.5), (" net", 0.25), (" gull", 0.15), (" fog", 0.1)]
 
-NextTokenExplorer(distribution, prompt="The old", top=3, special_tokens=["<eos>"])
+dice = torch.Generator().manual_seed(0)
+NextTokenExplorer(
+    distribution, prompt="The old", top=3, special_tokens=["<eos>"], generator=dice
+)
 """
 
 MONITOR = """
 from llmlab.widgets import TrainingMonitor
 
-monitor = TrainingMonitor(seconds_between=0)
+texts = iter(["qx <b>zzv", "the the of", "the boat sank"])
+monitor = TrainingMonitor(lambda: next(texts), every=20, seconds_between=0)
 monitor.start("base", 40, 0)
 for step in range(40):
     monitor.update(step, {"loss": 7.5 / (step + 1), "tokens": 1024}, step / 10)
 monitor.stop("done")
+"""
+
+TRAINING = """
+import pathlib, time
+from llmlab.training import train
+
+def step(index, generator):
+    time.sleep(2)
+    return {"loss": 1.0}
+
+train(
+    step,
+    steps=100 if pathlib.Path("train").exists() else 0,
+    modules={},
+    optimizers={},
+    seed=0,
+    progress=TrainingMonitor(),
+    label="slow life",
+)
+"""
+
+BEHIND = """
+print("ran", "behind it")
 """
 
 PICTURE = """
@@ -97,7 +128,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def lab(folder):
-    cells = (CHAT, LABELLER, EXPLORER, MONITOR, PICTURE)
+    cells = (CHAT, LABELLER, EXPLORER, MONITOR, TRAINING, BEHIND, PICTURE)
     with running_chromium() as browser, notebook_page(browser, folder, cells) as page:
         yield page
         picture(page, "lab")
@@ -203,6 +234,29 @@ def test_a_click_is_in_the_store_before_the_next_pair_shows(lab, folder):
     assert label.source == "person"
 
 
+def test_what_differs_between_two_texts_is_marked_until_one_wants_it_plain(lab):
+    labeller = lab.locator(".lab-labeller")
+    marks = labeller.locator("mark")
+    expect(marks).to_have_text(
+        ["sat on", "wall", "until", "dusk", "stole", "moon", "&", "hid it in a net"]
+    )
+    line = marks.first.evaluate("node => getComputedStyle(node).textDecorationLine")
+    assert line == "underline"  # not by colour alone
+    labeller.focus()
+    lab.keyboard.press("d")
+    expect(marks).to_have_count(0)
+    expect(labeller).to_contain_text("the gull stole the moon & hid it in a net.")
+    labeller.get_by_role("button", name="Mark what differs").click()
+    expect(marks).to_have_count(8)
+
+
+def test_a_pointer_over_a_text_does_not_look_like_a_choice(lab):
+    cards = lab.locator(".lab-labeller button.lab-card")
+    border = "node => getComputedStyle(node).borderColor"
+    cards.first.hover()
+    assert cards.first.evaluate(border) == cards.last.evaluate(border)
+
+
 def test_the_whole_labelling_works_from_the_keyboard(lab, folder):
     labeller = lab.locator(".lab-labeller")
     store = LabelStore(folder / "work" / "labels.sqlite")
@@ -268,23 +322,82 @@ def test_the_explorer_follows_the_text_the_slider_and_a_click_on_a_token(lab):
     expect(shares.first).to_have_text("99.9 %")
     explorer.get_by_role("button", name="␣boat").click()
     expect(text).to_have_value("The old boat")
-    expect(explorer.get_by_role("status")).to_contain_text("Most probable: ␣sank")
+    expect(explorer.get_by_role("status").first).to_contain_text("Most probable: ␣sank")
     eos = explorer.get_by_role("button", name="<eos>")
     eos.click(force=True)
     expect(text).to_have_value("The old boat")
     text.fill("")
-    expect(explorer.get_by_role("status")).to_contain_text("the text is empty")
+    expect(explorer.get_by_role("status").first).to_contain_text("the text is empty")
     text.fill("A")
-    expect(explorer.get_by_role("status")).to_contain_text("␣boat")
+    expect(explorer.get_by_role("status").first).to_contain_text("␣boat")
     picture(lab, "explorer")
 
 
+def test_the_dice_choose_and_each_choice_can_be_undone_with_the_keys(lab):
+    explorer = lab.locator(".lab-explorer")
+    text = explorer.get_by_label("text to continue")
+    said = explorer.get_by_role("status")
+    text.fill("The old")
+    explorer.get_by_label("temperature").evaluate("node => { node.value = 1; }")
+    roll = explorer.get_by_role("button", name="Roll the dice")
+    undo = explorer.get_by_role("button", name="Undo")
+    roll.focus()
+    lab.keyboard.press("Enter")
+    expect(said.first).to_contain_text("The dice show ␣")
+    expect(text).to_have_value(re.compile("^The old (boat|net|gull|fog)$"))
+    expect(roll).to_be_focused()
+    undo.focus()
+    lab.keyboard.press("Enter")
+    expect(text).to_have_value("The old")
+    expect(undo).to_be_focused()
+    text.fill("The boat")
+    expect(said.first).to_contain_text("␣sank")
+    for _ in range(60):
+        roll.click()
+        expect(said.first).to_contain_text("The dice show")
+        if "<eos>" in said.first.inner_text():
+            break
+        undo.click()
+        expect(text).to_have_value("The boat")
+    expect(said.first).to_contain_text("The dice show <eos>, which had 8.0%. Here the")
+    expect(text).to_have_value("The boat")
+
+
 def test_the_monitor_shows_the_end_of_a_run(lab):
-    monitor = lab.locator(".lab-monitor")
+    monitor = lab.locator(".lab-monitor").first
     expect(monitor).to_contain_text("base: step 40 of 40 (done)")
     expect(monitor.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "100")
-    for name in ("loss", "tokens/s", "time left"):
+    for name in ("loss", "tokens/s", "took"):
         expect(monitor).to_contain_text(name)
+
+
+def test_the_monitor_shows_what_the_model_writes_and_a_scale(lab):
+    monitor = lab.locator(".lab-monitor").first
+    expect(monitor).to_contain_text("After step 40 it writes")
+    expect(monitor.locator(".lab-sample")).to_contain_text("the boat sank")
+    expect(monitor.locator(".lab-curve span")).to_have_text(
+        ["7.50", "0.40", "step 0", "step 40"]
+    )
+
+
+def test_a_stop_is_said_at_once_ends_in_one_line_and_cancels_what_follows(lab, folder):
+    (folder / "work" / "train").touch()
+    monitor = lab.locator(".lab-monitor").last
+    run_cell(lab, "slow life")
+    expect(monitor).to_contain_text("slow life: step 0 of 100")
+    run_cell(lab, "behind it")
+    lab.evaluate("() => jupyterapp.commands.execute('notebook:interrupt-kernel')")
+    expect(monitor).to_contain_text("step 0 of 100 (stopping after this step)")
+    expect(monitor).to_contain_text("step 1 of 100 (interrupted)")
+    cell = lab.locator(".jp-CodeCell", has_text="slow life").first
+    said = cell.locator(".jp-RenderedText")
+    expect(said).to_have_text(
+        "slow life stopped after step 1 of 100, as you asked; to start anew, run again "
+        "from\nthe cell that makes the model."
+    )
+    behind = lab.locator(".jp-CodeCell", has_text="behind it").first
+    expect(behind.locator(".jp-InputPrompt")).to_have_text("[ ]:")
+    expect(behind).not_to_contain_text("ran behind it")
 
 
 def test_a_picture_is_followed_by_its_words(lab):
@@ -312,6 +425,15 @@ def test_a_picture_follows_the_theme_and_one_of_others_is_left_alone(lab):
     expect(image).to_have_css("filter", "invert(0.93) hue-rotate(180deg)")
     assert lab.evaluate(other) == "none"
     choose_theme(lab, "Light")
+
+
+def test_axe_finds_nothing_and_would_find_a_button_without_a_name(lab):
+    assert axe_complaints(lab) == []
+    lab.locator(".lab-explorer").evaluate(
+        "node => node.append(document.createElement('button'))"
+    )
+    assert len(axe_complaints(lab)) == 2  # one a theme
+    lab.locator(".lab-explorer > button").evaluate("node => node.remove()")
 
 
 def test_jupyterlab_had_nothing_to_complain_and_asked_nobody_outside(lab):

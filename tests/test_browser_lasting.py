@@ -8,6 +8,7 @@ import json
 
 import pytest
 from browser_lab import (
+    axe_complaints,
     expect,
     needs_chromium,
     notebook_page,
@@ -176,6 +177,10 @@ def test_on_another_day_each_widget_shows_its_last_state(lab, folder, day):
     (saved,) = notebook["metadata"]["widgets"].values()
     models = [model["model_name"] for model in saved["state"].values()]
     assert models.count("AnyModel") == 3
+
+
+def test_axe_finds_nothing_in_what_is_asleep(lab):
+    assert axe_complaints(lab) == []
 
 
 def test_the_cell_wakes_its_widget_and_what_it_was_is_forgotten(lab, folder):

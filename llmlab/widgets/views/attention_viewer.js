@@ -124,8 +124,7 @@ export default lasting(({ model, el, link }) => {
   const stop = follow(model, {
     "": draw, status: () => { own.textContent = model.get("status"); },
   });
-  el.append(h("section", {className: "lab-box lab-attention",
-                          "aria-label": "attention viewer"},
+  el.append(labBox("attention", "attention viewer",
     ...(model.get("asks") ? [form, own, link.line] : []), map, text, status, list,
     h("p", {className: "lab-hint"}, "Click a small map (one head: a row for each ",
       "position that looks) or a token; or press ", h("kbd", {}, "Tab"),

@@ -10,7 +10,7 @@ export default lasting(({ model, el, link }) => {
     status: () => { status.textContent = model.get("status"); },
     text: () => showUnlessTyping(input, model.get("text")),
   });
-  el.append(h("section", {className: "lab-box lab-fill-in", "aria-label": "fill in"},
+  el.append(labBox("fill-in", "fill in",
               h("div", {className: "lab-row"}, input), status, list,
               h("p", {className: "lab-hint"}, "Write _ in the place of one word: the ",
                 "bars say what the model would put there."), link.line));

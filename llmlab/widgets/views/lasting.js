@@ -5,7 +5,7 @@
 //     button.addEventListener("click", () => link.send({type: "roll"}));
 //     input.addEventListener("input", () =>
 //       link.sendLatest({type: "show", text: input.value}));
-//     el.append(h("section", {className: "lab-box"}, button, input, link.line));
+//     el.append(labBox("dice", "dice", button, input, link.line));
 //   });
 //
 // `link.send` promises true as soon as Python has the message, and false where nobody

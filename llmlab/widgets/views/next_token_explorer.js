@@ -72,8 +72,7 @@ export default lasting(({ model, el, link }) => {
     status: () => { status.textContent = model.get("status"); },
   });
   link.needs(roll, undo);
-  el.append(h("section", {className: "lab-box lab-explorer",
-                          "aria-label": "next-token explorer"},
+  el.append(labBox("explorer", "next-token explorer",
               h("div", {className: "lab-row"}, input, heat.node),
               h("div", {className: "lab-row"}, roll, undo), grid, status,
               h("p", {className: "lab-hint"}, "Click a token to go on with it, let the ",

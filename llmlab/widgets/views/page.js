@@ -64,6 +64,10 @@ const later = (act, milliseconds) => {
   soon.stop = () => clearTimeout(timer);
   return soon;
 };
+// What each view stands in; `kind` names its style.
+const labBox = (kind, label, ...children) =>
+  h("div", {className: `lab-box lab-${kind}`, "role": "group", "aria-label": label},
+    ...children);
 const statusLine = (className = "lab-status") =>
   h("p", {className, "role": "status"});
 const counted = (number) => number.toLocaleString("en");

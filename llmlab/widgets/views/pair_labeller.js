@@ -70,11 +70,12 @@ export default lasting(({ model, el, link }) => {
   mark.setAttribute("aria-pressed", marking);
   const status = statusLine();
   const pair = h("div", {}, prompt, h("div", {className: "lab-columns"}, ...cards));
-  const box = h("section", {className: "lab-box lab-labeller", tabIndex: 0,
-                            "aria-label": "which text is better?"},
+  const box = labBox("labeller", "which text is better?",
                 progress, bar, pair,
                 h("div", {className: "lab-row"}, equal, skip, undo, mark), status,
                 link.line);
+  box.tabIndex = 0;
+  box.dataset.lmSuppressShortcuts = "true";
   box.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const act = {1: () => send("choose", 0), 2: () => send("choose", 1),

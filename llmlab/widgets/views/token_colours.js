@@ -15,8 +15,7 @@ export default lasting(({ model, el, link }) => {
     status: () => { status.textContent = model.get("status"); },
     text: () => showUnlessTyping(input, model.get("text")),
   });
-  el.append(h("section", {className: "lab-box lab-token-colours",
-                          "aria-label": "token colours"},
+  el.append(labBox("token-colours", "token colours",
               h("div", {className: "lab-row"}, input), status, boxes,
               h("p", {className: "lab-hint"}, "Under each token stands its id. The ",
                 "colours only tell neighbours apart."), link.line));

@@ -40,8 +40,7 @@ export default lasting(({ model, el, link }) => {
     }
   };
   const stop = follow(model, {"": draw, curve: drawCurve, sample: drawSample});
-  el.append(h("section", {className: "lab-box lab-monitor",
-                          "aria-label": "training monitor"},
+  el.append(labBox("monitor", "training monitor",
               head, bar, figures, curve, sample, spoken, link.line));
   return stop;
 }, {asleep: "This run is over. To train again, run this cell."});

@@ -39,8 +39,7 @@ export default lasting(({ model, el }) => {
   const gaps = snapshots.slice(1).map(([at], index) => at - snapshots[index][0]);
   const even = gaps.every((gap) => gap === gaps[0]);
   const early = model.get("steps") > snapshots[last][0];
-  el.append(h("section", {className: "lab-box lab-time",
-                          "aria-label": "samples over training time"},
+  el.append(labBox("time", "samples over training time",
     h("div", {className: "lab-figures"},
       h("div", {}, step, h("span", {}, "step")),
       h("div", {}, loss, h("span", {}, "loss"))),

@@ -17,7 +17,7 @@ export default lasting(({ model, el, link }) => {
     status: () => { status.textContent = model.get("status"); },
     text: () => showUnlessTyping(input, model.get("text")),
   });
-  el.append(h("section", {className: "lab-box lab-your-text", "aria-label": label},
+  el.append(labBox("your-text", label,
               h("label", {className: "lab-label"}, label, form), status, link.line,
               place));
   return stop;
