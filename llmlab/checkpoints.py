@@ -112,11 +112,7 @@ def load_checkpoint(
     model = build(config)
     expected, found = _shapes(model.state_dict()), _shapes(tensors)
     if expected != found:
-        name = sorted(
-            name
-            for name in expected.keys() | found.keys()
-            if expected.get(name) != found.get(name)
-        )[0]
+        name = _differing(expected, found)[0]
         raise ValueError(
             f"{path} (stage {card.stage!r}) does not fit a {type(model).__name__}: "
             f"{name} is {found.get(name, 'absent')} in the file and "
@@ -158,6 +154,12 @@ def _stored(model: nn.Module) -> dict[str, Tensor]:
         name: _on_cpu(value).to(torch.float16)
         for name, value in model.state_dict().items()
     }
+
+
+def _differing(first: dict, second: dict) -> list[str]:
+    """Under which names the two hold different things."""
+    names = sorted(first.keys() | second.keys())
+    return [name for name in names if first.get(name) != second.get(name)]
 
 
 def _shapes(tensors: dict[str, Tensor]) -> dict[str, tuple[int, ...]]:
@@ -266,11 +268,10 @@ def load_run_state(
     stored = json.loads(metadata.get("identity", "{}"))
     wanted = json.loads(json.dumps(identity))
     if stored != wanted:
-        names = sorted(stored.keys() | wanted.keys())
-        differing = [name for name in names if stored.get(name) != wanted.get(name)]
+        differing = ", ".join(_differing(stored, wanted))
         raise ValueError(
-            f"{path} belongs to a run with other settings ({', '.join(differing)} "
-            "differ). Use another folder, or delete the file to begin anew"
+            f"{path} belongs to a run with other settings ({differing} differ). "
+            "Use another folder, or delete the file to begin anew"
         )
     found = {
         name: {

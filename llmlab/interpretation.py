@@ -8,6 +8,7 @@ is what breaks without it.
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -176,20 +177,17 @@ def without_heads(model: GPT, heads: Sequence[tuple[int, int]]) -> Iterator[None
                 f"below {config.layers} and head below {config.heads}"
             )
 
-    def silence(silenced: list[int]):
-        def hook(module, inputs):
-            (gathered,) = inputs  # (batch, time, heads * d_head)
-            by_head = gathered.unflatten(-1, (config.heads, config.d_head)).clone()
-            by_head[..., silenced, :] = 0
-            return (by_head.flatten(-2),)
-
-        return hook
+    def silence(silenced: list[int], module, inputs):
+        (gathered,) = inputs  # (batch, time, heads * d_head)
+        by_head = gathered.unflatten(-1, (config.heads, config.d_head)).clone()
+        by_head[..., silenced, :] = 0
+        return (by_head.flatten(-2),)
 
     with ExitStack() as hooks:
         for layer, block in enumerate(model.blocks):
-            hook = silence([head for of_layer, head in heads if of_layer == layer])
-            output = block.attention.output
-            hooks.enter_context(output.register_forward_pre_hook(hook))
+            silenced = [head for of_layer, head in heads if of_layer == layer]
+            before = block.attention.output.register_forward_pre_hook
+            hooks.enter_context(before(partial(silence, silenced)))
         yield
 
 
@@ -205,17 +203,12 @@ def residual_stream(
     Returns (layers + 1, batch, time, width).
     """
     states: list[Tensor] = []
-
-    def keep_input(block, inputs):
-        states.append(inputs[0])
-
-    def keep_output(block, inputs, output):
-        states.append(output)
-
+    begin = model.blocks[0].register_forward_pre_hook
     with ExitStack() as hooks:
-        hooks.enter_context(model.blocks[0].register_forward_pre_hook(keep_input))
+        hooks.enter_context(begin(lambda block, given: states.append(given[0])))
         for block in model.blocks:
-            hooks.enter_context(block.register_forward_hook(keep_output))
+            keep = block.register_forward_hook
+            hooks.enter_context(keep(lambda block, given, got: states.append(got)))
         model.hidden_states(tokens, segment_ids=segment_ids)
     return torch.stack(states)
 

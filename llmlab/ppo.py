@@ -101,19 +101,14 @@ def generalised_advantages(
     return advantages, (advantages + values) * mask
 
 
-def whiten(values: Tensor, mask: Tensor, *, shift_mean: bool = True) -> Tensor:
+def whiten(values: Tensor, mask: Tensor) -> Tensor:
     """Mean 0 and variance 1 over the real tokens; 0 elsewhere. (batch, time)
 
-    As Ziegler et al. 2019 do it in code: biased variance, 1e-8 inside the root. With
-    `shift_mean` False the mean is kept: for rewards, whose sign is an incentive to go
-    on or to stop.
+    As Ziegler et al. 2019 do it in code: biased variance, 1e-8 inside the root.
     """
     mean = masked_mean(values, mask)
     variance = masked_mean((values - mean).square(), mask)
-    whitened = (values - mean) * (variance + 1e-8).rsqrt()
-    if not shift_mean:
-        whitened = whitened + mean
-    return whitened.where(mask, 0)
+    return ((values - mean) * (variance + 1e-8).rsqrt()).where(mask, 0)
 
 
 def value_loss(
@@ -177,13 +172,8 @@ class Critic:
         critic foretold its returns. Keeps what `learn` needs."""
         mask = batch.target_mask
         values = self.model(batch.tokens, segment_ids=batch.segment_ids)
-        advantages, returns = generalised_advantages(
-            rewards,
-            values,
-            mask,
-            discount=self.settings.discount,
-            gae_lambda=self.settings.gae_lambda,
-        )
+        how = dict(discount=self.settings.discount, gae_lambda=self.settings.gae_lambda)
+        advantages, returns = generalised_advantages(rewards, values, mask, **how)
         self._judged = batch, values, returns
         explained = explained_variance(values, returns, mask)
         # Whitened once for the rollout, so that every minibatch sees the same scale.
@@ -206,10 +196,6 @@ class Critic:
             token_weights(batch.target_mask, "tokens"),
             self.settings.value_clip,
         )
-        apply_gradients(
-            loss,
-            self.model,
-            self.optimizers.values(),
-            clip=self.settings.gradient_clip,
-        )
+        clip = self.settings.gradient_clip
+        apply_gradients(loss, self.model, self.optimizers.values(), clip=clip)
         return {"value_loss": processes.sum_(loss.item())}

@@ -119,9 +119,8 @@ class Life:
     def tokenizer(self) -> Tokenizer:
         path = self.folder / "tokenizer.json"
         if not path.exists():
-            Tokenizer.train(
-                self._tokenizer_texts(), self.recipe.shared.vocab_size
-            ).save(path)
+            wanted = self.recipe.shared.vocab_size
+            Tokenizer.train(self._tokenizer_texts(), wanted).save(path)
         return Tokenizer.load(path)
 
     def _tokenizer_texts(self) -> list[str]:
@@ -131,38 +130,27 @@ class Life:
         cut into letters. (XLM, Conneau and Lample 2019, draws rare languages more often
         for that reason.)
         """
-        documents = village.documents(
-            self.recipe.shared.tokenizer_documents, seed=self.seed, split="train"
-        )
         return [
             document.text
-            for document in documents
+            for document in self._documents("tokenizer_documents", "train")
             for _ in range(3 if document.genre == "bilingual" else 1)
         ]
+
+    def _documents(self, how_many: str, split: str) -> list[village.Document]:
+        count = getattr(self.recipe.shared, how_many)
+        return list(village.documents(count, seed=self.seed, split=split))
 
     @cached_property
     def sequences(self) -> list[list[int]]:
         """The training corpus, encoded."""
-        documents = village.documents(
-            self.recipe.shared.documents, seed=self.seed, split="train"
-        )
-        return encode_documents(
-            self.tokenizer, [document.text for document in documents]
-        )
+        documents = self._documents("documents", "train")
+        return encode_documents(self.tokenizer, [each.text for each in documents])
 
     @cached_property
     def validation(self) -> tuple[list[list[int]], list[float]]:
         """Documents that no stage trains on, encoded, and the bits behind each."""
-        documents = list(
-            village.documents(
-                self.recipe.shared.validation_documents,
-                seed=self.seed,
-                split="validation",
-            )
-        )
-        sequences = encode_documents(
-            self.tokenizer, [document.text for document in documents]
-        )
+        documents = self._documents("validation_documents", "validation")
+        sequences = encode_documents(self.tokenizer, [each.text for each in documents])
         return sequences, [document.bits for document in documents]
 
     def story_prompts(self, count: int, split: str) -> list[str]:

@@ -1,14 +1,6 @@
 """Phase 1 of a life: it reads, once to fill gaps and once to go on."""
 
-from llmlab import village
-from llmlab.evaluation import (
-    Share,
-    completions,
-    entropy_line,
-    language_loss,
-    masked_accuracy,
-    minimal_pairs,
-)
+from llmlab import evaluation, village
 from llmlab.gpt import GPT
 from llmlab.life.folder import Life, Trained
 from llmlab.life.settings import Pretraining
@@ -27,7 +19,7 @@ def train_masked(life: Life) -> Trained:
     model = life.new_model(causal=False)
     history = _pretrain(life, "masked", model)
     sequences, _ = life.validation
-    share = masked_accuracy(model, life.tokenizer, sequences, seed=life.seed)
+    share = evaluation.masked_accuracy(model, life.tokenizer, sequences, seed=life.seed)
     metrics = {"masked_accuracy": share.rate}
     return Trained(model, history, metrics, "the village, hidden words")
 
@@ -37,16 +29,20 @@ def train_base(life: Life) -> Trained:
     model = life.new_model()
     history = _pretrain(life, "base", model)
     sequences, bits = life.validation
-    loss, line = language_loss(model, sequences), entropy_line(bits, sequences)
+    loss, line = (
+        evaluation.language_loss(model, sequences),
+        evaluation.entropy_line(bits, sequences),
+    )
     probes = village.probes(seed=life.seed)
-    chosen = completions(model, life.tokenizer, probes.completions)
-    pairs = minimal_pairs(model, life.tokenizer, probes.minimal_pairs)
+    chosen = evaluation.completions(model, life.tokenizer, probes.completions)
+    pairs = evaluation.minimal_pairs(model, life.tokenizer, probes.minimal_pairs)
     metrics = {
         "validation_loss": loss.nats_per_token,
         "validation_loss_error": loss.error,
         "entropy_line": line.nats_per_token,
         "excess": loss.nats_per_token - line.nats_per_token,
-        "minimal_pairs": _pooled(pairs).rate,
+        "minimal_pairs": sum(share.successes for share in pairs.values())
+        / sum(share.trials for share in pairs.values()),
         **{f"completions_{kind}": share.rate for kind, share in chosen.items()},
     }
     return Trained(model, history, metrics, "the village, next words")
@@ -68,10 +64,3 @@ def _pretrain(life: Life, stage: str, model: GPT) -> list[Metrics]:
         mask_share=settings.mask_share,
     )
     return life.train(stage, step, settings.steps, {"model": model}, optimizers)
-
-
-def _pooled(shares: dict[str, Share]) -> Share:
-    return Share(
-        sum(share.successes for share in shares.values()),
-        sum(share.trials for share in shares.values()),
-    )
