@@ -192,7 +192,6 @@ def parts_that_fit(
 ) -> tuple[int, float]:
     """In how many parts a batch has to go through the model; and the bytes it takes.
 
-    rows, time : of the batch.
     free : bytes that may be used; `settings` as in `step_bytes`.
 
     Raises ValueError: not even one row fits; the message says which length of row

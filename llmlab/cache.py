@@ -11,8 +11,6 @@ class Cache:
 
     A row of a cached batch holds one document, possibly with padding to its left.
 
-    config : of the model that will fill the cache.
-    batch : rows.
     max_time : columns, padding included.
     """
 

@@ -32,9 +32,7 @@ class Card:
     parent : stage that training began from; "random" for random weights.
     parent_hash : `weights_hash` of the parent; "" for random weights.
     data : what it was trained on, in words.
-    seed, steps, tokens, seconds : of the training.
     settings : every number behind it; see `life.settings`.
-    metrics : what was measured at its end.
     tokenizer : fingerprint of the tokenizer that its ids belong to.
     """
 

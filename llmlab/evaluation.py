@@ -29,7 +29,6 @@ class LanguageLoss:
 
     nats_per_token : mean over all predicted tokens, each document's <eos> included.
     error : standard error of that mean, from the spread between documents.
-    tokens : how many were predicted.
     """
 
     nats_per_token: float

@@ -30,7 +30,6 @@ CHOICES = {
 class GPTConfig:
     """The shape of a GPT. The defaults are this course's modern recipe.
 
-    vocab_size : number of token ids.
     context : the longest row, in tokens, that the model can read.
     layers, heads, width : blocks, attention heads a block, numbers a position.
     causal : True: a position sees itself and what came before (next-token model).
@@ -296,7 +295,6 @@ class Block(nn.Module):
 class GPT(nn.Module):
     """A language model with random weights, ready to be trained.
 
-    config : its shape.
     seed : of the random weights; the same seed gives the same weights.
     """
 

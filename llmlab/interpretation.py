@@ -76,7 +76,6 @@ def attention_weights(
 ) -> Tensor:
     """Where every position looks, in every head of every layer.
 
-    model : causal or bidirectional.
     tokens, segment_ids : (batch, time), as for `model`. Of a padded batch, only the
         rows that belong to real tokens mean anything.
 

@@ -70,7 +70,6 @@ def _longer(
     """The runs with one more word: a number for each, and the place where it begins.
 
     ranks : the numbers of the runs of `length` words that begin at `places`.
-    count : how many words there are.
     """
     last = words[places + length]
     goes_on = last >= 0

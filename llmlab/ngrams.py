@@ -29,7 +29,6 @@ class NgramModel:
     tokens: "Francisco" is frequent, yet only after "San", so it is an unlikely guess
     after anything else. The last resort is 1 / vocab_size.
 
-    vocab_size : number of token ids.
     order : 1 looks at nothing, 2 at the token before (bigrams), 3 at two (trigrams).
     """
 
@@ -180,7 +179,6 @@ def bits_per_character(log_probs: float, characters: int) -> float:
     be compared between tokenizers; bits per character can.
 
     log_probs : log-probability of a whole text, in nats (the sum over its tokens).
-    characters : how many characters the text has.
 
     Raises ValueError: there are no characters.
     """

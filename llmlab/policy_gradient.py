@@ -205,9 +205,7 @@ class PolicySettings:
         is added to the loss ("loss"), which pulls towards another policy.
     epochs, minibatches : how often a rollout is gone through, and in how many parts.
     parts : each of them is read in so many pieces, for the sake of memory only.
-    temperature, max_new_tokens : of the answers.
     unfinished_score : see `rollouts.score_responses`.
-    gradient_clip : longest gradient.
     critic_rate, discount, gae_lambda, value_clip, warm_up : of the critic, where there
         is one; see `ppo.Critic`.
     """

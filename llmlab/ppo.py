@@ -180,10 +180,7 @@ class Critic:
         return whiten(advantages, mask), {"explained_variance": explained}
 
     def learn(self, rows: Tensor, multiplier: float) -> Metrics:
-        """One step towards the returns of some rows of the rollout last judged.
-
-        multiplier : of the learning rate.
-        """
+        """One step towards the returns of some rows of the rollout last judged."""
         batch, old_values, returns = self._judged
         batch = batch.rows(rows)
         columns = slice(batch.tokens.shape[1])

@@ -212,8 +212,6 @@ def preference_step(
     model : what learns: a reward model, or the policy itself.
     scores_of : `reward_scores(model)`, or `dpo.implicit_rewards(policy, …)`.
     steps : updates in all; the learning rate warms up, stays, and falls to zero.
-    seed : of the order of the pairs.
-    clip : longest gradient.
     """
     if not pairs:
         raise ValueError("there are no comparisons to learn from; give at least one")

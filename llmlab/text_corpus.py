@@ -25,11 +25,7 @@ COUNTED_TOKENS = 2_000_000
 
 @dataclass(frozen=True)
 class Windows:
-    """Stretches of text that fit the context, as text and as ids.
-
-    texts : the windows.
-    sequences : the same, encoded, each between <bos> and <eos>.
-    """
+    """Stretches of text that fit the context, as text and as ids."""
 
     texts: list[str]
     sequences: list[list[int]]
@@ -57,8 +53,6 @@ class Windows:
 class Corpus:
     """A text, some of it held out.
 
-    tokenizer : learned on the training text, or given.
-    training, validation : of different passages.
     characters : of the training text.
     """
 

@@ -58,10 +58,8 @@ TOKENIZER_BYTES = 32 * 2**20
 class Stretch:
     """Some bytes of a file, or all of them; long plain text is cut between lines.
 
-    path, name : the file, and how to call it.
     start, end : of the bytes. The stretch has each line that begins among them.
     changed : when the file was last changed, in nanoseconds.
-    whole : the file is one stretch.
     """
 
     path: str
@@ -274,7 +272,6 @@ def _encode(work: _Work) -> int:
 class TokenFiles(Sequence):
     """All rows of an encoded corpus, by number; none is read before it is asked for.
 
-    folder : as `encode_folder` wrote it.
     context : tokens that the model reads; a row has one more, the last to be guessed.
 
     Raises ValueError or FileNotFoundError: a file is damaged, or there is none; it is

@@ -504,10 +504,7 @@ class Run:
         return prediction_step(model, optimizers, batch_of, **how), optimizers
 
     def train_and_save(self, steps: int, about: str) -> None:
-        """Train from the beginning, or go on where the run was; measure; save.
-
-        about : what the text is, for the checkpoint's card.
-        """
+        """Train from the beginning, or go on where the run was; measure; save."""
         arguments, tokenizer = self.arguments, self.corpus.tokenizer
         if processes.is_first():
             tokenizer.save(arguments.out / "tokenizer.json")
@@ -601,10 +598,8 @@ class Outcome:
         trigram model that counted the same training text.
     lowest_bits : the lowest held-out bits that were measured on the way.
     read_bits : of the model, per character of text that it was trained on.
-    characters, held_out_characters : sizes of the two texts.
     characters_per_token, held_out_characters_per_token : how well the vocabulary fits
         each of them.
-    passes : how many times the training text was read.
     """
 
     held_out_bits: float
@@ -626,10 +621,7 @@ def measure(
     history: Sequence[Metrics],
     measured: Sequence[float] = (),
 ) -> Outcome:
-    """Measure a trained model, and a trigram model of the same text.
-
-    measured : the held-out bits that were measured on the way.
-    """
+    """Measure a trained model, and a trigram model of the same text."""
     read, validation = corpus.training_sample(), corpus.validation
     trigram = NgramModel(corpus.tokenizer.vocab_size, order=3).fit(corpus.counted())
     counted = sum(trigram.log_probs(ids).sum().item() for ids in validation.sequences)

@@ -27,7 +27,6 @@ def check(exercise: Exercise | str, *answer: Callable) -> None:
     """Print what has been proven of an answer.
 
     exercise : or its name.
-    answer : the function, or the functions, of the learner.
 
     Raises CheckFailed: with the likely mistake.
     """

@@ -67,7 +67,6 @@ class Case:
 class Observation:
     """What an answer made of one case.
 
-    results : one for each call.
     gradients : of the result, weighted by a ramp; None where none arrives.
     changed, handed_back : numbers of inputs changed in place, and of those that the
         result is, or looks into.

@@ -23,7 +23,6 @@ ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 class Verdict:
     """What an answer is worth.
 
-    points : the sum over the properties that hold.
     said : of the visible cases, fit for the learner; empty if they are right.
     hidden : of the hidden cases, for instructors.
     properties : (property, whether it holds, its points).

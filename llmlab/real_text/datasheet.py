@@ -31,8 +31,6 @@ def datasheet(
 ) -> str:
     """The datasheet of a mixture, in Markdown.
 
-    name : of the collection.
-    answers : one for each of the `QUESTIONS`.
     mixture : measured under "composition".
     reports : of what was refined; measured under "cleaning".
 

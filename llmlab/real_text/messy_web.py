@@ -31,7 +31,6 @@ class WebPage:
     """A page and the truth about it.
 
     address : where it stands; no two pages share one.
-    html : what a browser would get.
     text : what its writer wrote; paragraphs are separated by an empty line.
     fault : one of `FAULTS`, or "" for a good page.
     original : of copies, the address of the page that was copied.

@@ -20,7 +20,6 @@ from typing import Any
 class Mixture:
     """What was drawn, in the order in which it is to be read.
 
-    items : the documents.
     names : of each of them, the source that it came from.
     amounts : by source, how much was drawn of it.
     epochs : by source, how often it is read: 0.5 is half of it, 2 is all of it twice.

@@ -70,7 +70,6 @@ def paragraph_windows(
     itself is cut between lines, sentences or words. Nothing is lost but line ends at
     the edges of windows.
 
-    longest : what a window may measure.
     length : how a window is measured: in characters, unless told otherwise.
 
     Raises ValueError: not even a single character fits.

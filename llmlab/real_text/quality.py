@@ -126,7 +126,6 @@ MEASURES: dict[str, Callable[[Measured], float]] = {
 class QualityRule(Rule):
     """A passage stays if `lowest` <= measure <= `highest`.
 
-    measure : gives a number for a text.
     shown : how the number is written in a report, in the notation of `format`.
     """
 

@@ -68,7 +68,6 @@ def refine(
 ) -> tuple[list[Passage], Report]:
     """Lead sources through stations.
 
-    origin : a name for the collection.
     stations : in this order; `GENTLE`, `THOROUGH`, or a choice of your own.
     skipped : what could not be read, for the report.
 

@@ -48,9 +48,6 @@ class Rule:
 class Dropped:
     """Something that a rule dropped.
 
-    rule : the name of the rule.
-    source : where it stood.
-    text : what was dropped.
     characters : by how many characters the text became shorter. A repair may make it
         longer: then the number is negative.
     whole : a whole passage was dropped, and not a part of one that was kept.
@@ -116,9 +113,6 @@ class Outcome:
 class Report:
     """What was read and what became of it.
 
-    origin : the folder, or a name for the collection.
-    sources, characters_read : what was read.
-    passages, characters : what is left.
     skipped : files that could not be read, each with the reason.
     outcomes : of every rule, in the order in which they were applied.
     warnings : where nearly everything was dropped.
