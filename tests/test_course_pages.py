@@ -94,6 +94,14 @@ def test_what_was_asked_for_stands_folded_behind_its_answer():
     assert "<em>" not in html and html.endswith("</details>")
 
 
+def test_folded_lines_fit_the_page_and_have_no_colours_of_a_terminal():
+    long = "word " * 40 + "\x1b[31mred\x1b[0m end"
+    cells = [code('desk.predict("a")'), code('desk.answer("a", 1)', long, "  a  b")]
+    source = with_results_folded(cells)[-1]["source"]
+    assert max(map(len, source.splitlines())) <= 88 and "<pre>  a  b</pre>" in source
+    assert "red end" in source.replace("\n", " ") and "\x1b" not in source
+
+
 def test_pictures_are_folded_with_what_they_hang_on():
     figure = {"output_type": "display_data", "metadata": {}}
     figure["data"] = {"image/png": "aGk=\n", "text/plain": "<Figure size 640x480>"}

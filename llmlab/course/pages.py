@@ -9,6 +9,7 @@ import html
 import platform
 import posixpath
 import re
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,6 +164,8 @@ def folded(outputs: list[dict], identity: str) -> list[dict]:
 
 
 def text_of(output: dict) -> str:
+    """Without colours of a terminal, in lines that fit the page."""
     data = output.get("data", {})
     text = output.get("text") or data.get("text/markdown") or data.get("text/plain")
-    return re.sub(r"\x1b\[[\d;]*m", "", "".join(text or "")).strip("\n")
+    lines = re.sub(r"\x1b\[[\d;]*m", "", "".join(text or "")).strip("\n").split("\n")
+    return "\n".join(textwrap.fill(n, 80) if len(n) > 88 else n for n in lines)
