@@ -26,21 +26,24 @@ from inspect import getsource
 import numpy as np
 from IPython.display import Markdown
 
-from llmlab import life, optimisers, plots, pretraining, training, village
+from llmlab import (
+    desk,
+    life,
+    optimisers,
+    plots,
+    pretraining,
+    training,
+    village,
+)
 from llmlab import real_text as rt
-from llmlab.claims import claim
+from llmlab.claims import about, claim
 from llmlab.evaluation import language_loss
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.real_text import cleaning, extraction, language, near_duplicates
 
+# %%
 course = life.course()
 tokenizer = course.tokenizer
-
-
-def read(text):
-    """Print a text in lines that fit the page."""
-    print("\n".join(textwrap.fill(line, 80) for line in text.splitlines()))
-
 
 # %% [markdown]
 # ## 1 · Where text comes from
@@ -63,18 +66,42 @@ for genre, count in characters.most_common():
 # %% [markdown]
 # **Your own machine.** No network is needed for real text: a computer with Python on
 # it is full of it. Python brings its manual along, and its libraries bring theirs.
-# How much there is differs from machine to machine, so we only claim a lower bound.
-# **Predict:** how many novels' worth is it? (A novel has about half a million
-# characters.)
+# How much there is differs from machine to machine.
+
+# %%
+desk.predict(
+    "01/novels",
+    "A novel has about half a million characters. How many novels' worth of "
+    "text does Python's own manual hold?",
+    unit="novels",
+)
 
 # %%
 manual = rt.python_topics() + rt.standard_library_docstrings()
 length = sum(len(source.text) for source in manual)
-claim("Python alone brings more than a million characters", length > 1_000_000)
-claim("Its libraries bring READMEs", len(rt.package_readmes()) > 20)
-
 topic = next(source for source in manual if source.name == "topic while")
-read("\n".join(topic.text.splitlines()[2:9]))
+desk.read("\n".join(topic.text.splitlines()[2:9]))
+
+# %%
+desk.answer(
+    "01/novels",
+    length / 500_000,
+    "The help on Python's topics and the docstrings of its standard library, "
+    "which every Python brings along.",
+    factor=2,
+)
+claim(
+    "Python alone brings more than a million characters",
+    length > 1_000_000,
+    measured=float(length),
+    unit="characters",
+)
+readmes = len(rt.package_readmes())
+claim(
+    "Its libraries bring more than 20 READMEs",
+    readmes > 20,
+    measured=float(readmes),
+)
 
 # %% [markdown]
 # Any folder of yours will do as well: `rt.folder_of_text("my_folder")` reads text,
@@ -105,26 +132,50 @@ print(f"{faults['']:4} good pages")
 #
 # ## 2 · See the mess
 #
-# Never clean what you have not looked at. Here is a page as a browser gets it.
-# **Find** the text that somebody wrote. Then guess: over all pages, what share of
-# the characters is that?
+# Never clean what you have not looked at. Here is a page as a browser gets it. Find
+# the text that somebody wrote.
+
+# %%
+desk.predict(
+    "01/written",
+    "Over all pages, which share of the characters did somebody write?",
+    unit="%",
+)
 
 # %%
 page = next(page for page in pages if "bgcolor" in page.html and page.is_good)
-read(page.html)
+desk.read(page.html)
 
 # %%
 written = sum(len(page.text) for page in pages)
 sent = sum(len(page.html) for page in pages)
 print(f"written: {written / sent:.0%} of what was sent")
 
+# %%
+desk.answer(
+    "01/written",
+    round(100 * written / sent),
+    "The rest is tags, menus and notices.",
+    within=10,
+)
+
 # %% [markdown]
 # ## 3 · Extract
 #
-# The obvious thing is to delete the tags. **What is wrong** with the result?
+# The obvious thing is to delete the tags.
 
 # %%
-read(rt.strip_html(page.html))
+desk.predict("01/strip", "What will be wrong with the result?")
+
+# %%
+desk.read(rt.strip_html(page.html))
+
+# %%
+desk.answer(
+    "01/strip",
+    "The menus and the notice about cookies are still in it.",
+    "Without its tags a menu is text like any other.",
+)
 
 # %% [markdown]
 # A model that reads this a thousand times learns to say *Home News Shops Ferry*, and
@@ -133,7 +184,7 @@ read(rt.strip_html(page.html))
 # judge each block by two numbers, its length and its share of links. Short blocks
 # that these do not decide do as their neighbours do.
 
-# %%
+# %% tags=["folded"]
 print("length  links  kept  begins with")
 text = rt.main_text(page.html).text
 for block in extraction.html_blocks(page.html):
@@ -144,10 +195,17 @@ for block in extraction.html_blocks(page.html):
 
 # %% [markdown]
 # The menus are gone. The notice about cookies has the shape of a paragraph, and
-# stays for now. Now look at our notes. **Predict:** how often does
-# this rule of thumb lose something that the writer wrote?
+# stays for now. Now look at our notes.
 
 # %%
+desk.predict(
+    "01/lost",
+    "On how many of 100 good pages does this rule of thumb lose a paragraph "
+    "that the writer wrote?",
+    unit="of 100",
+)
+
+# %% tags=["folded"]
 sources = []
 cut_short = {}
 for page in pages:
@@ -163,9 +221,17 @@ for page in pages:
 
 print(f"{len(cut_short)} of {faults['']} good pages lost a paragraph, such as")
 for lost in list(cut_short.values())[:4]:
-    read(f"  {lost[-1]}")
+    desk.read(f"  {lost[-1]}")
 many = sum(len(lost) >= 8 for lost in cut_short.values())
 print(f"{many} of them lost eight paragraphs or more")
+
+# %%
+desk.answer(
+    "01/lost",
+    round(100 * len(cut_short) / faults[""]),
+    "Nobody would have noticed: only the notes know what the writer wrote.",
+    within=7,
+)
 
 # %% [markdown]
 # Short lines at the beginning or the end, with a menu for a neighbour: a letter
@@ -179,18 +245,18 @@ print(f"{many} of them lost eight paragraphs or more")
 #
 # Some pages look like this:
 
-# %%
+# %% tags=["folded"]
 wrong = next(page for page in pages if page.fault == "garbled")
 text = rt.main_text(wrong.html).text
 line = next(part for part in text.split("\n\n") if cleaning.garbled(part))
-read(line)
+desk.read(line)
 
 # %% [markdown]
 # Files hold bytes, not letters. In UTF-8 an English letter takes one byte, and most
 # others take two or three. A program that takes every byte for a letter of its own
 # shows two or three letters instead of one:
 
-# %%
+# %% tags=["folded"]
 for letter in "e é ’ “".split():
     data = letter.encode("utf-8")
     shown = "".join(cleaning.read_as_windows(byte) for byte in data)
@@ -209,10 +275,17 @@ print("Le château est fermé.".encode("ascii", "ignore").decode())
 
 # %%
 print(cleaning.mend("Le chÃ¢teau est fermÃ©."))
-read(cleaning.mend(line))
+desk.read(cleaning.mend(line))
 
 # %% [markdown]
-# One more trap. These two words look the same. **Are they?**
+# One more trap. Here are two words that look the same.
+
+# %%
+desk.predict(
+    "01/cafe",
+    "café and café: does Python find them equal?",
+    options=["yes", "no"],
+)
 
 # %%
 one = "café"
@@ -220,6 +293,14 @@ two = unicodedata.normalize("NFD", one)
 print(one, two, one == two)
 print(len(tokenizer.encode(one)), len(tokenizer.encode(two)), "tokens")
 print("after normalise:", rt.normalise(one) == rt.normalise(two))
+
+# %%
+desk.answer(
+    "01/cafe",
+    "yes" if one == two else "no",
+    f"One has {len(one)} characters and the other {len(two)}, though no eye "
+    "can tell.",
+)
 
 # %% [markdown]
 # An é can be one character, or an e followed by an accent. To a tokenizer these are
@@ -233,8 +314,15 @@ print("after normalise:", rt.normalise(one) == rt.normalise(two))
 # you can check them with a pencil.
 #
 # **Which language?** Little words tell. *The*, *of* and *and* are in every English
-# text, whatever it is about; *le*, *de* and *et* are in every French one. **Count**
-# the little words in each of these:
+# text, whatever it is about; *le*, *de* and *et* are in every French one.
+
+# %%
+desk.predict(
+    "01/little",
+    "“The cat is on the roof of the mill.” has nine words. How many of them "
+    "are little words?",
+    unit="words",
+)
 
 # %%
 little = language.function_words()
@@ -243,6 +331,16 @@ print("French: ", *little["French"][:12])
 for text in ("The cat is on the roof of the mill.", "Le chat est sur le toit."):
     guess = rt.guess_language(text)
     print(f"{guess.language:8} {guess.share:.0%} little words: {text}")
+
+# %%
+english = rt.guess_language("The cat is on the roof of the mill.")
+desk.answer(
+    "01/little",
+    round(9 * english.share),
+    "The, is, on, the, of, the: two words in three, whatever the text is "
+    "about.",
+    within=0.5,
+)
 
 # %% [markdown]
 # **Is it prose?** Prose has numbers that lists, tables and advertisements do not
@@ -258,7 +356,21 @@ for rule in rt.QUALITY_RULES:
 #
 # `refine` leads the text through all stations, one after the other: mend, tidy,
 # drop notices, other languages, bad quality, repetitions and near copies (we come
-# to those). It keeps a ledger. **Predict** which rule drops the most characters.
+# to those). It keeps a ledger.
+
+# %%
+desk.predict(
+    "01/most",
+    "Which station drops the most characters?",
+    options=[
+        "beside the text",
+        "notices",
+        "not English",
+        "too short",
+        "repetitions",
+        "near copies",
+    ],
+)
 
 # %%
 web, report = rt.refine("the small web", sources, rt.THOROUGH)
@@ -266,32 +378,42 @@ dropped = {outcome.rule.name: outcome.characters for outcome in report.outcomes}
 plots.kept_and_dropped(report.characters, dropped)
 
 # %%
-claim(
-    "What was read is what was kept plus what each rule dropped",
-    report.characters_read == report.characters + sum(dropped.values()),
-)
 print(report)
 
+# %%
+first, second, *_ = sorted(dropped, key=dropped.get, reverse=True)
+desk.answer(
+    "01/most",
+    first,
+    "What stands beside the text is what extraction left out in section 3, "
+    f"menus above all. The next is “{second}”.",
+)
+ledger = report.characters + sum(dropped.values())
+claim(
+    "What was read is what was kept plus what each rule dropped",
+    report.characters_read == ledger,
+    measured=f"{ledger:,} of {report.characters_read:,} characters",
+)
+
 # %% [markdown]
-# What costs most, "beside the text", is what extraction left out in section 3:
-# menus. Then come the notices. ("Passages" went whole, "parts" were cut out of pages
+# ("Passages" went whole, "parts" were cut out of pages
 # that stayed. "Untidiness" is spaces and line ends; "edges" are half sentences where
 # a long text was cut.) A rule that drops half of a corpus in
 # silence is an easy bug to write, so the ledger must balance to the character. But
 # numbers are not enough. **Read what was dropped**, one example from each rule:
 
-# %%
+# %% tags=["folded"]
 for outcome in report.outcomes:
     if outcome.passages:
         example = outcome.example
         excerpt = " ".join(example.text.split())
         print(f"{outcome.rule.name}: {example.reason}")
-        read(f"   {textwrap.shorten(excerpt, 150)}")
+        desk.read(f"   {textwrap.shorten(excerpt, 150)}")
 
 # %% [markdown]
 # Now open the notes, and compare what each page *was* with what became of it.
 
-# %%
+# %% tags=["folded"]
 fate = {
     one.source: one.rule
     for outcome in report.outcomes
@@ -307,10 +429,17 @@ for fault in ("", *rt.FAULTS):
 
 # %% [markdown]
 # Almost all junk is gone, though not always by the rule you would expect. Look at
-# the first line, though: *good* pages were dropped as well. **Which ones?** Think
-# of what the village writes that might not pass for English.
+# the first line, though: *good* pages were dropped as well. Think of what the village
+# writes that might not pass for English.
 
 # %%
+desk.predict(
+    "01/victims",
+    "Of which kind are most of the good pages that were dropped?",
+    options=["web pages", "the phrase book's lessons", "sayings"],
+)
+
+# %% tags=["folded"]
 genre = {document.text: document.genre for document in documents}
 victims = [page for page in pages if page.fault == "" and page.address in fate]
 kinds = Counter(genre[page.text.replace("\n\n", "\n")] for page in victims)
@@ -327,22 +456,34 @@ for kind, counts in ends.items():
     shown = ", ".join(f"{count} {end}" for end, count in counts.most_common())
     print(f"lessons {kind:17} {shown}")
 
-# %% [markdown]
-# It was the phrase book. Most lessons in two languages passed; of those that are all
-# French **not one** is left. Here is one that was dropped as "not English", and,
-# below the line, what extraction had made of one that was dropped as "too short":
-
 # %%
-claim("No lesson that is all French was kept", not ends["all French"]["kept"])
+names = {
+    "websites": "web pages",
+    "bilingual": "the phrase book's lessons",
+    "sayings": "sayings",
+}
+all_french = ends["all French"]
+desk.answer(
+    "01/victims",
+    names[kinds.most_common(1)[0][0]],
+    f"Of the lessons that are all French {all_french['kept']} of "
+    f"{all_french.total()} are left.",
+)
+
+# %% [markdown]
+# Here is one that was dropped as "not English", and, below the line, what extraction
+# had made of one that was dropped as "too short":
+
+# %% tags=["folded"]
 lesson = next(page for page in victims if fate[page.address] == "not English")
 for one in report.outcome("not English").dropped:
     if one.source == lesson.address:
         print(one.reason)
-read(lesson.text)
+desk.read(lesson.text)
 
 print("-" * 80)
 short = next(page for page in victims if fate[page.address] == "too short")
-read(next(s.text for s in sources if s.name == short.address))
+desk.read(next(s.text for s in sources if s.name == short.address))
 
 # %% [markdown]
 # The rule of languages is *right* about the words, and wrong about us: we want a
@@ -356,7 +497,7 @@ read(next(s.text for s in sources if s.name == short.address))
 # A strict rule belongs to text that nobody has looked at. Text that somebody chose
 # goes through gentle ones. So lessons become a source of their own, beside the web:
 
-# %%
+# %% tags=["folded"]
 more = village.documents(1_200, seed=0, split="train", start=1_600)
 chosen = [document for document in more if document.genre == "bilingual"]
 lessons, gentle_report = rt.refine(
@@ -364,7 +505,13 @@ lessons, gentle_report = rt.refine(
     [rt.Source(f"lesson {i}", d.text) for i, d in enumerate(chosen)],
     rt.GENTLE,
 )
-claim("Gentle rules keep every lesson", len(lessons) == len(chosen))
+
+# %%
+claim(
+    "Gentle rules keep every lesson",
+    len(lessons) == len(chosen),
+    measured=f"{len(lessons)} of {len(chosen)}",
+)
 
 # %% [markdown]
 # And real text? The manual goes through the same stations. Some of what is dropped
@@ -380,8 +527,16 @@ print(manual_report.examples()[-900:])
 #
 # A page that stands at ten addresses is read ten times. The model learns it by
 # heart and has that much less time for everything else. *Exact* copies are easy:
-# give each text a fingerprint, and look whether it came before. **Predict** what
-# one changed word does to the fingerprint.
+# give each text a fingerprint, a row of 16 signs computed from all its letters, and
+# look whether it came before.
+
+# %%
+desk.predict(
+    "01/print",
+    "A few words of the text are changed. How many of the fingerprint's 16 "
+    "signs stay as they were?",
+    unit="signs",
+)
 
 # %%
 near = next(page for page in pages if page.fault == "near copy")
@@ -389,8 +544,18 @@ first, second = by_address[near.original].text, near.text
 for text in (first, first, second):
     print(hashlib.sha256(text.encode()).hexdigest()[:16], text[:30], "…")
 
+# %%
+marks = [hashlib.sha256(t.encode()).hexdigest()[:16] for t in (first, second)]
+desk.answer(
+    "01/print",
+    sum(one == two for one, two in zip(*marks, strict=True)),
+    "No more than chance gives, one in sixteen: that is what a fingerprint "
+    "is for.",
+    within=2,
+)
+
 # %% [markdown]
-# All is different, and that is what a fingerprint is for. To say that two texts are
+# To say that two texts are
 # *almost* the same, we need a measure that moves a little when the text moves a
 # little.
 #
@@ -413,7 +578,7 @@ print(f"shared: {len(shared)}, in either: {len(either)}")
 
 # %% [markdown]
 # Their **likeness** is the share of shared phrases, $|A \cap B| / |A \cup B|$
-# (Jaccard 1901). Here it is 4/7: count it. Equal sets give 1, strangers give 0.
+# (Jaccard 1901). Here it is 4/7. Equal sets give 1, strangers give 0.
 #
 # That settles what near copies are. It does not settle how to find them. With $n$
 # texts there are $n(n-1)/2$ pairs:
@@ -426,10 +591,12 @@ for n in (len(pages), 1_000_000, 1_000_000_000):
 # ### MinHash
 #
 # Number all seven phrases at random, from 1 to 7. Then note, for each text, only
-# the *smallest* number among its phrases. **When do A and B note the same number?**
-# Look at seven such numberings before you read on.
+# the *smallest* number among its phrases.
 
 # %%
+desk.predict("01/same", "When do A and B note the same number?")
+
+# %% tags=["folded"]
 everything = list(dict.fromkeys(a + b))
 shuffle = np.random.default_rng(3)
 numberings = [
@@ -437,6 +604,13 @@ numberings = [
     for _ in range(7)
 ]
 plots.minhash_table(a, b, numberings)
+
+# %%
+desk.answer(
+    "01/same",
+    "When the phrase that holds the 1 is in both.",
+    "4 of the 7 phrases are shared, so that happens in 4 of 7 numberings.",
+)
 
 # %% [markdown]
 # Some phrase holds the 1. If both texts have that phrase, both note 1, and they
@@ -454,7 +628,13 @@ for numbers in itertools.permutations(range(7)):
     smallest_of_b = min(numbering[phrase] for phrase in b)
     agreements += smallest_of_a == smallest_of_b
 print(f"{agreements} of {math.factorial(7)}")
-claim("A and B agree in exactly 4/7 of all", agreements * 7 == 5040 * 4)
+
+# %%
+claim(
+    "A and B agree in exactly 4/7 of all",
+    agreements * 7 == 5040 * 4,
+    measured=f"{agreements} of 5,040",
+)
 
 # %% [markdown]
 # So a text of any length can be replaced by a few notes. The library takes 120
@@ -470,7 +650,7 @@ claim("A and B agree in exactly 4/7 of all", agreements * 7 == 5040 * 4)
 # %%
 print(getsource(near_duplicates.signature))
 
-# %%
+# %% tags=["folded"]
 print("likeness  estimate")
 errors = []
 for page in pages:
@@ -483,7 +663,13 @@ for page in pages:
         errors.append(abs(estimate - true))
         if len(errors) <= 5:
             print(f"{true:8.2f} {estimate:9.2f}")
-claim("The mean error is below 0.05", np.mean(errors) < 0.05)
+
+# %%
+claim(
+    "The mean error is below 0.05",
+    np.mean(errors) < 0.05,
+    measured=float(np.mean(errors)),
+)
 
 # %% [markdown]
 # ### Shelves
@@ -494,12 +680,27 @@ claim("The mean error is below 0.05", np.mean(errors) < 0.05)
 # meet on some shelf are compared.**
 #
 # Two texts with likeness $J$ agree in a note with probability $J$, in a whole band
-# with $J^5$, and in no band at all with $(1 - J^5)^{24}$. **Work out** roughly, for
-# $J = 1/2$: how likely is it that they meet? ($1/32$ a band, and 24 bands.)
+# with $J^5$, and in no band at all with $(1 - J^5)^{24}$.
+
+# %%
+desk.predict(
+    "01/meet",
+    "For J = 1/2 that is 1/32 a band, and 24 bands. How likely do the two "
+    "meet on some shelf?",
+    unit="%",
+)
 
 # %%
 print(getsource(near_duplicates.chance_of_comparison))
 print(f"at 1/2: {near_duplicates.chance_of_comparison(0.5):.3f}")
+
+# %%
+desk.answer(
+    "01/meet",
+    round(100 * near_duplicates.chance_of_comparison(0.5)),
+    "Less than 24/32: that would count twice who meets twice.",
+    within=10,
+)
 
 # %% [markdown]
 # The curve of that chance is a soft step. More notes in a band move it to the
@@ -507,7 +708,7 @@ print(f"at 1/2: {near_duplicates.chance_of_comparison(0.5):.3f}")
 # alike as we made them.
 
 
-# %%
+# %% tags=["folded"]
 def pair_of_sets(likeness, dice, size=200):
     """Two sets of numbers, `size` in either, with this likeness."""
     numbers = dice.integers(0, 2**63, size).astype(np.uint64)
@@ -542,23 +743,33 @@ plots.chance_curves(
 
 # %%
 chance = near_duplicates.chance_of_comparison
+farthest = max(abs(share - chance(x)) for x, share in measured.items())
 claim(
-    "The dots lie within 0.2 of the curve",
-    all(abs(share - chance(x)) < 0.2 for x, share in measured.items()),
+    "The dots lie within 0.2 of the curve", farthest < 0.2, measured=farthest
 )
 claim(
     "With bands of 2, four in ten pairs that share a tenth are compared",
     chance(0.1, 60, 2) > 0.4,
+    measured=100 * chance(0.1, 60, 2),
+    unit="%",
 )
 claim(
     "With bands of 15, seven in ten pairs that share 0.8 are missed",
     chance(0.8, 8, 15) < 0.3,
+    measured=100 - 100 * chance(0.8, 8, 15),
+    unit="%",
 )
 
 # %% [markdown]
 # Short bands find everything and compare too much; long bands compare little and find
-# only the closest copies. Now our web. **Predict** how many of all the pairs have to
-# be compared.
+# only the closest copies. Now our web.
+
+# %%
+desk.predict(
+    "01/pairs",
+    "Of about 430,000 pairs, how many have to be compared?",
+    unit="pairs",
+)
 
 # %%
 shelves = near_duplicates.Shelves()
@@ -571,12 +782,20 @@ for number, source in enumerate(sources):
 pairs = len(sources) * (len(sources) - 1) // 2
 print(f"{compared} of {pairs:,} pairs are compared")
 
+# %%
+desk.answer(
+    "01/pairs",
+    compared,
+    "Strangers hardly ever meet on a shelf.",
+    factor=3,
+)
+
 # %% [markdown]
 # Each of these is then compared exactly, and is a copy if the likeness is 0.7 or
 # more; nothing is dropped by bad luck. Did the stations find all copies? Those that
 # stand beside their original were missed:
 
-# %%
+# %% tags=["folded"]
 kept = {document.source for document in web}
 missed = [
     page
@@ -604,9 +823,13 @@ alike = [
 print("likeness as written  as extracted")
 for as_written, as_extracted in sorted(alike, reverse=True):
     print(f"{as_written:19.2f} {as_extracted:13.2f}")
+
+# %%
+most_alike = max(as_extracted for _, as_extracted in alike)
 claim(
-    "As extracted, none of them is a near copy",
-    all(as_extracted < near_duplicates.ALIKE for _, as_extracted in alike),
+    f"As extracted, none of them reaches {near_duplicates.ALIKE}",
+    most_alike < near_duplicates.ALIKE,
+    measured=most_alike,
 )
 
 # %% [markdown]
@@ -617,39 +840,72 @@ claim(
 # %% [markdown]
 # ## 8 · Keep the test out
 #
-# To judge a model we hold some documents back. **What happens if we do that first,
-# and look for copies afterwards, or never?** `contamination` tells for each test
-# document what share of its phrases of eight words was read in training. We call a
-# page *known* if that is more than six in ten.
+# To judge a model we hold some documents back. What happens if we do that first, and
+# look for copies afterwards, or never? `contamination` tells for each test document
+# what share of its phrases of eight words was read in training. We call a page *known*
+# if that is more than six in ten.
+
+# %%
+desk.predict(
+    "01/known",
+    "If nobody looks for copies, how many of 100 test pages are known?",
+    unit="of 100",
+)
 
 # %%
 uncleaned = [
     rt.Passage(source.name, rt.normalise(source.text)) for source in sources
 ]
+known_shares = {}
 for name, collection in (("before", uncleaned), ("after", web)):
     train_part, test_part = rt.split_validation(collection, 0.1)
     overlaps = rt.contamination(test_part, train_part)
     known = sum(overlap.share > 0.6 for overlap in overlaps)
+    known_shares[name] = 100 * known / len(overlaps)
     print(f"{name} cleaning: {known} of {len(overlaps)} test pages are known")
 
+# %%
+desk.answer(
+    "01/known",
+    round(known_shares["before"]),
+    f"After cleaning it is {known_shares['after']:.0f}. So look for copies "
+    "first, and split afterwards.",
+    within=10,
+)
+
 # %% [markdown]
-# So look for copies first, and split afterwards. A few pages are known even so, and
+# A few pages are known even so, and
 # by honest means: they are lessons, put together from the same little sentences as
 # other lessons. Villagers repeat themselves, as people do.
 
 # %%
 worst = max(overlaps, key=lambda overlap: overlap.share)
 print(f"{worst.share:.0%} of {worst.passage.source} is known, such as")
-read(f"  {worst.example}")
+desk.read(f"  {worst.example}")
 
 # %% [markdown]
 # There is a rule that drops every training page that shares a phrase with the test.
-# On text as repetitive as ours that is too strict. **How much** would go?
+# On text as repetitive as ours that is too strict.
+
+# %%
+desk.predict(
+    "01/strict",
+    "How many per cent of the training pages would it drop?",
+    unit="%",
+)
 
 # %%
 strict = rt.drop_contaminated(train_part, test_part)
 left = len(strict.kept)
 print(f"it keeps {left} of {len(train_part)} training pages")
+
+# %%
+desk.answer(
+    "01/strict",
+    round(100 - 100 * left / len(train_part)),
+    "In a village everybody uses the same phrases.",
+    within=10,
+)
 
 # %% [markdown]
 # ## 9 · Mix
@@ -657,13 +913,28 @@ print(f"it keeps {left} of {len(train_part)} training pages")
 # We now have clean sources of very different sizes. Reading them as they come would
 # let the largest one decide. So each gets a **weight**: its share of what is *read*.
 # The next document always comes from the source that is furthest behind its share.
-# **Write down** the first eight letters for weights 3 to 1:
+
+# %%
+desk.predict(
+    "01/mix",
+    "Source a has the weight 3, source b the weight 1. In which order are "
+    "the first eight documents drawn?",
+    options=["aaabaaab", "aaaaaabb", "abaaabaa", "abababab"],
+)
 
 # %%
 toy = {"a": ["1", "2", "3", "4", "5", "6", "7", "8"], "b": ["1", "2"]}
 mixture = rt.mix(toy, {"a": 3, "b": 1}, 16, seed=0)
 print("sources  ", *mixture.names)
 print("documents", *mixture.items)
+
+# %%
+desk.answer(
+    "01/mix",
+    "".join(mixture.names[:8]),
+    "After one a, b is furthest behind: it has none of the quarter that it "
+    "is owed.",
+)
 
 # %% [markdown]
 # There are 16 draws: 12 of `a` and 4 of `b`. But `a` has only eight documents, and
@@ -682,7 +953,7 @@ print(mixture)
 # also put by the *raw* web, to see what all this work was for: tags removed and
 # nothing else, but without the pages of the test and their copies.
 
-# %%
+# %% tags=["folded"]
 def windows(texts):
     """Pieces of at most 400 characters and 256 tokens, and their tokens."""
     found = []
@@ -754,6 +1025,7 @@ DIETS = {
 }
 
 
+# %% tags=["folded"]
 def train_tiny(sequences, seed=0):
     """A tiny GPT after 150 updates; and its loss over the last 20 of them."""
     config = GPTConfig(
@@ -783,11 +1055,17 @@ def train_tiny(sequences, seed=0):
 # %% [markdown]
 # How to compare losses on different texts? A token of the village is a whole word,
 # one of the manual often a few letters, so a loss *per token* would flatter the
-# manual. We count **bits per character**. **Before you run the cell**, predict the
-# table: which diet is best on which test? Where does the mix come?
-
+# manual. We count **bits per character**.
 
 # %%
+desk.predict(
+    "01/lessons",
+    "Which of the five has the lowest loss on the French lessons?",
+    options=["raw web", "web", "books", "manual", "a mix"],
+)
+
+
+# %% tags=["folded"]
 def bits_per_character(model, pieces):
     loss = language_loss(model, [row for _, row in pieces])
     bits = loss.nats_per_token * loss.tokens / math.log(2)
@@ -801,6 +1079,7 @@ def feed(weights, seed=0):
     return train_tiny(mixture.items, seed)
 
 
+# %%
 models, last_losses, losses = {}, {}, {}
 for diet, weights in DIETS.items():
     models[diet], last_losses[diet] = feed(weights)
@@ -809,6 +1088,15 @@ for diet, weights in DIETS.items():
         for test, pieces in test_sets.items()
     }
 plots.loss_matrix(losses, unit="bits per character", read="the model's diet")
+
+# %%
+on_lessons = {diet: row["lessons"] for diet, row in losses.items()}
+desk.answer(
+    "01/lessons",
+    min(on_lessons, key=on_lessons.get),
+    "It alone has lessons from a source of their own; the web lost those "
+    "that are all French.",
+)
 
 # %% [markdown]
 # Read it row by row. A model is good at what it read, and lost elsewhere. Of the
@@ -830,29 +1118,38 @@ for name in ("web", "books", "manual"):
 # specialist beats it at home. But it is never lost. Take each diet's distance from
 # the best diet on the same test, and of these distances the largest:
 
-# %%
+# %% tags=["folded"]
 best = {test: min(row[test] for row in losses.values()) for test in test_sets}
 regret = {
     diet: max(row[test] - best[test] for test in best)
     for diet, row in losses.items()
 }
-claim(
-    "At home each of the three beats the mix",
-    all(
-        losses[name][name] < losses["a mix"][name]
-        for name in ("web", "books", "manual")
-    ),
-)
+at_home = {
+    name: losses["a mix"][name] - losses[name][name]
+    for name in ("web", "books", "manual")
+}
+
+# %%
+for name, lead in at_home.items():
+    claim(
+        f"At home the {name} diet beats the mix",
+        lead > 0,
+        measured=lead,
+        unit="bits",
+    )
 claim(
     "The mix is nowhere more than a bit from the best",
     regret["a mix"] < 1,
     measured=regret["a mix"],
     unit="bits",
 )
-claim(
-    "Every single diet is somewhere more than 1.5 bits from the best",
-    all(regret[diet] > 1.5 for diet in ("web", "books", "manual")),
-)
+for diet in ("web", "books", "manual"):
+    claim(
+        f"The {diet} diet is somewhere more than 1.5 bits from the best",
+        regret[diet] > 1.5,
+        measured=regret[diet],
+        unit="bits",
+    )
 
 # %% [markdown]
 # And the lessons, of which the filter had thrown away so many? The web still has
@@ -873,9 +1170,25 @@ claim(
 # to test for it.
 #
 # Last, the first two rows. Both models have read the web, one raw and one clean.
-# **Predict:** which had the lower loss *in training*?
 
 # %%
+desk.predict(
+    "01/training",
+    "Which of the two had the lower loss in training?",
+    options=["raw web", "web"],
+)
+
+# %%
+for diet in ("raw web", "web"):
+    print(f"{diet:8} {about(last_losses[diet])} nats a token in training")
+
+# %%
+desk.answer(
+    "01/training",
+    min(("raw web", "web"), key=last_losses.get),
+    "Menus and copies are easy to guess. On clean pages it is the other way "
+    "round.",
+)
 claim(
     "In training the raw web seems easier, by 0.3 nats a token or more",
     last_losses["raw web"] < last_losses["web"] - 0.3,
@@ -907,8 +1220,8 @@ claim(
 )
 
 # %% [markdown]
-# Menus and copies are easy to guess, and that is all that the low loss says. The
-# same number of tokens taught less. **A training loss compares models only if they
+# That menus are easy to guess is all that the low loss says. The same number of tokens
+# taught less. **A training loss compares models only if they
 # read the same text.**
 
 # %% [markdown]
@@ -916,10 +1229,18 @@ claim(
 #
 # Contamination once more, now with its effect. Every second test page of the web
 # gets into the training text. Pages that are quoted are quoted often, so they make
-# up a quarter of the diet. **Predict** all four numbers of the table: two models,
-# tested on the half that leaked and on the half that did not.
+# up a quarter of the diet. Two models, tested on the half that leaked and on the half
+# that did not.
 
 # %%
+desk.predict(
+    "01/leak",
+    "How many bits per character will the spoilt model seem better by, on "
+    "the half that leaked?",
+    unit="bits",
+)
+
+# %% tags=["folded"]
 leaked = windows(page.text for page in web_test[::2])
 unseen = windows(page.text for page in web_test[1::2])
 spoilt_sets = {
@@ -939,15 +1260,19 @@ leak = {
     }
     for name, model in (("web", models["web"]), ("web and leak", spoilt))
 }
-plots.show(
-    plots.loss_matrix(leak, unit="bits per character", read="the diet"),
-    "Losses of two models on two halves of the test. On the half that leaked, "
-    "the model that read it is far lower; on the other half, a little higher.",
-)
+plots.loss_matrix(leak, unit="bits per character", read="the diet")
 
 # %%
 honest, faked = leak["web"], leak["web and leak"]
 leaked_half, other_half = honest
+desk.answer(
+    "01/leak",
+    honest[leaked_half] - faked[leaked_half],
+    "What was read before the test is remembered, and on the other half it "
+    f"gained {about(honest[other_half] - faked[other_half], 2)} bits: nothing "
+    "was learned.",
+    within=0.2,
+)
 claim(
     "On what leaked, the loss seems better by 0.1 bits or more",
     faked[leaked_half] < honest[leaked_half] - 0.1,
@@ -973,9 +1298,9 @@ claim(
 # What you know now, nobody will know next year, you included, unless it is written
 # down. Gebru et al. (2021) proposed to ask the same questions of every collection
 # of data. The library asks them, fills in what was measured, and refuses a sheet
-# with open questions. **Try it:** empty an answer and run the cell.
+# with open questions. **Try it:** unfold the cell, empty an answer, run it.
 
-# %%
+# %% tags=["folded"]
 diet = rt.mix(
     {name: train_sets[name] for name in ("web", "books", "lessons")},
     {"web": 4, "books": 4, "lessons": 2},
@@ -1037,41 +1362,74 @@ Markdown(sheet.replace("# ", "### ", 1).replace("\n## ", "\n#### "))
 #   likeness. Bands turn that into a search that compares hardly any pairs.
 # - First look for copies, then split. A test that was read is no test.
 # - The mix decides what a model knows. Losses compare models only on the same text.
-#
-# ### Three questions
-#
-# **1. Two texts share 6 phrases; each has 9. How often do their smallest numbers
-# agree?**
-#
-# <details><summary>In 6 of 9 numberings</summary>
-# Divide by the phrases that are in either: there are 12 of them.</details>
-# <details><summary>In half of all numberings</summary>
-# Right: 9 + 9 − 6 = 12 are in either, and 6 of 12 are shared.</details>
-# <details><summary>In 6 of 18 numberings</summary>
-# That counts the shared phrases twice.</details>
-#
-# **2. A source has 10 million tokens. You train on 100 million tokens and give it
-# a weight of 0.6. What happens?**
-#
-# <details><summary>It runs out, and the rest is filled from other sources.</summary>
-# Then its share would not be 0.6. It is read again.</details>
-# <details><summary>It is read six times.</summary>
-# Right: 60 million tokens of it are asked for. That is a little more than is
-# known to be useful.</details>
-# <details><summary>It is read 0.6 times.</summary>
-# The weight is its share of what is read, not of itself.</details>
-#
-# **3. After you cleaned the data, the training loss is higher than before. What
-# does that say?**
-#
-# <details><summary>The cleaning did harm.</summary>
-# Only a test on the same held-out text could say so.</details>
-# <details><summary>Nothing yet.</summary>
-# Right. Menus and copies are easy to guess, so without them the text is
-# harder.</details>
-# <details><summary>The model is too small.</summary>
-# Perhaps, but this is no sign of it.</details>
-#
+
+# %%
+desk.quiz(
+    "01",
+    desk.ask(
+        "Two texts share 6 phrases; each has 9. How often do their smallest "
+        "numbers agree?",
+        right=(
+            "In half of all numberings",
+            f"9 + 9 − 6 = {9 + 9 - 6} are in either, and 6 of {9 + 9 - 6} are "
+            "shared.",
+        ),
+        wrong=[
+            (
+                "In 6 of 9 numberings",
+                "Divide by the phrases that are in either: there are "
+                f"{9 + 9 - 6} of them.",
+            ),
+            (
+                "In 6 of 18 numberings",
+                "That counts the shared phrases twice.",
+            ),
+        ],
+    ),
+    desk.ask(
+        "A source has 10 million tokens. You train on 100 million tokens and "
+        "give it a weight of 0.6. What happens?",
+        right=(
+            "It is read six times.",
+            f"{0.6 * 100:.0f} million tokens of it are asked for. That is a "
+            "little more than is known to be useful.",
+        ),
+        wrong=[
+            (
+                "It runs out, and the rest is filled from other sources.",
+                "Then its share would not be 0.6. It is read again.",
+            ),
+            (
+                "It is read 0.6 times.",
+                "The weight is its share of what is read, not of itself.",
+            ),
+        ],
+    ),
+    desk.ask(
+        "After you cleaned the data, the training loss is higher than "
+        "before. What does that say?",
+        right=(
+            "Nothing yet.",
+            "Menus and copies are easy to guess, so without them the text is "
+            "harder.",
+        ),
+        wrong=[
+            (
+                "The cleaning did harm.",
+                "Only a test on the same held-out text could say so.",
+            ),
+            (
+                "The model is too small.",
+                "Perhaps, but this is no sign of it.",
+            ),
+        ],
+    ),
+)
+
+# %%
+desk.tally("01")
+
+# %% [markdown]
 # ### Where to go from here
 #
 # **Exercise:** the first of [problem set 1](../exercises/release/ps1/ps1.ipynb):

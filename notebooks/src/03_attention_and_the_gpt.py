@@ -6,8 +6,8 @@
 # a GPT; predict how many numbers, operations and bytes a model costs, before
 # anybody builds it.
 #
-# **You need** [0 · Start here](00_start_here.ipynb), and to know what a product of
-# two matrices is.
+# **You need** [0 · Start here](00_start_here.ipynb), and
+# [PyTorch in ten lines](02b_pytorch_in_ten_lines.ipynb) if you have never used it.
 #
 # **Time** 1 minute to run on two processor cores; an hour and a half to
 # work through.
@@ -17,6 +17,7 @@
 # %%
 import itertools
 import math
+from fractions import Fraction
 from inspect import getsource
 
 import torch
@@ -26,6 +27,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from llmlab import (
     accounting,
+    desk,
     gpt,
     life,
     optimisers,
@@ -35,16 +37,16 @@ from llmlab import (
     village,
 )
 from llmlab.cache import Cache
-from llmlab.claims import claim
+from llmlab.claims import about, claim
 from llmlab.evaluation import language_loss
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.interpretation import attention_weights, recorded_attention
-from llmlab.widgets import AttentionViewer
 
+# %%
 course = life.course()
 tokenizer = course.tokenizer
 
-
+# %% tags=["folded"]
 def show(matrix, names=None):
     """Print a matrix, one line a row; whole numbers without decimals."""
     for row, numbers in enumerate(matrix.tolist()):
@@ -72,12 +74,26 @@ show(x, words)
 # %% [markdown]
 # ## 2 · First try: the average
 #
-# Let every position take the mean of everything so far, itself included. **Work
-# out** the four means before you run the cell.
+# Let every position take the mean of everything so far, itself included.
+
+# %%
+desk.predict(
+    "03/mean",
+    "Ivy (6, 0), found (0, 4), kites (0, 2), she (2, 2). What does “she” "
+    "get, the mean of all four?",
+    options=["(8, 8)", "(2, 2)", "(2, 1.5)", "(1.5, 2)"],
+)
 
 # %%
 means = torch.stack([x[: time + 1].mean(dim=0) for time in range(4)])
 show(means, words)
+
+# %%
+desk.answer(
+    "03/mean",
+    "({:g}, {:g})".format(*means[3].tolist()),
+    "(6 + 0 + 0 + 2) / 4 and (0 + 4 + 2 + 2) / 4.",
+)
 
 # %% [markdown]
 # Information flows now. The same thing as one product of matrices: row `i` of
@@ -87,7 +103,14 @@ show(means, words)
 shares = torch.ones(4, 4).tril()
 shares = shares / shares.sum(dim=1, keepdim=True)
 show(shares, words)
-claim("Shares times vectors are the means", torch.allclose(shares @ x, means))
+
+# %%
+gap = float((shares @ x - means).abs().max())
+claim(
+    "Shares times vectors are the means",
+    gap < 1e-6,
+    measured=f"differ by {gap:g}",
+)
 
 # %% [markdown]
 # **What it cannot do.** Look at the last two rows of means. *kites* and *she* have
@@ -115,9 +138,16 @@ values = torch.tensor([[10.0, 0], [0, 0], [0, 10], [0, 0]])
 # *She* asks for a person. How well a key answers a query is their **dot product**:
 # multiply number by number, and add. Scores become shares in two steps: take $e$
 # to the power of each, so that all are positive, and divide by their sum. That is
-# the **softmax**. The query is chosen so that the powers are whole numbers.
-#
-# **Work out** the four powers, the four shares, and what *she* receives.
+# the **softmax**. The query is chosen so that the powers are whole numbers: 7 for
+# a key that fits, 1 for one that does not.
+
+# %%
+desk.predict(
+    "03/share",
+    "One key of four fits. Which share of her attention does “she” give to "
+    "Ivy?",
+    unit="of 1",
+)
 
 # %%
 query = torch.tensor([math.log(7), 0])
@@ -127,11 +157,20 @@ shares = powers / powers.sum()
 print("powers  ", [round(p) for p in powers.tolist()])
 print("shares  ", [round(s, 3) for s in shares.tolist()])
 print("receives", [round(v, 3) for v in (shares @ values).tolist()])
-claim("PyTorch's softmax agrees", torch.allclose(shares, scores.softmax(dim=0)))
+
+# %%
+desk.answer(
+    "03/share",
+    shares[0].item(),
+    "The powers are 7, 1, 1 and 1: seven of ten. So most of what arrives is "
+    "Ivy's value.",
+    factor=1.1,
+)
+gap = float((shares - scores.softmax(dim=0)).abs().max())
+claim("PyTorch's softmax agrees, to a millionth", gap < 1e-6, measured=gap)
 
 # %% [markdown]
-# Most of what arrives is Ivy's value. **Change the query** so that *she* looks for
-# a thing.
+# **Change the query** so that *she* looks for a thing.
 #
 # Why three vectors? Let us try to do with one, and compare each token's vector with
 # every other's. We compare *directions*: every vector is divided by its own length
@@ -142,11 +181,16 @@ claim("PyTorch's softmax agrees", torch.allclose(shares, scores.softmax(dim=0)))
 directions = F.normalize(x, dim=1)
 likeness = directions @ directions.T
 show(likeness, words)
+
+# %%
+best = likeness.amax(dim=1) <= likeness.diagonal() + 1e-6
 claim(
     "No token finds a better match than itself",
-    torch.allclose(likeness.amax(dim=1), likeness.diagonal()),
+    best.all(),
+    measured=f"{int(best.sum())} of 4",
 )
-claim("Who likes whom is mutual", torch.allclose(likeness, likeness.T))
+gap = float((likeness - likeness.T).abs().max())
+claim("Who likes whom is mutual", gap < 1e-6, measured=f"differ by {gap:g}")
 
 # %% [markdown]
 # No direction fits better than one's own, so nobody needs anybody else; and *she*
@@ -180,8 +224,18 @@ right = scores.softmax(dim=-1) @ eights
 wrong = scores.softmax(dim=0) @ eights
 print("along a row  ", [round(v, 2) for v in right[:, 0].tolist()])
 print("down a column", [round(v, 2) for v in wrong[:, 0].tolist()])
-claim("Along a row, means of eights are eights", torch.allclose(right, eights))
-claim("Down a column they are not", ((wrong - 8).abs() > 0.5).all())
+
+# %%
+claim(
+    "Along a row, means of eights are eights",
+    torch.allclose(right, eights),
+    measured=f"{right.min():g} to {right.max():g}",
+)
+claim(
+    "Down a column they are not",
+    ((wrong - 8).abs() > 0.5).all(),
+    measured=f"{wrong.min():.1f} to {wrong.max():.1f}",
+)
 
 # %% [markdown]
 # ## 4 · How large may a score be?
@@ -189,8 +243,12 @@ claim("Down a column they are not", ((wrong - 8).abs() > 0.5).all())
 # Our vectors had two numbers. A model has many more, and it shares them out among
 # several attentions side by side, its **heads** (section 6). A dot product adds up as
 # many products as a head has numbers. Take vectors of plus and minus ones, 4 numbers
-# long, and compare all 16 of them with `(1, 1, 1, 1)`. **Which scores occur, and how
-# often?**
+# long, and compare all 16 of them with `(1, 1, 1, 1)`. Scores from -4 to 4 occur.
+
+# %%
+desk.predict(
+    "03/zeros", "How many of the 16 scores are zero?", unit="of 16"
+)
 
 # %%
 signs = torch.tensor(list(itertools.product([-1.0, 1.0], repeat=4)))
@@ -199,14 +257,30 @@ for score in scores.unique().tolist():
     print(f"score {score:3g}: {int((scores == score).sum())} of 16")
 print(f"mean of the squares: {scores.square().mean():g}")
 
+# %%
+desk.answer(
+    "03/zeros",
+    int((scores == 0).sum()),
+    "Two pluses and two minuses can be arranged in six ways: middling scores "
+    "are the most frequent.",
+    within=0.5,
+)
+
 # %% [markdown]
 # The mean square is 4, so a typical score has the size $\sqrt 4 = 2$. With `d`
 # numbers it has the size $\sqrt d$: the scores grow with the width of the head,
 # although no vector has become any clearer. What does a softmax do with large
-# scores? Here random queries choose among 16 random keys. **Predict** the largest
-# of the 16 shares at both ends of the picture.
+# scores? Here random queries choose among 16 random keys.
 
 # %%
+desk.predict(
+    "03/saturated",
+    "Scores of 1,024 numbers, not scaled. How large is the largest of the 16 "
+    "shares, on average? (If all were equal, each would be 0.06.)",
+    unit="of 1",
+)
+
+# %% tags=["folded"]
 dice = torch.Generator().manual_seed(0)
 widths = [1, 4, 16, 64, 256, 1024]
 largest = {"not scaled": [], "divided by √d_head": []}
@@ -230,6 +304,13 @@ plots.lines(
 )
 
 # %%
+desk.answer(
+    "03/saturated",
+    largest["not scaled"][-1],
+    "Scores of size 32 differ by so much that e to the largest dwarfs all "
+    "others: the softmax is all or nothing.",
+    within=0.1,
+)
 claim(
     "Not scaled, one key of the widest head takes over nine tenths",
     largest["not scaled"][-1] > 0.9,
@@ -251,28 +332,60 @@ claim(
 #
 # **The popular mistake** is $\sqrt{\text{width}}$, the width of the *model*. With
 # 16 heads, each a sixteenth of the width, that divides by four times too much.
-# **Predict** how it shows.
 
 # %%
+desk.predict(
+    "03/width",
+    "How will this mistake show?",
+    options=[
+        "an error about shapes",
+        "a loss of infinity",
+        "scores of a quarter of their size, no error",
+    ],
+)
+
+# %% tags=["folded"]
 heads, d_head = 16, 64
 width = heads * d_head
 queries = torch.randn(2000, d_head, generator=dice)
 keys = torch.randn(2000, d_head, generator=dice)
 scores = (queries * keys).sum(dim=-1)
 right, wrong = scores / d_head**0.5, scores / width**0.5
-claim("By √d_head: scores of size 1, to 10 %", 0.9 < right.std() < 1.1)
-claim("By √width: of size 1/4, to 10 %", 0.9 < 4 * wrong.std() < 1.1)
 
-# %% [markdown]
-# No error, no infinity. The heads begin blunt and have to grow large weights
-# before they can point at anything, the more so the more heads there are.
+# %%
+desk.answer(
+    "03/width",
+    "scores of a quarter of their size, no error"
+    if wrong.isfinite().all() and wrong.std() < 0.3
+    else "a loss of infinity",
+    "The heads begin blunt and have to grow large weights before they can "
+    "point at anything, the more so the more heads there are.",
+)
+claim(
+    "By √d_head: scores of size 1, to 10 %",
+    0.9 < right.std() < 1.1,
+    measured=float(right.std()),
+)
+claim(
+    "By √width: of size 1/4, to 10 %",
+    0.9 < 4 * wrong.std() < 1.1,
+    measured=float(wrong.std()),
+)
 
 # %% [markdown]
 # ## 5 · Not to look ahead
 #
 # A model that is trained to guess the next word must not see it. So before the
 # softmax, every score of a later key becomes minus infinity, and $e^{-\infty}$ is
-# zero. These are the powers of section 3 again. **Work out** the rows.
+# zero. These are the powers of section 3 again: (1, 1, 2), (1, 3, 4), (2, 2, 4).
+
+# %%
+desk.predict(
+    "03/row",
+    "The second position sees the first and itself. Which share does it give "
+    "to itself?",
+    options=["1/4", "3/8", "1/2", "3/4"],
+)
 
 # %%
 scores = powers.log()
@@ -280,15 +393,35 @@ is_past = torch.ones(3, 3, dtype=torch.bool).tril()
 hidden = scores.masked_fill(~is_past, float("-inf"))
 show(hidden.softmax(dim=-1))
 
+# %%
+desk.answer(
+    "03/row",
+    str(Fraction(hidden.softmax(dim=-1)[1, 1].item()).limit_denominator(100)),
+    "Of the powers 1 and 3 it may see, it has 3. The 4 belongs to the future.",
+)
+
 # %% [markdown]
-# And here is the mistake beside the cure: the softmax first, then zeros. **What is
-# wrong with the first row?**
+# And here is the mistake beside the cure: the softmax first, then zeros.
 
 # %%
-show(scores.softmax(dim=-1) * is_past)
+desk.predict(
+    "03/after",
+    "Softmax first, then zeros: what will be wrong with the first row?",
+)
+
+# %%
+late = scores.softmax(dim=-1) * is_past
+show(late)
+
+# %%
+desk.answer(
+    "03/after",
+    f"It sums to {late[0].sum().item():g}, not to 1.",
+    "It was divided by a sum in which the future took part.",
+)
 
 # %% [markdown]
-# The rows no longer sum to one. It is tempting to think that this is a detail,
+# It is tempting to think that this is a detail,
 # since the future has weight zero. Whether it has *influence* is another question,
 # and there is a test for that: **change one position, and see which outputs move.**
 # It is called a perturbation test, and it needs to know nothing about the inside.
@@ -309,6 +442,7 @@ def mask_after(x):
     return ((x @ x.T).softmax(dim=-1) * past) @ x
 
 
+# %% tags=["folded"]
 def influence(outputs_of, inputs, change):
     """Row i, column j: does output i move when input j is changed?"""
     before = outputs_of(inputs)
@@ -333,11 +467,19 @@ for attend in (everything, mask_before, mask_after):
     grids[name] = influence(attend, numbers, change=lambda vector: vector + 1)
     print(name)
     draw(grids[name])
+
+# %%
+early = int(grids["mask_before"].triu(diagonal=1).sum())
 claim(
     "Masked before the softmax, nothing moves before the change",
-    not grids["mask_before"].triu(diagonal=1).any(),
+    early == 0,
+    measured=f"{early} of 10",
 )
-claim("Masked after it, everything moves", grids["mask_after"].all())
+claim(
+    "Masked after it, everything moves",
+    grids["mask_after"].all(),
+    measured=f"{int(grids['mask_after'].sum())} of 25",
+)
 
 # %% [markdown]
 # A row of the grid is an output, a column the input that was changed. *Mask after*
@@ -345,9 +487,21 @@ claim("Masked after it, everything moves", grids["mask_after"].all())
 # which the future took part. A model may come to lean on such a leak, and when it
 # writes there is no future to lean on. Its loss does not give it away: training and
 # test leak alike. Now the real ones, the base model and the masked model, on a whole
-# text. **Predict** the two grids.
+# text.
 
 # %%
+desk.predict(
+    "03/grids",
+    "What do the two grids look like?",
+    options=[
+        "both a triangle",
+        "base a triangle, masked a full square",
+        "base a full square, masked a triangle",
+        "both a full square",
+    ],
+)
+
+# %% tags=["folded"]
 base = course.load("base").requires_grad_(False)
 masked = course.load("masked").requires_grad_(False)
 ids = torch.tensor([tokenizer.bos_id, *tokenizer.encode("The cat is small.")])
@@ -360,14 +514,16 @@ for name, model in {"base": base, "masked": masked}.items():
     )
     print(name)
     draw(grids[name])
+
+# %%
 looks_back = torch.ones_like(grids["base"]).tril()
-claim(
-    "In the base model a change moves itself and what follows, nothing before",
-    torch.equal(grids["base"], looks_back),
-)
-claim(
-    "In the masked model every position moves every position",
-    grids["masked"].all(),
+desk.answer(
+    "03/grids",
+    "base a triangle, masked a full square"
+    if torch.equal(grids["base"], looks_back) and grids["masked"].all()
+    else "both a triangle",
+    "In the base model a change moves itself and what follows, and nothing "
+    "before. In the masked model every position moves every position.",
 )
 
 # %% [markdown]
@@ -398,14 +554,23 @@ theirs = gpt.attention(
     queries[None, None], keys[None, None], values[None, None], None, causal=True
 )
 gap = (theirs[0, 0] - causal_attention(queries, keys, values)).abs().max()
-claim("The two agree to 0.00001", gap < 1e-5, measured=gap)
+
+# %%
+claim("The two agree to 0.00001", gap < 1e-5, measured=float(gap))
 
 # %% [markdown]
 # ## 6 · Several heads
 #
 # Back to *she*, who now wants to know two things at once: which person, and which
-# thing. One query can ask for both. **Work out** what arrives; the powers are 4,
-# 1, 4 and 1.
+# thing. One query can ask for both; the powers are 4, 1, 4 and 1.
+
+# %%
+desk.predict(
+    "03/both",
+    "Ivy would hand over (10, 0), kites (0, 10), the others nothing. What "
+    "arrives?",
+    options=["(10, 10)", "(5, 5)", "(4, 4)", "(10, 0)"],
+)
 
 # %%
 keys = torch.tensor([[1.0, 0], [0, 0], [0, 1], [0, 0]])
@@ -417,10 +582,18 @@ def receive(query):
     return [round(v, 3) for v in (shares @ values).tolist()]
 
 
-print("both at once", receive(torch.tensor([math.log(4), math.log(4)])))
+both = receive(torch.tensor([math.log(4), math.log(4)]))
+print("both at once", both)
+
+# %%
+desk.answer(
+    "03/both",
+    "({:g}, {:g})".format(*both),
+    "Each of the two gets 4 of 10, and hands over its share: a bit of both.",
+)
 
 # %% [markdown]
-# A bit of both. The mean of two answers is a third answer, and nobody can take it
+# The mean of two answers is a third answer, and nobody can take it
 # apart again. Two **heads** can ask separately, and their answers are laid side by
 # side, not averaged:
 
@@ -443,18 +616,46 @@ for head, rows in enumerate(by_head):
     show(rows)
 
 # %% [markdown]
-# Without names one might ask for the same shape directly. **What is wrong here?**
+# Without names one might ask for the same shape directly.
+
+# %%
+desk.predict(
+    "03/torn",
+    "reshape(2, 2, 3) of the same two tokens: what will head 0 hold?",
+    options=[
+        "the first half of each token, as before",
+        "the whole first token",
+        "every second number",
+    ],
+)
 
 # %%
 for head, rows in enumerate(tokens.reshape(2, 2, 3)):
     print(f"head {head}")
     show(rows)
 
+# %%
+head = tokens.reshape(2, 2, 3)[0].flatten().tolist()
+desk.answer(
+    "03/torn",
+    "the whole first token"
+    if head == tokens[0].tolist()
+    else "the first half of each token, as before",
+    "It reads the numbers in the order in which they lie, as if one token "
+    "were two.",
+)
+
 # %% [markdown]
-# The shape is right and the numbers are in the wrong places: head 0 got the whole
-# first token, as if it were two, and head 1 the whole second. Of a longer text, one
+# The shape is right and the numbers are in the wrong places. Of a longer text, one
 # head reads the first half and the other the second, and neither sees what the
-# other does. Nothing leaks from the future. **Will the perturbation test notice?**
+# other does. Nothing leaks from the future.
+
+# %%
+desk.predict(
+    "03/notice",
+    "Will the perturbation test notice?",
+    options=["yes", "no, since nothing leaks"],
+)
 
 
 # %%
@@ -471,9 +672,19 @@ def named_heads(x):
 
 
 numbers = torch.randn(5, 6, generator=dice) / 2
+grids = {}
 for attend in (named_heads, torn_heads):
     print(attend.__name__)
-    draw(influence(attend, numbers, change=lambda vector: vector + 1))
+    grids[attend] = influence(attend, numbers, change=lambda vector: vector + 1)
+    draw(grids[attend])
+
+# %%
+noticed = not torch.equal(grids[torn_heads], grids[named_heads])
+desk.answer(
+    "03/notice",
+    "yes" if noticed else "no, since nothing leaks",
+    "Its grid has holes below the diagonal, where there should be none.",
+)
 
 # %% [markdown]
 # An output that ignores its own past is as suspicious as one that knows the future.
@@ -481,17 +692,35 @@ for attend in (named_heads, torn_heads):
 # %% [markdown]
 # ## 7 · Where in the text?
 #
-# *“Ivy taught Otto”* and *“Otto taught Ivy”* hold the same words. **Predict:** the
-# last word of a text attends to all before it. If we shuffle those, what happens to
-# its output?
+# *“Ivy taught Otto”* and *“Otto taught Ivy”* hold the same words.
+
+# %%
+desk.predict(
+    "03/order",
+    "The last word of a text attends to all before it. If we shuffle those, "
+    "what happens to its output?",
+    options=["nothing", "it changes a little", "it becomes another"],
+)
 
 # %%
 order = torch.tensor([2, 0, 3, 1, 4])  # the last one stays the last
 queries, keys, values = torch.randn(3, 5, 8, generator=dice)
 plain = causal_attention(queries, keys, values)[-1]
 mixed = causal_attention(queries[order], keys[order], values[order])[-1]
-gap = (plain - mixed).abs().max()
-claim("Attention is blind to the order of the past", gap < 1e-6, measured=gap)
+gap = float((plain - mixed).abs().max())
+size = float(plain.abs().max())
+
+# %%
+desk.answer(
+    "03/order",
+    "nothing"
+    if gap < 1e-6 * size
+    else "it changes a little"
+    if gap < 0.1 * size
+    else "it becomes another",
+    "A weighted mean does not ask in which order its members stand: "
+    "attention is blind to the order of the past.",
+)
 
 # %% [markdown]
 # The cure of this model: **turn** each query and each key by an angle that grows
@@ -499,7 +728,14 @@ claim("Attention is blind to the order of the past", gap < 1e-6, measured=gap)
 # the angle *between* them. So the score will know how far apart they are.
 #
 # By hand: all arrows begin as `(1, 0)`, and each position adds a quarter turn.
-# **Work out** one row of the scores: the cosine of 0, 1, 2 and 3 quarter turns.
+
+# %%
+desk.predict(
+    "03/turns",
+    "The scores of the first arrow with the four: the cosine of 0, 1, 2 and "
+    "3 quarter turns?",
+    options=["1 0 0 -1", "1 0 -1 0", "1 1 1 1", "0 1 0 -1"],
+)
 
 # %%
 turns = torch.arange(4) * math.pi / 2
@@ -507,7 +743,15 @@ arrow = torch.tensor([[1.0, 0]]).expand(4, 2)
 turned = gpt.rotate(arrow, turns.cos()[:, None], turns.sin()[:, None])
 show(turned.round() + 0.0)
 print("scores")
-show((turned @ turned.T).round() + 0.0)
+by_turns = (turned @ turned.T).round() + 0.0
+show(by_turns)
+
+# %%
+desk.answer(
+    "03/turns",
+    " ".join(f"{score:g}" for score in by_turns[0].tolist()),
+    "The same way, at right angles, opposite, at right angles again.",
+)
 
 # %% [markdown]
 # Along every diagonal stands one number: the score depends on the distance only.
@@ -523,7 +767,7 @@ print(getsource(gpt.rotate))
 # hides another, and the last is blue. In truth all have the same length. The 10,000 in
 # the code sets the slowest hand; it is a custom.)
 
-# %%
+# %% tags=["folded"]
 pairs = base.config.d_head // 2
 speeds = 10_000.0 ** -(torch.arange(pairs) / pairs)
 places = torch.arange(6)
@@ -540,7 +784,7 @@ plots.arrows(
 # of one query and one key depend on their positions? We put the same two vectors at
 # every pair of positions of a text of 64.
 
-# %%
+# %% tags=["folded"]
 query, key = torch.randn(2, base.config.d_head, generator=dice)
 angles = torch.arange(64)[:, None] * speeds
 cosine, sine = angles.cos(), angles.sin()
@@ -556,15 +800,17 @@ def spread(scores):
     return max(float(line.max() - line.min()) for line in along)
 
 
+# %%
 claim(
     "At each distance, all scores are equal to 0.001",
     spread(scores) < 1e-3,
     measured=spread(scores),
 )
-lengths = queries.norm(dim=-1)
+change = float((queries.norm(dim=-1) / query.norm() - 1).abs().max())
 claim(
-    "Turning changes no length",
-    torch.allclose(lengths, query.norm().expand(64)),
+    "Turning changes no length, to a hundred-thousandth",
+    change < 1e-5,
+    measured=change,
 )
 
 # %% [markdown]
@@ -572,7 +818,7 @@ claim(
 # fits best at distance zero. Further off the fast hands come round again, so the curve
 # swings, but never back to one.
 
-# %%
+# %% tags=["folded"]
 of_equals = (queries @ queries.T)[:, 0] / query.norm() ** 2
 scores = scores[:, 0] / (query.norm() * key.norm())
 plots.lines(
@@ -594,22 +840,20 @@ plots.lines(
 # keys. (The first position is left out: it has nothing before it, which this model
 # notices.)
 
-# %%
+# %% tags=["folded"]
 (kite, *_) = tokenizer.encode(" kite")
 with recorded_attention() as calls, torch.no_grad():
     base(torch.full((1, 64), kite))
 for head in range(base.config.heads):
     queries, keys = calls[0].queries[0, head, 1:], calls[0].keys[0, head, 1:]
     scores = queries @ keys.T
+    reach = float(scores[:, 0].max() - scores[:, 0].min())
     claim(
         f"Head {head}: the score depends on the distance only, to 0.001",
         spread(scores) < 1e-3,
         measured=spread(scores),
     )
-    claim(
-        f"Head {head}: and it does depend on it",
-        scores[:, 0].max() - scores[:, 0].min() > 1,
-    )
+    claim(f"Head {head}: and it does depend on it", reach > 1, measured=reach)
 
 # %% [markdown]
 # GPT-2 has another cure: a table with one learned vector for every position, added
@@ -633,8 +877,15 @@ print("before", [f"{v:g}" for v in line.tolist()])
 print("after ", [f"{v:g}" for v in F.relu(line).square().tolist()])
 
 # %% [markdown]
-# **It forgets itself.** What happens if attention follows upon attention? Here is
-# the average of section 2, taken 20 times. **Predict** the four vectors.
+# **It forgets itself.** What happens if attention follows upon attention? Take the
+# average of section 2, 20 times over.
+
+# %%
+desk.predict(
+    "03/twenty",
+    "To what do the four vectors come?",
+    options=["to the mean of all", "to Ivy's", "to zero", "to she's"],
+)
 
 # %%
 shares = torch.ones(4, 4).tril()
@@ -644,19 +895,47 @@ for _ in range(20):
     repeated = shares @ repeated
 show(repeated.round() + 0.0, words)
 
+# %%
+aims = {
+    "to the mean of all": x.mean(dim=0),
+    "to Ivy's": x[0],
+    "to zero": torch.zeros(2),
+    "to she's": x[3],
+}
+desk.answer(
+    "03/twenty",
+    min(aims, key=lambda name: (repeated - aims[name]).abs().max().item()),
+    "The first sees nobody but itself and never changes; all others take a "
+    "little of it, each time.",
+)
+
 # %% [markdown]
-# All are Ivy. The cure: never replace, **add**. Each block adds what it has found
+# The cure: never replace, **add**. Each block adds what it has found
 # to what was there, along a path that is called the *residual stream*. It is also
 # what makes very deep networks trainable (He et al. 2015). But numbers to which
 # something is added again and again get out of hand:
 #
 # **It has no measure.** What *enters* each branch is therefore a copy, divided by its
 # own root mean square; the stream itself is left alone. This is RMSNorm (Zhang and
-# Sennrich 2019). **Work it out** for `(7, 1)`, what
-# *she* received: the squares are 49 and 1, their mean is 25, its root is 5.
+# Sennrich 2019). Take `(7, 1)`, what *she* received: the squares are 49 and 1.
 
 # %%
-print([round(v, 3) for v in F.rms_norm(torch.tensor([7.0, 1]), (2,)).tolist()])
+desk.predict(
+    "03/rms",
+    "What does RMSNorm make of (7, 1)?",
+    options=["(7, 1)", "(1.4, 0.2)", "(0.875, 0.125)", "(1, 0)"],
+)
+
+# %%
+normed = F.rms_norm(torch.tensor([7.0, 1]), (2,)).tolist()
+print([round(number, 3) for number in normed])
+
+# %%
+desk.answer(
+    "03/rms",
+    "({:.3g}, {:.3g})".format(*normed),
+    "The mean of the squares is 25, its root is 5.",
+)
 
 # %% [markdown]
 # That is a **block**: norm, attention, add; norm, network, add. The library's own
@@ -676,17 +955,31 @@ newborn = GPT(GPTConfig(vocab_size=tokenizer.vocab_size), seed=0)
 stream = torch.randn(1, 5, newborn.config.width, generator=dice)
 with torch.no_grad():
     unchanged = newborn.blocks[0](stream, stream, None, None, None, 0)
-claim("A newborn block changes nothing", torch.equal(unchanged, stream))
+
+# %%
+moved = float((unchanged - stream).abs().max())
+claim("A newborn block changes nothing", moved == 0, measured=f"by {moved:g}")
 
 # %% [markdown]
 # ## 9 · The whole GPT, with names
 #
 # A table turns tokens into vectors, blocks work on them, a last table turns each
 # vector into scores for all tokens of the vocabulary, the **logits**. Let us send
-# a text through the base model and write down every shape on its way. **Predict**
-# the shape of the queries and of the logits.
+# a text through the base model and write down every shape on its way.
 
 # %%
+desk.predict(
+    "03/logits",
+    "Which shape have the logits?",
+    options=[
+        "(batch, time, width)",
+        "(batch, vocab)",
+        "(batch, time, vocab)",
+        "(batch, heads, time, time)",
+    ],
+)
+
+# %% tags=["folded"]
 AXES = {
     "embedding": "batch time width",
     "attention_norm": "batch time width",
@@ -719,8 +1012,19 @@ def trace(model, tokens):
     print(f"\n{'queries of block 0':34} {'batch heads time d_head':31} {heads}")
 
 
+# %%
 print(base.config.layers, "blocks;", base.config.heads, "heads a block\n")
 trace(base, ids[None])
+
+# %%
+batch_time_last = tuple(base(ids[None]).shape)
+desk.answer(
+    "03/logits",
+    "(batch, time, vocab)"
+    if batch_time_last == (1, len(ids), tokenizer.vocab_size)
+    else "(batch, time, width)",
+    "At each place of each text, a score for every token of the vocabulary.",
+)
 
 # %% [markdown]
 # The stream never changes its shape: any number of blocks fits between the tables.
@@ -744,9 +1048,17 @@ trace(base, ids[None])
 # - **No biases, no gains in the norms**: fewer things to learn.
 #
 # The first can be checked to the number. A vector of `d_head` numbers with mean
-# square 1 has the length $\sqrt{d_\text{head}}$. **So how large can a score be?**
+# square 1 has the length $\sqrt{d_\text{head}}$. Two that point the same way have the
+# largest dot product, and it is divided by $\sqrt{d_\text{head}}$.
 
 # %%
+desk.predict(
+    "03/bound",
+    "So how large can a score be at most?",
+    options=["1", "√d_head", "d_head", "there is no limit"],
+)
+
+# %% tags=["folded"]
 with recorded_attention() as calls, torch.no_grad():
     base(ids[None])
 scores = [
@@ -754,29 +1066,40 @@ scores = [
     for call in calls
 ]
 bound = base.config.d_head**0.5
-claim(
-    "No score of the base model is larger than √d_head",
-    max(float(s.abs().max()) for s in scores) <= bound * 1.001,
+largest_score = max(float(s.abs().max()) for s in scores)
+
+# %%
+desk.answer(
+    "03/bound",
+    "√d_head" if largest_score <= 1.001 * bound else "there is no limit",
+    f"√d_head times √d_head, divided by √d_head. Here that is {bound:.2f}, "
+    "and the largest score of the base model on this text is "
+    f"{about(largest_score)}.",
 )
 
 # %% [markdown]
 # And does the grown model use the other two? Take a part away from it and see what
 # the loss on unseen text does. (Its unit is the *nat*: a guess costs $-\ln p$.)
 
-# %%
+# %% tags=["folded"]
 documents = village.documents(40, seed=0, split="validation")
 unseen = pretraining.encode_documents(tokenizer, [d.text for d in documents])
 whole = language_loss(base, unseen).nats_per_token
+costs = {}
 for part in ("token_shift", "token_share"):
     maimed = course.load("base").requires_grad_(False)
     for name, weights in maimed.named_parameters():
         if name.endswith(part):
             weights.zero_()
-    lost = language_loss(maimed, unseen).nats_per_token - whole
+    costs[part] = language_loss(maimed, unseen).nats_per_token - whole
+
+# %%
+for part, lost in costs.items():
     claim(
         f"Without its {part} the base model loses 0.3 nats a token or more",
         lost >= 0.3,
         measured=lost,
+        unit="nats",
     )
 
 # %% [markdown]
@@ -791,9 +1114,15 @@ for part in ("token_shift", "token_share"):
 #
 # ### Parameters
 #
-# **Predict with a pencil**, for width $w$: attention has four matrices of
-# $w \times w$ in each block (queries, keys, values, output), and the network one
-# of $w \times 4w$ and one of $4w \times w$. How many numbers is that together?
+# For width $w$, attention has four matrices of $w \times w$ in each block (queries,
+# keys, values, output), and the network one of $w \times 4w$ and one of $4w \times w$.
+
+# %%
+desk.predict(
+    "03/block",
+    "How many numbers is that together, for one block?",
+    options=["8 w²", "12 w²", "16 w²", "24 w²"],
+)
 
 # %%
 config = base.config
@@ -801,7 +1130,17 @@ for name in ("vocab_size", "layers", "width"):
     print(f"{name:12} {getattr(config, name):,}")
 print(f"12 · layers · width² = {12 * config.layers * config.width**2:,}")
 
+# %%
+sizes = [weights.numel() for weights in base.blocks[0].parameters()]
+in_block = sum(size for size in sizes if size >= config.width**2)
+desk.answer(
+    "03/block",
+    f"{in_block / config.width**2:g} w²",
+    "Four for attention, twice four for the network.",
+)
 
+
+# %% tags=["folded"]
 def bill(parts, unit):
     """Print each part, its size and its share; then the sum."""
     total = sum(parts.values())
@@ -819,7 +1158,11 @@ def bill(parts, unit):
 # %%
 predicted = bill(accounting.parameter_counts(config), "parameters")
 counted = sum(weights.numel() for weights in base.parameters())
-claim("Counted in the model: exactly as many", counted == predicted)
+claim(
+    "Counted in the model: exactly as many",
+    counted == predicted,
+    measured=counted,
+)
 
 # %% [markdown]
 # ### Operations
@@ -828,7 +1171,15 @@ claim("Counted in the model: exactly as many", counted == predicted)
 # $k$ products: $2nkm$ floating-point operations (FLOPs). So each weight costs 2
 # operations a token: once to multiply, once to add. Looking up a row of a table
 # costs nothing. Only two products have no weights: queries with keys, and shares
-# with values. **Predict:** in a row of 256 tokens, is that much or little?
+# with values.
+
+# %%
+desk.predict(
+    "03/scores",
+    "In a row of 256 tokens, how many per cent of a token's operations are "
+    "these two products?",
+    unit="%",
+)
 
 # %%
 print(getsource(accounting.forward_flops))
@@ -839,6 +1190,15 @@ per_token = {
 }
 forward = bill(per_token, "FLOPs a token")
 
+# %%
+desk.answer(
+    "03/scores",
+    round(100 * per_token["scores and means"] / forward),
+    "A position looks at 256 others, with as many numbers as the model is "
+    "wide: at this size not a trifle.",
+    within=5,
+)
+
 # %% [markdown]
 # To learn, a model needs to know for each weight whether the loss rises or falls with
 # it. That slope is its **gradient**; it is computed from the last product back to the
@@ -848,7 +1208,7 @@ forward = bill(per_token, "FLOPs a token")
 # three forward passes (and what the optimiser does, which is the same however long
 # the batch). PyTorch can count while it computes:
 
-# %%
+# %% tags=["folded"]
 rows = torch.randint(6, tokenizer.vocab_size, (8, 256), generator=dice)
 student = course.load("base")
 
@@ -859,9 +1219,19 @@ def loss(rows):
 
 
 once = accounting.measured_flops(lambda: student(rows[:1]))
-claim("Counted in a forward pass: exactly as many", once == forward * time)
 both = accounting.measured_flops(lambda: loss(rows[:1]).backward())
-claim("Counted in forward and backward: three times as many", both == 3 * once)
+
+# %%
+claim(
+    "Counted in a forward pass: exactly as many",
+    once == forward * time,
+    measured=once,
+)
+claim(
+    "Counted in forward and backward: three times as many",
+    both == 3 * once,
+    measured=both,
+)
 
 # %% [markdown]
 # (One trap on the way: the counter does not know the fast attention kernel of
@@ -873,7 +1243,7 @@ claim("Counted in forward and backward: three times as many", both == 3 * once)
 # leaves out the two products that have no weights; Hoffmann et al. (2022, appendix
 # F) count them. When does it matter?
 
-# %%
+# %% tags=["folded"]
 sizes = {
     "this model": config,
     "GPT-2, 12 blocks of width 768": GPTConfig.gpt2(),
@@ -897,7 +1267,7 @@ plots.lines(
     "with the length of the row, and is larger in this model than in GPT-2.",
 )
 
-# %%
+# %% tags=["folded"]
 for name, shape, time in (
     ("this model", config, config.context),
     ("GPT-2", sizes["GPT-2, 12 blocks of width 768"], 1024),
@@ -920,8 +1290,14 @@ for name, shape, time in (
 # A number of 32 bits is 4 bytes. Training keeps four things: the weights; a
 # gradient for each; what the **optimisers** remember, the rules of chapter 5 that
 # turn gradients into updates (AdamW two numbers a weight, Muon one); and the
-# **activations**, everything that the backward pass will need again. **Predict**
-# the largest of the four, for 8 rows of 128 tokens.
+# **activations**, everything that the backward pass will need again.
+
+# %%
+desk.predict(
+    "03/memory",
+    "Which of the four is the largest, for 8 rows of 128 tokens?",
+    options=["weights", "gradients", "optimiser", "activations"],
+)
 
 # %%
 batch, time = 8, 128
@@ -929,17 +1305,34 @@ predicted = accounting.training_bytes(config, batch=batch, time=time)
 total = bill(predicted, "bytes")
 
 # %%
+desk.answer(
+    "03/memory",
+    max(predicted, key=predicted.get),
+    "Every one of 1,024 tokens leaves numbers behind in every part of every "
+    "block.",
+)
+
+# %% tags=["folded"]
 some = rows[:batch, :time].clone()
 optimizers = optimisers.muon_and_adamw(student)
 training.apply_gradients(loss(some), student, optimizers.values())
 
 kept = accounting.measured_activation_bytes(student, lambda: loss(some))
-claim("Activations: to the byte", kept == predicted["activations"])
 held = sum(weights.grad.nbytes for weights in student.parameters())
-claim("Gradients: to the byte", held == predicted["gradients"])
 state = accounting.measured_optimiser_bytes(optimizers.values())
 excess = state / predicted["optimiser"] - 1
-claim("Optimisers: to 0.01 %", 0 <= excess < 1e-4, measured=excess)
+
+# %%
+claim(
+    "Activations: to the byte", kept == predicted["activations"], measured=kept
+)
+claim("Gradients: to the byte", held == predicted["gradients"], measured=held)
+claim(
+    "Optimisers: to 0.01 %",
+    0 <= excess < 1e-4,
+    measured=100 * excess,
+    unit="% more",
+)
 
 # %% [markdown]
 # Weights cost the same whatever one does; activations grow with every token of the
@@ -951,7 +1344,7 @@ claim("Optimisers: to 0.01 %", 0 <= excess < 1e-4, measured=excess)
 # number a query and computes the shares again (Dao et al. 2022). Here are both
 # ways, measured:
 
-# %%
+# %% tags=["folded"]
 ways = {
     "fast kernel": SDPBackend.FLASH_ATTENTION,
     "all shares kept": SDPBackend.MATH,
@@ -981,45 +1374,101 @@ fast, slow = kilobytes.values()
 claim(
     "Fast: a token costs as much in the longest row as in the shortest, to 1 %",
     abs(fast[-1] / fast[0] - 1) < 0.01,
+    measured=100 * (fast[-1] / fast[0] - 1),
+    unit="% more",
 )
 claim(
     "All shares kept: it costs at least a tenth more",
     slow[-1] > 1.1 * slow[0],
+    measured=100 * (slow[-1] / slow[0] - 1),
+    unit="% more",
 )
 
 # %% [markdown]
 # And one memory for writing. A model that writes word after word would compute the
-# same keys and values again and again; it keeps them instead, in the **KV cache**.
-# **Predict** its size for one token: keys and values, in every block, `width`
-# numbers each, 4 bytes a number.
+# same keys and values again and again; it keeps them instead, in the **KV cache**:
+# keys and values, in every block, `width` numbers each, 4 bytes a number.
+
+# %%
+desk.predict(
+    "03/cache",
+    "How many bytes is that for one token? (The blocks and the width stand "
+    "in section 10.)",
+    unit="bytes",
+)
 
 # %%
 bytes_a_token = accounting.cache_bytes(config, time=1)
 print(f"{bytes_a_token:,} bytes a token, as much as", end=" ")
 print(f"{bytes_a_token // 4:,} weights")
-cache = Cache(config, batch=3, max_time=100)
+
+# %%
+desk.answer(
+    "03/cache",
+    bytes_a_token,
+    f"2 · {config.layers} blocks · {config.width} numbers · 4 bytes.",
+    factor=1.01,
+)
+room = accounting.measured_cache_bytes(
+    Cache(config, batch=3, max_time=100)
+)
 claim(
     "The library's cache for 3 rows of 100 tokens: to the byte",
-    accounting.measured_cache_bytes(cache) == 300 * bytes_a_token,
+    room == 300 * bytes_a_token,
+    measured=room,
 )
 
 # %% [markdown]
 # ## 11 · Look at it
 #
 # Enough of costs. These are the shares of the base model on a text. Choose a small
-# map (a layer and a head), then a token, with the mouse or the arrow keys.
-# **Questions to ask:** where does the last token look, and why there? Which heads look
-# at the start when they have nothing better to do? Token shift already brings the
+# map (a layer and a head), then a token, with the mouse or the arrow keys. Which heads
+# look at the start when they have nothing better to do? Token shift already brings the
 # token before: does any head still look for it?
 
 # %%
-text = "Agnes found a kite. She lent the kite to"
-tokens = [tokenizer.bos_id, *tokenizer.encode(text)]
-weights = attention_weights(base, torch.tensor([tokens]))[:, 0]
-names = [tokenizer.token_text(token) for token in tokens]
-claim("Every row sums to one", ((weights.sum(-1) - 1).abs() < 1e-5).all())
-claim("Nothing looks ahead", not weights.triu(diagonal=1).any())
-AttentionViewer(names, weights, layer=1, head=3)
+desk.predict(
+    "03/looks",
+    "“Agnes found a kite. She lent the kite to”: what will the last token "
+    "look at, in the head that opens (layer 1, head 3), and why there?",
+)
+
+# %% tags=["folded"]
+import torch
+
+from llmlab import life
+from llmlab.interpretation import attention_weights
+from llmlab.widgets import AttentionViewer
+
+course = life.course()
+reader = course.load("base").requires_grad_(False)
+
+
+def look(text):
+    """The tokens of a text, and where each looks in every head."""
+    ids = [course.tokenizer.bos_id, *course.tokenizer.encode(text)]
+    names = [course.tokenizer.token_text(token) for token in ids]
+    return names, attention_weights(reader, torch.tensor([ids]))[:, 0]
+
+
+sentence = "Agnes found a kite. She lent the kite to"
+AttentionViewer(*look(sentence), layer=1, head=3, ask=look)
+
+# %%
+names, weights = look(sentence)
+last = weights[1, 3, -1]
+desk.answer(
+    "03/looks",
+    f"Most at “{names[int(last.argmax())].strip()}”, with {about(last.max())} "
+    "of its attention.",
+    "Who wants to know what comes after “to” must know what was lent, and by "
+    "whom. What a head is looking for can only be guessed from where it "
+    "looks.",
+)
+off = float((weights.sum(-1) - 1).abs().max())
+claim("Every row sums to one, to 0.00001", off < 1e-5, measured=off)
+ahead = int((weights.triu(diagonal=1) > 0).sum())
+claim("Nothing looks ahead", ahead == 0, measured=f"{ahead} shares above zero")
 
 # %% [markdown]
 # Where a head looks is not yet what it *does*: the value it brings back may be
@@ -1036,18 +1485,35 @@ AttentionViewer(names, weights, layer=1, head=3)
 # 768.
 
 # %%
+desk.predict(
+    "03/gpt2", "How many million parameters has it?", unit="million"
+)
+
+# %%
 vocab, context, layers, w = 50_257, 1_024, 12, 768
 tables = vocab * w + context * w
 matrices, biases, norms = 12 * w * w, 9 * w, 2 * 2 * w
 by_hand = tables + layers * (matrices + biases + norms) + 2 * w
 print(f"{by_hand:,}")
+
+# %%
 published = 124_439_808
-claim("By hand: the published number", by_hand == published)
 formula = sum(accounting.parameter_counts(GPTConfig.gpt2()).values())
-claim("By the library's formula: the same", formula == published)
 with torch.device("meta"):  # shapes without memory
-    giant = GPT(GPTConfig.gpt2())
-claim("Counted in the class", giant.number_of_parameters() == published)
+    giant = GPT(GPTConfig.gpt2()).number_of_parameters()
+desk.answer(
+    "03/gpt2",
+    round(by_hand / 1e6),
+    "39 million in the table of tokens and 85 million in the blocks; the "
+    "rest is small change.",
+    factor=1.1,
+)
+for way, count in (
+    ("By hand", by_hand),
+    ("By the library's formula", formula),
+    ("Counted in the class", giant),
+):
+    claim(f"{way}: the published number", count == published, measured=count)
 
 # %% [markdown]
 # (The paper of 2019 says 117 million; its authors corrected that later.)
@@ -1095,7 +1561,7 @@ def gpt2_by_hand(weights, tokens, layers, heads):
 
 # %% [markdown]
 # It reads the weights of a small GPT-2 of the library, all made random so that each
-# of them matters. Will it find the same logits?
+# of them matters, and must find the same logits.
 
 # %%
 small = GPTConfig.gpt2(vocab_size=50, context=24, layers=2, heads=2, width=16)
@@ -1105,14 +1571,16 @@ for weights in model.parameters():
 sequence = torch.randint(0, 50, (24,), generator=dice)
 
 ours = gpt2_by_hand(model.state_dict(), sequence, small.layers, small.heads)
-gap = (model(sequence[None])[0] - ours).abs().max()
+gap = float((model(sequence[None])[0] - ours).abs().max())
+
+# %%
 claim("All logits agree to a billionth", gap < 1e-9, measured=gap)
 
 # %% [markdown]
-# That is a check against ourselves. The check against the world is a test:
-# `tests/test_gpt2.py` loads one set of weights into this class and into the GPT-2 of
-# Hugging Face's *transformers*, and finds the same logits, loss and gradients. The
-# published weights fit too (`gpt2.load_gpt2`).
+# That is a check against ourselves. The check against the world: one set of weights,
+# loaded into this class and into the GPT-2 of Hugging Face's *transformers*, gives the
+# same logits, loss and gradients (`tests/test_gpt2.py`). The published weights fit too
+# (`gpt2.load_gpt2`).
 
 # %% [markdown]
 # ## What did not work at this size
@@ -1138,39 +1606,71 @@ claim("All logits agree to a billionth", gap < 1e-9, measured=gap)
 #   stream keeps its shape from the first table to the last.
 # - 12 · width² weights a block; 6 operations a weight and token in training, and
 #   more for the scores; memory mostly for activations.
-#
-# ### Three questions
-#
-# **1. A model has width 512 and 8 heads. What are its scores divided by?**
-#
-# <details><summary>8</summary>
-# Right: d_head is 512 / 8 = 64, and its root is 8.</details>
-# <details><summary>About 22.6</summary>
-# That is the root of the width. A dot product inside a head has only d_head
-# terms.</details>
-# <details><summary>64</summary>
-# That is d_head. Its root is the size of a typical score.</details>
-#
-# **2. Somebody masks after the softmax. Which test is sure to find it?**
-#
-# <details><summary>Look whether the training loss is bad.</summary>
-# It need not be bad, and tells nothing: the future leaks in training and in the
-# test.</details>
-# <details><summary>Check that the weights of later keys are zero.</summary>
-# They are. What leaks is the sum by which the others were divided.</details>
-# <details><summary>Change the last token and compare all earlier outputs.</summary>
-# Right. They must not move, and they do.</details>
-#
-# **3. You double the length of every row, and halve the number of rows. What
-# doubles?**
-#
-# <details><summary>The weights.</summary>
-# With rotary positions no weight knows how long a row is.</details>
-# <details><summary>The work for scores and means.</summary>
-# Right: as many tokens as before, and each looks at twice as many.</details>
-# <details><summary>The activations, with the fast kernel.</summary>
-# They depend on the number of tokens, and that is the same.</details>
-#
+
+# %%
+desk.quiz(
+    "03",
+    desk.ask(
+        "A model has width 512 and 8 heads. What are its scores divided by?",
+        right=(
+            f"{math.sqrt(512 / 8):.0f}",
+            "d_head is 512 / 8 = 64, and its root is 8.",
+        ),
+        wrong=[
+            (
+                f"about {math.sqrt(512):.1f}",
+                "That is the root of the width. A dot product inside a head "
+                "has only d_head terms.",
+            ),
+            (
+                f"{512 // 8}",
+                "That is d_head. Its root is the size of a typical score.",
+            ),
+        ],
+    ),
+    desk.ask(
+        "Somebody masks after the softmax. Which test is sure to find it?",
+        right=(
+            "Change the last token and compare all earlier outputs.",
+            "They must not move, and they do.",
+        ),
+        wrong=[
+            (
+                "Look whether the training loss is bad.",
+                "It need not be bad, and tells nothing: the future leaks in "
+                "training and in the test.",
+            ),
+            (
+                "Check that the weights of later keys are zero.",
+                "They are. What leaks is the sum by which the others were "
+                "divided.",
+            ),
+        ],
+    ),
+    desk.ask(
+        "You double the length of every row, and halve the number of rows. "
+        "What doubles?",
+        right=(
+            "The work for scores and means.",
+            "As many tokens as before, and each looks at twice as many.",
+        ),
+        wrong=[
+            (
+                "The weights.",
+                "With rotary positions no weight knows how long a row is.",
+            ),
+            (
+                "The activations, with the fast kernel.",
+                "They depend on the number of tokens, and that is the same.",
+            ),
+        ],
+    ),
+)
+
+# %%
+desk.tally("03")
+
+# %% [markdown]
 # ### Where to go from here
 #
 # **Exercises:** [problem set 2](../exercises/release/ps2/ps2.ipynb): attention for

@@ -18,15 +18,15 @@
 # %%
 import json
 import math
-import textwrap
 from fractions import Fraction
 from inspect import getsource
+from itertools import pairwise
 
 import torch
 
-from llmlab import life, optimisers, plots, pretraining, training, village
+from llmlab import desk, life, optimisers, plots, pretraining, training, village
 from llmlab.batching import IGNORE, Batch, pad_sequences
-from llmlab.claims import claim
+from llmlab.claims import about, claim
 from llmlab.evaluation import (
     Share,
     language_loss,
@@ -37,16 +37,11 @@ from llmlab.evaluation import (
 from llmlab.filling import fill, guess_tokens
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.sampling import generate
-from llmlab.widgets import FillIn, TrainingMonitor
+from llmlab.widgets import TrainingMonitor
 
+# %%
 course = life.course()
 tokenizer = course.tokenizer
-
-
-def read(text):
-    """Print a text in lines that fit the page."""
-    print("\n".join(textwrap.fill(line, 80) for line in text.splitlines()))
-
 
 # %% [markdown]
 # ## 1 · A gap
@@ -68,8 +63,19 @@ def read(text):
 #
 # Any text can be turned into a gap text: hide some of its tokens, and keep them as
 # the answers. Here is a sentence of the village, treated so by the library. To see
-# more of it, we hide 40 in 100. **Before you run the cell:** which tokens can never
-# be hidden, do you think?
+# more of it, we hide 40 in 100.
+
+# %%
+desk.predict(
+    "04/never",
+    "Which tokens will never be hidden?",
+    options=[
+        "names of people",
+        "full stops",
+        "the signs for beginning and end",
+        "the commonest words",
+    ],
+)
 
 # %%
 text = "Otto lends the umbrella to Agnes because it rains at the harbour."
@@ -77,6 +83,7 @@ sequence = pretraining.encode_documents(tokenizer, [text])[0]
 dice = torch.Generator().manual_seed(93)  # a draw in which all happens
 batch = pretraining.masked_batch([sequence], tokenizer, dice, share=0.4)
 
+# %% tags=["folded"]
 print(f"{'stood there':>12}  {'is read':12} to be guessed")
 for stood, shown, target in zip(
     sequence, batch.tokens[0].tolist(), batch.targets[0].tolist(), strict=True
@@ -85,11 +92,17 @@ for stood, shown, target in zip(
     names = tokenizer.token_text(stood), tokenizer.token_text(shown)
     print(f"{names[0]:>12}  {names[1]:12} {asked}".rstrip())
 
+# %%
+desk.answer(
+    "04/never",
+    "the signs for beginning and end",
+    "They stand in every text at the same place: nobody would learn anything.",
+)
+
 # %% [markdown]
 # (␣ stands for the space that belongs to a token.) The targets are *not* moved by
 # one, as they are for a model that guesses the next token: what must be guessed at a
-# place is what stood at that very place. The signs for the beginning and the end are
-# never hidden. Nobody would learn anything from them.
+# place is what stood at that very place.
 #
 # Most hidden tokens are replaced by `<mask>`, but not all: find the false word, and the
 # one that stayed. BERT's recipe chooses 15 of 100 tokens, and of the chosen ones
@@ -112,9 +125,16 @@ print(getsource(pretraining.masked_batch))
 # Code like this is easily wrong by a sign or a factor, and raises no error. So count.
 # If each of $n$ tokens is chosen with probability $p$, the number of chosen ones is
 # $np$, give or take: its standard deviation is $\sqrt{np(1-p)}$. Three of them is a
-# fair margin. **Work out** the margin for $n = 10\,000$ and $p = 0.1$ before you go on.
+# fair margin.
 
 # %%
+desk.predict(
+    "04/margin",
+    "Three standard deviations for n = 10,000 and p = 0.1: how many tokens?",
+    unit="tokens",
+)
+
+# %% tags=["folded"]
 train_documents = list(village.documents(4_200, seed=0, split="train"))
 sequences = pretraining.encode_documents(
     tokenizer, [document.text for document in train_documents]
@@ -139,7 +159,6 @@ def count_fates(batch, originals):
     }
 
 
-print(f"margin for 10,000 at 0.1: {3 * math.sqrt(10_000 * 0.1 * 0.9):.0f}\n")
 recipe = {"chosen": 0.15, "<mask>": 0.8, "another token": 0.1, "unchanged": 0.1}
 for name, (count, of) in count_fates(batch, originals).items():
     expected = of * recipe[name]
@@ -151,14 +170,26 @@ for name, (count, of) in count_fates(batch, originals).items():
     )
     assert inside
 
+# %%
+desk.answer(
+    "04/margin",
+    round(3 * math.sqrt(10_000 * 0.1 * 0.9)),
+    "10,000 · 0.1 · 0.9 is 900, its root 30. In the table every count is "
+    "inside its own margin.",
+)
+
 # %% [markdown]
 # ## 3 · The score, with a pencil
 #
 # The charge for a guess is its surprise, $-\ln p$ of the token that really stood
 # there; its unit is the *nat*. Only the chosen places are charged. Take three places,
 # one of them hidden; the model gives the hidden token $p = \frac14$, and it copies the
-# two tokens that it can see, with certainty. **Work out** the loss
-# ($\ln 4 \approx 1.39$).
+# two tokens that it can see, with certainty. ($\ln 4$ is about 1.39.)
+
+# %%
+desk.predict(
+    "04/pencil", "What is the loss of these three places?", unit="nats"
+)
 
 # %%
 surprises = torch.tensor([0.0, math.log(4), 0.0])
@@ -166,15 +197,38 @@ hidden = torch.tensor([0.0, 1.0, 0.0])
 loss = (surprises * hidden).sum() / hidden.sum()
 print(f"{loss:.4f} nats for each hidden token")
 
+# %%
+desk.answer(
+    "04/pencil",
+    round(loss.item(), 3),
+    "One place is asked, and its surprise is −ln 1/4. The two others do not "
+    "count.",
+)
+
 # %% [markdown]
 # Here is the same sum as a well-known textbook once published it. The loss function
-# takes the mean *first*; multiplying by the weights comes too late. **What does it
-# give, and which number do the weights change?**
+# takes the mean *first*; multiplying by the weights comes too late.
+
+# %%
+desk.predict(
+    "04/published",
+    "mean(surprises) · hidden, summed and divided by the sum of hidden: what "
+    "does it give?",
+    unit="nats",
+)
 
 # %%
 mean_of_all = surprises.mean()
 published = (mean_of_all * hidden).sum() / hidden.sum()
 print(f"{published:.4f}")
+
+# %%
+desk.answer(
+    "04/published",
+    round(published.item(), 3),
+    "The weights cancel, and what is left is the mean over all three places.",
+    factor=1.1,
+)
 
 # %% [markdown]
 # The weights cancel: the line that was to pick the hidden places did nothing. (In the
@@ -192,8 +246,15 @@ print(getsource(pretraining.prediction_loss))
 # %% [markdown]
 # ## 4 · Looking both ways
 #
-# One switch of the model's shape makes the difference, `causal`. **Predict:** if the
-# last token of a text changes, at which places does each model change its opinion?
+# One switch of the model's shape makes the difference, `causal`.
+
+# %%
+desk.predict(
+    "04/moves",
+    "The full stop at the end of a text becomes “!”. At which of the earlier "
+    "places does the masked model change its opinion?",
+    options=["at none", "at the one before", "at about half", "at all"],
+)
 
 # %%
 masked, base = course.load("masked"), course.load("base")
@@ -207,8 +268,30 @@ with torch.inference_mode():
     for name, model in (("masked", masked), ("base", base)):
         difference = (model(changed) - model(tokens)).abs().amax(dim=-1)[0]
         moved[name] = difference[:-2] > 1e-4
-claim("The masked model moves at every earlier place", moved["masked"].all())
-claim("The base model moves at none of them", not moved["base"].any())
+
+# %%
+seen = int(moved["masked"].sum()), int(moved["base"].sum())
+earlier = len(moved["masked"])
+desk.answer(
+    "04/moves",
+    "at all"
+    if seen[0] == earlier
+    else "at none"
+    if not seen[0]
+    else "at about half",
+    "It looks both ways, so every place sees the change. The base model, "
+    "causal, sees it nowhere.",
+)
+claim(
+    "The masked model moves at every earlier place",
+    seen[0] == earlier,
+    measured=f"{seen[0]} of {earlier}",
+)
+claim(
+    "The base model moves at none of them",
+    seen[1] == 0,
+    measured=f"{seen[1]} of {earlier}",
+)
 
 # %% [markdown]
 # Such a model cannot play the causal game: it sees the next token and need not guess
@@ -226,6 +309,7 @@ SHARE = course.recipe.masked.mask_share
 print(f"{SHARE:.0%} of the tokens are hidden")
 
 
+# %% tags=["folded"]
 def short_life(make_step, *, steps, label, **settings):
     """Train a new model for `steps` updates; return it and its history."""
     size = course.recipe.shared
@@ -245,6 +329,7 @@ def short_life(make_step, *, steps, label, **settings):
     return model, history
 
 
+# %%
 def healthy_step(model, optimizers, steps, share=SHARE):
     return pretraining.pretraining_step(
         model,
@@ -261,9 +346,16 @@ def healthy_step(model, optimizers, steps, share=SHARE):
 # %% [markdown]
 # Two guessers that need no network give the loss a scale: *uniform*, for whom all
 # tokens are equally probable, and *unigram*, who knows how frequent each one is.
-# **Sketch the curve** while the cell runs. Will it be smooth?
 
 # %%
+desk.predict(
+    "04/curve",
+    "Draw the loss of the half minute to come. (Uniform is at 7.6 nats, "
+    "unigram at about 5.7.)",
+    curve=desk.Axes("update", (0, 300), "loss in nats", (0, 8)),
+)
+
+# %% tags=["folded"]
 counts = torch.ones(tokenizer.vocab_size, dtype=torch.float64)
 for ids in sequences:
     counts += torch.bincount(
@@ -274,13 +366,29 @@ baselines = {
     "uniform": math.log(tokenizer.vocab_size),
     "unigram": -float((frequencies * frequencies.log()).sum()),
 }
-young, history = short_life(healthy_step, steps=STEPS, label="a short life")
+
+# %% [markdown]
+# The next cell trains a new model, from random numbers each time it is run.
 
 # %%
+young, history = short_life(healthy_step, steps=STEPS, label="a short life")
+
+# %% tags=["folded"]
 plots.loss_curve(
     {"this run": history},
     baselines=baselines,
     title="Half a minute of guessing hidden words",
+)
+
+# %%
+curve = [entry["loss"] for entry in history]
+rough = sum(abs(b - a) for a, b in pairwise(curve[-50:])) / 49
+desk.answer(
+    "04/curve",
+    (list(range(len(curve))), curve),
+    "First it learns how frequent each token is, which is quick, then what "
+    "stands together. Smooth it is not: from one batch to the next it jumps "
+    f"by {about(rough, 2)} nats, because each batch asks about other words.",
 )
 
 # %% [markdown]
@@ -290,7 +398,7 @@ plots.loss_curve(
 # word from both sides it does not tell. We have to judge by other means: how often is
 # the first guess right, on documents that it never saw?
 
-# %%
+# %% tags=["folded"]
 validation_documents = list(village.documents(500, seed=0, split="validation"))
 validation = pretraining.encode_documents(
     tokenizer, [document.text for document in validation_documents]
@@ -298,10 +406,13 @@ validation = pretraining.encode_documents(
 accuracy = masked_accuracy(young, tokenizer, validation[:200], seed=0)
 commonest = tokenizer.token_text(int(counts.argmax()))
 print(f"who always says {commonest!r} is right in {frequencies.max():.1%}")
+
+# %%
 claim(
     "The young model is right at least three times as often",
     accuracy.interval[0] > 3 * float(frequencies.max()),
-    measured=accuracy.rate,
+    measured=100 * accuracy.rate,
+    unit="%",
 )
 
 # %% [markdown]
@@ -318,8 +429,8 @@ for name, share in fill(young, tokenizer, pangram)[:4]:
 # ## 6 · Two sick runs
 #
 # Two more runs of a hundred updates, beside the first hundred of the healthy one.
-# Neither raised an error. **Before you read on:** which of the three curves would you
-# like to have?
+# Neither raised an error. This is what they change of a batch; `stood` is the text as
+# it stood before anything was hidden:
 
 
 # %%
@@ -331,6 +442,15 @@ def spoil_c(batch, stood):
     return Batch(batch.tokens, stood, batch.segment_ids)
 
 
+# %%
+desk.predict(
+    "04/sick",
+    "Which of the three runs will have the lowest loss?",
+    options=["the healthy one", "run B", "run C"],
+)
+
+
+# %% tags=["folded"]
 def sick_step(model, optimizers, steps, spoil):
     plan = pretraining.epochs(sequences, steps, 1024, seed=0)
 
@@ -351,6 +471,7 @@ def sick_step(model, optimizers, steps, spoil):
     return step
 
 
+# %%
 SHORT = 100
 run_b, history_b = short_life(
     sick_step, steps=SHORT, label="run B", spoil=spoil_b
@@ -360,16 +481,32 @@ run_c, history_c = short_life(
 )
 
 
+
+# %% tags=["folded"]
 def late_loss(history):
     """Mean over the last ten updates."""
     return sum(entry["loss"] for entry in history[-10:]) / 10
 
 
-# %%
+# %% tags=["folded"]
 plots.loss_curve(
     {"healthy": history[:SHORT], "run B": history_b, "run C": history_c},
     baselines=baselines,
     title="Which one would you keep?",
+)
+
+# %%
+late = {
+    "the healthy one": late_loss(history[:SHORT]),
+    "run B": late_loss(history_b),
+    "run C": late_loss(history_c),
+}
+desk.answer(
+    "04/sick",
+    min(late, key=late.get),
+    "After a hundred updates: "
+    + ", ".join(f"{name} {about(loss)}" for name, loss in late.items())
+    + " nats. The two that look better are the sick ones.",
 )
 
 # %% [markdown]
@@ -378,12 +515,17 @@ plots.loss_curve(
 #
 # **Run B** hides the tokens, and then hands the model the text as it *stood*. Nothing
 # is hidden. The model learns the identity: say what you see. It does so almost
-# perfectly, and its loss falls towards zero. **Predict** what it makes of a real gap.
+# perfectly, and its loss falls towards zero. What will it make of real gaps?
 
 # %%
-late_b = late_loss(history_b)
-claim("Run B's loss has fallen below 0.4 nats", late_b < 0.4, measured=late_b)
+desk.predict(
+    "04/identity",
+    "Of 1,000 real gaps, hidden by <mask>, how many does run B fill rightly?",
+    unit="of 1,000",
+)
 
+# %% tags=["folded"]
+late_b = late_loss(history_b)
 dice = torch.Generator().manual_seed(0)
 places = [
     sorted((torch.randperm(len(ids) - 2, generator=dice)[:2] + 1).tolist())
@@ -391,10 +533,25 @@ places = [
 ]
 gaps_b = guess_tokens(run_b, tokenizer, validation, places)
 right_b = Share(int(gaps_b.right.sum()), len(gaps_b.right))
+
+# %%
+desk.answer(
+    "04/identity",
+    1000 * right_b.rate,
+    "It has never met the sign <mask> and never needed a neighbour.",
+    within=10,
+)
+claim(
+    "Run B's loss has fallen below 0.4 nats",
+    late_b < 0.4,
+    measured=late_b,
+    unit="nats",
+)
 claim(
     "Of 1,000 gaps it fills fewer than one in a hundred",
     right_b.rate < 0.01,
-    measured=right_b.rate,
+    measured=100 * right_b.rate,
+    unit="%",
 )
 
 # %% tags=["nbval-ignore-output"]
@@ -402,8 +559,7 @@ for name, share in fill(run_b, tokenizer, pangram)[:4]:
     print(f"{share:6.1%} {name}")
 
 # %% [markdown]
-# (Here, too, you see its answer only once you run the cell.) It is nonsense: this model
-# has never met the sign `<mask>` and never needed a neighbour.
+# (Here, too, you see its answer only once you run the cell.)
 #
 # **Run C** hides properly, and then asks for *every* token, those it can see and even
 # the padding at the end of short rows. Most of its guesses are copying. Its loss is
@@ -412,18 +568,20 @@ for name, share in fill(run_b, tokenizer, pangram)[:4]:
 
 # %%
 late_c = late_loss(history_c)
-claim(
-    "Run C's loss is lower than that of the healthy run",
-    late_c < late_loss(history[:SHORT]),
-    measured=late_c,
-)
-
 gaps_c = guess_tokens(run_c, tokenizer, validation, places)
 surprise_c = -float(gaps_c.log_probs.mean())
+
+# %%
+claim(
+    "Run C's loss is lower than that of the healthy run",
+    late_c < late["the healthy one"],
+    measured=f"{about(late_c)} against {about(late['the healthy one'])} nats",
+)
 claim(
     "Over real gaps, its surprise is more than one and a half times its loss",
     surprise_c > 1.5 * late_c,
     measured=surprise_c / late_c,
+    unit="times",
 )
 
 # %% [markdown]
@@ -445,6 +603,7 @@ def examine(batch, stood):
     return float(given_away), float(asked.sum() / (stood != 0).sum())
 
 
+# %% tags=["folded"]
 rows = sequences[:100]
 stood, _ = pad_sequences(rows, pad_id=tokenizer.pad_id)
 dice = torch.Generator().manual_seed(0)
@@ -468,7 +627,7 @@ for name, batch in {
 # The masked model of this course had the same beginning and a longer schooling. Its
 # loss was written down at every update:
 
-# %%
+# %% tags=["folded"]
 print(f"{course.card('masked').steps / STEPS:.0f} times as many updates")
 report = json.loads((course.folder / "report.json").read_text("utf-8"))
 [schooling] = [x for x in report["stages"] if x["name"] == "masked"]
@@ -478,24 +637,29 @@ plots.loss_curve(
     title="The schooling of the masked model",
 )
 
-# %%
+# %% tags=["folded"]
 losses = [entry["loss"] for entry in schooling["history"]]
 tenth = len(losses) // 10
 means = [sum(losses[n * tenth :][:tenth]) / tenth for n in range(10)]
 print("mean loss of each tenth:", *(f"{mean:.2f}" for mean in means))
-claim("The last tenth gained less than 0.1 nats", means[-2] - means[-1] < 0.1)
+
+# %%
+claim(
+    "The last tenth gained less than a tenth of what the second gained",
+    means[-2] - means[-1] < (means[0] - means[1]) / 10,
+    measured=f"{about(means[-2] - means[-1])} after "
+    f"{about(means[0] - means[1])} nats",
+)
 
 # %% [markdown]
 # The curve has flattened and has not stopped: more schooling would still teach it, at a
-# rising price. **Predict** its first choice for the gap of the fox.
+# rising price. It fills the gap of the fox by now:
 
 # %%
-SURE = 0.9
 choices = fill(masked, tokenizer, pangram)
-claim("Its first choice is “lazy”", choices[0][0] == " lazy")
 claim(
-    f"It gives it a probability of {SURE} or more",
-    choices[0][1] >= SURE,
+    "Its first choice is “lazy”, with a probability of 0.9 or more",
+    choices[0][0] == " lazy" and choices[0][1] >= 0.9,
     measured=choices[0][1],
 )
 
@@ -503,26 +667,45 @@ claim(
 # And the gap with which this chapter began?
 
 # %%
+desk.predict(
+    "04/umbrella",
+    "“Agnes looked at the sky and took her _, but the wind turned it inside "
+    "out.” Does the grown-up model find the umbrella?",
+    options=["yes, as its first choice", "no"],
+)
+
+# %%
 first_gap = (
     "Agnes looked at the sky and took her _, but the wind turned it inside out."
 )
 first_choice = fill(masked, tokenizer, first_gap)[0][0]
 print("first choice:", first_choice)
-claim("It does not find the umbrella", first_choice != " umbrella")
+
+# %%
+desk.answer(
+    "04/umbrella",
+    "yes, as its first choice" if first_choice == " umbrella" else "no",
+    f"It says “{first_choice.strip()}”. You needed to have seen a storm. The "
+    "model has read the village's pages, and knows what stands on them, no "
+    "more.",
+)
 
 # %% [markdown]
-# You needed to have seen a storm. The model has read the village's pages, and cannot
-# know what they do not tell. It knows what stands on them.
-#
 # **Your turn.** Type a sentence with one `_` in it. (␣ is the space of a token.) A gap
 # is one token, so a rare word, which is made of several, can never be the answer. Try
 # to find a gap whose filling you can turn round by changing a word on its *right*:
 # type *Agnes found _ empty box at the mill.*, and then *kite* for *empty box*.
 
 # %%
-FillIn(
-    lambda text: fill(masked, tokenizer, text), "Agnes lost a _ at the beach."
-)
+from functools import partial
+
+from llmlab import life
+from llmlab.filling import fill
+from llmlab.widgets import FillIn
+
+course = life.course()
+filler = partial(fill, course.load("masked"), course.tokenizer)
+FillIn(filler, "Agnes lost a _ at the beach.")
 
 # %% [markdown]
 # ### Does it use what comes after?
@@ -530,11 +713,17 @@ FillIn(
 # There is a word whose choice depends on its right neighbour alone: *a* or *an*. We
 # take every *an* of the unseen documents and as many *a*. Whoever always says *a* is
 # right in half of them. (In the pairs of sentences with which chapter 6 tests grammar
-# it would be right in 95 of 100: nearly all of them need *a*.) **Predict:** what does
-# the masked model get, and what the base model of chapter 5, which sees the left side
-# only?
+# it would be right in 95 of 100: nearly all of them need *a*.)
 
 # %%
+desk.predict(
+    "04/article",
+    "A coin is right in 50 %. What does the base model of chapter 5 get, "
+    "which sees the left side only?",
+    unit="%",
+)
+
+# %% tags=["folded"]
 A, AN = (tokenizer.encode(word)[0] for word in (" a", " an"))
 
 
@@ -567,14 +756,26 @@ for name, model in {"masked": masked, "base": base}.items():
     right = [*prefers_an(model, need_an), *~prefers_an(model, need_a)]
     articles[name] = Share(int(sum(right)), len(right))
     print(f"{name:6} {articles[name]}")
+
+# %%
+desk.answer(
+    "04/article",
+    100 * articles["base"].rate,
+    "Some phrases announce their thing, so the left side is worth something; "
+    "the rest stands to the right. The masked model gets "
+    f"{about(100 * articles['masked'].rate)} %.",
+    within=7,
+)
 claim(
     "Both sides beat one, their intervals apart",
     articles["masked"].interval[0] > articles["base"].interval[1],
+    measured=100 * (articles["masked"].rate - articles["base"].rate),
+    unit="points",
 )
 
 # %% [markdown]
-# It does. The base model is better than a coin, because some phrases announce their
-# thing; the rest stands to the right.
+# (An **interval** is the range in which the true share lies, but for five times in a
+# hundred. Where two of them do not touch, chance is a poor explanation.)
 
 # %% [markdown]
 # ## 8 · What two sides are worth
@@ -582,15 +783,31 @@ claim(
 # Now compare with a model that sees the left side only: the base model, the same body
 # with the other switch. They have not practised equally. A causal model is asked at
 # *every* token it reads, a masked one only where something is hidden, and the base
-# model has read more as well. **Guess** how many times as many questions it has
-# answered.
+# model has read more as well.
+
+# %%
+desk.predict(
+    "04/practice",
+    "How many times as many questions has the base model answered?",
+    unit="times as many",
+)
 
 # %%
 questions = {
     "base": course.card("base").tokens,
     "masked": SHARE * course.card("masked").tokens,
 }
-print(f"{questions['base'] / questions['masked']:.0f} times as many")
+times_as_many = questions["base"] / questions["masked"]
+print(f"{times_as_many:.0f} times as many")
+
+# %%
+desk.answer(
+    "04/practice",
+    round(times_as_many, 1),
+    f"It was asked at each token and not at {SHARE:.0%} of them, and read "
+    "longer.",
+    factor=1.5,
+)
 
 # %% [markdown]
 # So the race is not fair to the masked model. If it wins all the same, what stands to
@@ -601,7 +818,7 @@ print(f"{questions['base'] / questions['masked']:.0f} times as many")
 # token, the base model what stands before it. Same text, same tokens.
 
 
-# %%
+# %% tags=["folded"]
 def sentences(ids):
     """The places of each sentence that has five tokens or more."""
     found, current = [], []
@@ -625,7 +842,7 @@ for ids in validation:
 print(f"{len(texts)} sentences, {sum(map(len, places)):,} tokens")
 print(tokenizer.decode([texts[0][place] for place in places[0]]))
 
-# %%
+# %% tags=["folded"]
 both_sides = guess_tokens(masked, tokenizer, texts, places)
 left_side = guess_tokens(base, tokenizer, texts, places)
 for name, guesses in (("masked", both_sides), ("base", left_side)):
@@ -634,10 +851,16 @@ for name, guesses in (("masked", both_sides), ("base", left_side)):
 
 # %% [markdown]
 # Two shares hide that both were asked the *same* things. Pair them: sentence by
-# sentence, who got more tokens right? A tie counts one half. **Predict** the share of
-# sentences that go to the masked model.
+# sentence, who got more tokens right? A tie counts one half.
 
 # %%
+desk.predict(
+    "04/wins",
+    "Which share of the sentences goes to the masked model?",
+    unit="%",
+)
+
+# %% tags=["folded"]
 lengths = [len(group) for group in places]
 
 
@@ -646,18 +869,33 @@ def right_by_sentence(guesses):
 
 
 wins = win_rate(right_by_sentence(both_sides), right_by_sentence(left_side))
+
+# %%
+desk.answer(
+    "04/wins",
+    100 * wins.rate,
+    "It wins with a fraction of the practice, and not by much: most tokens "
+    "of a sentence can be guessed from the left as well.",
+    within=5,
+)
 claim(
     "The masked model wins more than half of the sentences",
     wins.interval[0] > 0.5,
-    measured=wins.rate,
+    measured=100 * wins.rate,
+    unit="%",
 )
 
 # %% [markdown]
-# It wins, with a fraction of the practice. Where in the sentence? Cut each one into
-# five parts of equal length. **Predict:** in which fifth will its lead be the largest,
-# and in which the smallest?
+# Where in the sentence? Cut each one into five parts of equal length.
 
 # %%
+desk.predict(
+    "04/fifth",
+    "In which fifth of a sentence is the lead of the masked model the largest?",
+    options=["first fifth", "second", "third", "fourth", "last fifth"],
+)
+
+# %% tags=["folded"]
 PARTS = ("first fifth", "second", "third", "fourth", "last fifth")
 part = torch.tensor(
     [5 * i // length for length in lengths for i in range(length)]
@@ -688,7 +926,7 @@ plots.intervals_by_group(
 # pay on top of what the masked one pays, for the same token? A value below zero means
 # that the base model pays less.
 
-# %%
+# %% tags=["folded"]
 saved = (both_sides.log_probs - left_side.log_probs).double()
 points = []
 for number in range(5):
@@ -704,24 +942,33 @@ plots.intervals_by_group(
 )
 
 # %%
-claim("In the first fifth the masked model is less surprised", points[0][1] > 0)
+leads = [mean for mean, _, _ in points]
+whole = float(saved.mean())
+desk.answer(
+    "04/fifth",
+    PARTS[leads.index(max(leads))],
+    f"There it saves {about(max(leads))} nats a token, in the {PARTS[-1]} "
+    f"{about(leads[-1])}. At the beginning of a sentence the base model knows "
+    "the least, and the masked one has all the rest to look at.",
+)
+claim(
+    "In the first fifth the masked model is less surprised",
+    points[0][1] > 0,
+    measured=points[0][0],
+    unit="nats a token",
+)
 claim(
     "Its lead is larger in the first fifth than in the last",
     points[0][1] > points[4][2],
+    measured=points[0][0] - points[4][0],
+    unit="nats more",
 )
-claim(
-    "Over the whole sentence its lead is below 0.05 nats a token",
-    float(saved.mean()) < 0.05,
-    measured=float(saved.mean()),
-    unit="nats",
-)
+print(f"Over the whole sentence its lead is {about(whole)} nats a token.")
 
 # %% [markdown]
-# At the beginning of a sentence the base model knows the least, and the masked one has
-# all the rest to look at. Its lead comes from there. Further on, the left side has
-# already said most of it, and the model with more practice does as well there or
-# better. In nats it makes up for all that it lost at the beginning. So the masked model
-# is right more often, and it is not less surprised: which of the two is better depends
+# Further on, the left side has already said most of it, and the model with more
+# practice does as well there or better. The masked model is right more often; in nats,
+# over whole sentences, there is little between the two: which of them is better depends
 # on the question. (To an ideal guesser more to look at cannot hurt. A lead below zero
 # is probably the price of less practice; we did not measure it.)
 
@@ -730,19 +977,33 @@ claim(
 #
 # ### It cannot write
 #
-# **Predict** how each model goes on. What does the masked one make of an opening, with
-# one gap after it and then the end?
+# What does the masked model make of an opening, with one gap after it and then the end?
+
+# %%
+desk.predict(
+    "04/end",
+    "“On Monday Agnes found a _”, and then the text ends. Which word does "
+    "the masked model put into the gap?",
+)
 
 # %%
 opening = "On Monday Agnes found a"
-print("masked, _ and the end:", fill(masked, tokenizer, opening + " _")[0][0])
+filled = fill(masked, tokenizer, opening + " _")[0][0]
+print("masked, _ and the end:", filled)
 ids = [tokenizer.bos_id, *tokenizer.encode(opening)]
 with torch.inference_mode():
     [token] = base(torch.tensor([ids]))[0, -1:].argmax(dim=-1).tolist()
 print("causal, what is next: ", tokenizer.decode([token]))
 
+# %%
+desk.answer(
+    "04/end",
+    f"“{filled.strip()}”",
+    "It was shown a text that ends right after the gap, and had to answer "
+    "for that one: few texts end so.",
+)
+
 # %% [markdown]
-# It was shown a text that *ends* right after the gap, and had to answer for that one.
 # To go on, it would need to see what comes after what it is about to write. We can
 # cheat: set out a row of gaps and let it fill one after the other, each time looking at
 # what is there. Either from left to right, or the gap first of which it is surest.
@@ -764,13 +1025,14 @@ def fill_all(gaps, order, dice):
     return tokens[0].tolist()
 
 
+# %% tags=["folded"]
 written = {}
 for order in ("left to right", "surest first"):
     dice = torch.Generator().manual_seed(0)
     written[order] = [fill_all(24, order, dice) for _ in range(20)]
     print(f"[{order}]")
     for ids in written[order][:2]:
-        read(tokenizer.decode(ids) + "\n\n")
+        desk.read(tokenizer.decode(ids) + "\n\n")
 
 # %% [markdown]
 # Read them aloud. Here and there two neighbours fit, and the whole does not hold
@@ -778,17 +1040,22 @@ for order in ("left to right", "surest first"):
 # base model judge: how much does such a text surprise it, and how much one that it
 # wrote itself?
 
-# %%
+# %% tags=["folded"]
 dice = torch.Generator().manual_seed(0)
 prompts = [[tokenizer.bos_id]] * 20
 drawn = generate(base, prompts, max_new_tokens=24, generator=dice).sequences()
 own = language_loss(base, [[tokenizer.bos_id, *ids] for ids in drawn])
+lost = {}
 for order, texts_written in written.items():
     loss = language_loss(base, texts_written)
+    lost[order] = loss.nats_per_token - own.nats_per_token
+
+# %%
+for order, nats in lost.items():
     claim(
         f"Filled {order}, a token surprises it by 4 nats more than its own",
-        loss.nats_per_token > own.nats_per_token + 4,
-        measured=loss.nats_per_token - own.nats_per_token,
+        nats > 4,
+        measured=nats,
         unit="nats",
     )
 
@@ -800,9 +1067,17 @@ for order, texts_written in written.items():
 # over all texts it sums to one. Multiply a masked model's guesses, each word given all
 # the *others*, and you get a number too. What is it?
 #
-# Here is a world of two texts. **Work out both products with a pencil.**
+# Here is a world of two texts: *a kite*, three times in four, and *an umbrella*.
 
 # %%
+desk.predict(
+    "04/product",
+    "The perfect guess of “an” given “umbrella”, times that of “umbrella” "
+    "given “an”: what is the product?",
+    options=["1/16", "1/4", "1/2", "1"],
+)
+
+# %% tags=["folded"]
 world = {
     ("a", "kite"): Fraction(3, 4),
     ("an", "umbrella"): Fraction(1, 4),
@@ -830,6 +1105,13 @@ for text, truth in world.items():
     sums = [a + b for a, b in zip(sums, (truth, chain, both), strict=True)]
 print(f"{'sum':12} {sums[0]!s:>9} {sums[1]!s:>14} {sums[2]!s:>11}")
 
+# %%
+desk.answer(
+    "04/product",
+    str(both),
+    "Who sees one word knows the other for sure: 1 times 1.",
+)
+
 # %% [markdown]
 # Each of these guesses is perfect. Still the products from both sides sum to 2, and
 # they find *an umbrella* as good as *a kite*, though it is three times as rare. The
@@ -844,7 +1126,7 @@ print(f"{'sum':12} {sums[0]!s:>9} {sums[1]!s:>14} {sums[2]!s:>11}")
 # model in both ways:
 
 
-# %%
+# %% tags=["folded"]
 def log_odds(text, one, other):
     """How much likelier one filling of the gap is than the other, in nats."""
     shares = dict(fill(masked, tokenizer, text))
@@ -869,7 +1151,9 @@ for vowel, consonant in things:
     differences.append(abs(one_way - other_way))
     print(f"{vowel}, {consonant}: {one_way:5.1f} and {other_way:5.1f} nats")
 mean = sum(differences) / len(differences)
-claim("On average the two differ by 1 nat or more", mean >= 1)
+
+# %%
+print(f"On average the two differ by {about(mean)} nats.")
 
 # %% [markdown]
 # Where they differ, no distribution over texts, however strange, has these guesses as
@@ -881,7 +1165,7 @@ claim("On average the two differ by 1 nat or more", mean >= 1)
 # A causal model is asked at every token it reads. A masked one only where something is
 # hidden:
 
-# %%
+# %% tags=["folded"]
 rows = sequences[:200]
 tokens_read = sum(len(ids) - 1 for ids in rows)
 print(f"causal  {1:.2f} questions for each token read")
@@ -895,18 +1179,36 @@ for share in (0.15, SHARE):
 # Then why not hide nearly everything? Because what is hidden cannot help with the
 # rest. Between the two lies a best share, and in a short schooling it is above BERT's
 # 15 % (Wettig et al. 2023). Two runs of equal length, judged on the same gaps.
-# **Which one wins?**
+
+# %%
+desk.predict(
+    "04/share",
+    "After 120 updates, which of the two is less surprised by the same gaps?",
+    options=["the one that hides 15 %", "the one that hides more"],
+)
 
 # %%
 fifteen, _ = short_life(
     healthy_step, steps=120, label="15 % hidden", share=0.15
 )
 forty, _ = short_life(healthy_step, steps=120, label="more hidden")
+
+# %% tags=["folded"]
 gaps_fifteen = guess_tokens(fifteen, tokenizer, texts, places)
 gaps_forty = guess_tokens(forty, tokenizer, texts, places)
 difference = (gaps_forty.log_probs - gaps_fifteen.log_probs).double()
 means = torch.stack([values.mean() for values in difference.split(lengths)])
 error = 1.96 * float(means.std()) / math.sqrt(len(means))
+
+# %%
+desk.answer(
+    "04/share",
+    "the one that hides more"
+    if float(means.mean()) > 0
+    else "the one that hides 15 %",
+    "It was asked more often in the same time. What it lost in context "
+    "weighs less, so early.",
+)
 claim(
     "Hiding more has taught more after so few updates",
     float(means.mean()) - error > 0,
@@ -939,39 +1241,72 @@ claim(
 #   on, here, they do not. What they are worth at equal practice was not measured.
 # - The price: it cannot write, it has no probability for a text, and it is asked less
 #   often than it reads. The rest of this course grows from the causal model.
-#
-# ### Three questions
-#
-# **1. Of 1,000 tokens, how many does BERT's recipe replace by `<mask>`, about?**
-#
-# <details><summary>150</summary>
-# So many are chosen. A fifth of these is not replaced by the sign.</details>
-# <details><summary>120</summary>
-# Right: 15 % of 1,000 are chosen, and 80 % of these become the sign.</details>
-# <details><summary>800</summary>
-# The 80 % are of the chosen ones.</details>
-#
-# **2. A friend's masked model reaches a loss of 0.02 in a minute. What do you ask
-# first?**
-#
-# <details><summary>Which learning rate was that?</summary>
-# No rate makes hidden words that predictable.</details>
-# <details><summary>What does the model read at the places where it is asked?</summary>
-# Right. If the answers stand there, as in run B, it has learned to copy.</details>
-# <details><summary>How large is the model?</summary>
-# However large: a word that several could replace keeps its surprise.</details>
-#
-# **3. You want to sort sentences from the most to the least probable. Which model?**
-#
-# <details><summary>The masked one, since it guesses better.</summary>
-# Its first guess is right a little more often, yes. But its guesses do not multiply to
-# a probability.</details>
-# <details><summary>The causal one.</summary>
-# Right: its guesses are the steps of a chain, and their product is the probability of
-# the text.</details>
-# <details><summary>Either, the order is the same.</summary>
-# In the world of two texts above it was not even the same for these two.</details>
-#
+
+# %%
+desk.quiz(
+    "04",
+    desk.ask(
+        "Of 1,000 tokens, how many does BERT's recipe replace by <mask>, "
+        "about?",
+        right=(
+            f"{0.15 * 0.8 * 1000:.0f}",
+            "15 % of 1,000 are chosen, and 80 % of these become the sign.",
+        ),
+        wrong=[
+            (
+                f"{0.15 * 1000:.0f}",
+                "So many are chosen. A fifth of these is not replaced by the "
+                "sign.",
+            ),
+            (f"{0.8 * 1000:.0f}", "The 80 % are of the chosen ones."),
+        ],
+    ),
+    desk.ask(
+        "A friend's masked model reaches a loss of 0.02 in a minute. What do "
+        "you ask first?",
+        right=(
+            "What does the model read at the places where it is asked?",
+            "If the answers stand there, as in run B, it has learned to copy.",
+        ),
+        wrong=[
+            (
+                "Which learning rate was that?",
+                "No rate makes hidden words that predictable.",
+            ),
+            (
+                "How large is the model?",
+                "However large: a word that several could replace keeps its "
+                "surprise.",
+            ),
+        ],
+    ),
+    desk.ask(
+        "You want to sort sentences from the most to the least probable. "
+        "Which model?",
+        right=(
+            "The causal one.",
+            "Its guesses are the steps of a chain, and their product is the "
+            "probability of the text.",
+        ),
+        wrong=[
+            (
+                "The masked one, since it guesses better.",
+                "Its first guess is right a little more often, yes. But its "
+                "guesses do not multiply to a probability.",
+            ),
+            (
+                "Either, the order is the same.",
+                "In the world of two texts above it was not even the same "
+                "for these two.",
+            ),
+        ],
+    ),
+)
+
+# %%
+desk.tally("04")
+
+# %% [markdown]
 # ### Where to go from here
 #
 # **Exercise:** the last of [problem set 2](../exercises/release/ps2/ps2.ipynb):
