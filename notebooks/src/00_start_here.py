@@ -312,11 +312,14 @@ desk.answer(
 # %%
 desk.predict(
     "00/right",
-    "Three messages, three stages, nine answers. How many of the nine are right?",
+    "Three messages, three stages, nine answers. How many of the nine are "
+    "right?",
     unit="of 9",
 )
 
 # %% tags=["folded"]
+from IPython.display import display
+
 from llmlab import life, village
 from llmlab.talking import SKILLS, speakers
 from llmlab.widgets import Chat
@@ -334,7 +337,7 @@ chat = Chat(
         "What is the capital of France?",
     ],
 )
-chat
+display(chat)
 
 # %% [markdown]
 # Write to them: a suggestion, or words of your own. They know the village and the five
@@ -369,8 +372,8 @@ for test, exchange in zip(tests, chat.exchanges, strict=False):
 desk.answer(
     "00/right",
     int(right),
-    "The base model was never taught to answer; the two that were learned these trades "
-    "from examples.",
+    "The base model was never taught to answer; the two that were learned "
+    "these trades from examples.",
     within=1,
 )
 

@@ -21,9 +21,9 @@ from inspect import getsource
 import torch
 from matplotlib.figure import Figure
 
-from llmlab import life, plots, village
+from llmlab import desk, life, plots, village
 from llmlab.batching import IGNORE, Batch, next_token_batch, pack, packed_batch
-from llmlab.claims import claim
+from llmlab.claims import about, claim
 from llmlab.evaluation import Share, answers_right, language_loss
 from llmlab.instruction import (
     answer,
@@ -34,10 +34,10 @@ from llmlab.instruction import (
 from llmlab.optimisers import muon_and_adamw
 from llmlab.pretraining import cross_entropy, encode_documents
 from llmlab.sampling import complete, generate
-from llmlab.talking import SKILLS, Speaker
 from llmlab.training import train
-from llmlab.widgets import Chat, TrainingMonitor
+from llmlab.widgets import TrainingMonitor
 
+# %%
 course = life.course()
 tokenizer = course.tokenizer
 base = course.load("base").requires_grad_(False)
@@ -45,33 +45,57 @@ base = course.load("base").requires_grad_(False)
 # %% [markdown]
 # ## 1 · It can write. Can it answer?
 #
-# The base model has read the whole village, its web pages included. **Predict:**
-# what comes after this question?
+# The base model has read the whole village, its web pages included.
+
+# %%
+desk.predict(
+    "07/password",
+    "“How can I reset my password?” What does the base model write after it?",
+)
 
 # %%
 question = "How can I reset my password?"
-print(complete(base, tokenizer, question, max_new_tokens=40, top_k=1))
+written = complete(base, tokenizer, question, max_new_tokens=40, top_k=1)
+desk.read(written)
+
+# %%
+desk.answer(
+    "07/password",
+    f"“{written.removeprefix(question).strip().splitlines()[0][:60]} …”",
+    "It goes on writing. It has no notion that somebody else spoke and that "
+    "it is its turn now; to it, a question is a text like any other.",
+)
 
 # %% [markdown]
-# It went on writing. It has no notion that somebody else spoke and that it is its
-# turn now; to it, a question is a text like any other, and it says what could stand
-# next. Is that one unlucky example? The village has a help desk, whose answers a
+# Is that one unlucky example? The village has a help desk, whose answers a
 # program can check: an answer is right when it holds every fact that belongs to the
 # question and no fact that belongs to another. Here are sixty questions to it, in
 # wordings that no training will use.
 
 # %%
-desk = village.instructions(60, seed=0, split="test", task="support")
-plain = [[tokenizer.bos_id, *tokenizer.encode(q.prompt)] for q in desk]
+desk.predict(
+    "07/plain",
+    "Of sixty questions to the help desk, how many does the base model "
+    "answer rightly?",
+    unit="of 60",
+)
+
+# %% tags=["folded"]
+customers = village.instructions(60, seed=0, split="test", task="support")
+plain = [[tokenizer.bos_id, *tokenizer.encode(q.prompt)] for q in customers]
 written = generate(base, plain, max_new_tokens=40, top_k=1).sequences()
 right = sum(
     village.score_answer(q, tokenizer.decode(ids))["right"]
-    for q, ids in zip(desk, written, strict=True)
+    for q, ids in zip(customers, written, strict=True)
 )
-claim(
-    "Asked plainly, the base model answers at most 3 of 60 questions",
-    right <= 3,
-    measured=right,
+
+# %%
+desk.answer(
+    "07/plain",
+    float(right),
+    "What it writes may sound like the help desk, and does not hold the "
+    "facts that were asked for.",
+    within=3,
 )
 
 # %% [markdown]
@@ -99,8 +123,15 @@ plots.token_colours([tokenizer.token_text(i) for i in ids], ids)
 #
 # ### Can somebody type a control token?
 #
-# Suppose a person types the text below. **Predict:** how many control tokens are
-# there among the ids of the whole prompt?
+# Suppose a person types “Hello!&lt;eos&gt;&lt;user&gt;Who are
+# you?&lt;assistant&gt;I am the mayor.”
+
+# %%
+desk.predict(
+    "07/typed",
+    "How many control tokens are there among the ids of the whole prompt?",
+    unit="control tokens",
+)
 
 # %%
 typed = "Hello!<eos><user>Who are you?<assistant>I am the mayor."
@@ -110,9 +141,17 @@ print(sum(i in control for i in ids), "control tokens in the prompt")
 print(sum(i in control for i in tokenizer.encode(typed)), "of them typed")
 print("the text comes back unchanged:", tokenizer.decode(ids) == typed)
 
+# %%
+desk.answer(
+    "07/typed",
+    sum(i in control for i in ids),
+    "Only those of the template. The characters <eos> are spelled with "
+    "ordinary tokens, like any others.",
+    within=0.5,
+)
+
 # %% [markdown]
-# Only the three of the template. The characters `<eos>` are spelled with ordinary
-# tokens, like any others. The tempting way, and a common one, is to write the
+# The tempting way, and a common one, is to write the
 # conversation as *one string* and to look for the markers afterwards. It cannot
 # tell a marker that the program wrote from one that a person typed:
 
@@ -153,7 +192,7 @@ print(sum(i in control for i in ids), "control tokens in the prompt")
 # %%
 print(getsource(render_example))
 
-# %%
+# %% tags=["folded"]
 example = village.instructions(1, seed=3, split="train", task="translate")[0]
 ids, response_mask = render_example(tokenizer, example.prompt, example.answer)
 pieces = [tokenizer.token_text(i) for i in ids]
@@ -162,14 +201,35 @@ length = response_mask.index(True)
 # Read, and not learned:
 plots.token_colours(pieces[:length], ids[:length])
 
-# %%
+# %% tags=["folded"]
 # Learned:
 plots.token_colours(pieces[length:], ids[length:])
 
 # %% [markdown]
 # A model predicts the *next* token, so the targets are the sequence moved by one,
-# as in phase 1. **Predict before you run:** at which token does the model make its
-# first guess that counts? How many positions have a target?
+# as in phase 1.
+
+# %%
+desk.predict(
+    "07/first",
+    "What does the model read where it makes its first guess that counts?",
+    options=[
+        "<user>",
+        "the last word of the question",
+        "<assistant>",
+        "the first word of the answer",
+    ],
+)
+desk.predict(
+    "07/targets",
+    "How many positions have a target?",
+    options=[
+        "as many as the answer has tokens",
+        "one more than the answer has tokens",
+        "one less than the answer has tokens",
+        "all",
+    ],
+)
 
 # %%
 batch = next_token_batch([ids], [response_mask])
@@ -179,20 +239,32 @@ for read, target in zip(batch.tokens[0], batch.targets[0], strict=True):
         line += f"   must say {tokenizer.token_text(int(target))}"
     print(line)
 
-# %% [markdown]
-# The first guess that counts is made at `<assistant>`, the last one at the end of
-# the answer: there the right thing to say is `<eos>`. So by hand: one target for
-# each token of the answer, and one for the `<eos>`.
-
 # %%
-by_hand = len(tokenizer.encode(example.answer)) + 1
-print(int(batch.target_mask.sum()), "targets;", by_hand, "counted by hand")
+targets = int(batch.target_mask.sum())
+first = tokenizer.token_text(int(batch.tokens[0, batch.target_mask[0]][0]))
+answer_tokens = len(tokenizer.encode(example.answer))
+desk.answer(
+    "07/first",
+    first if first == "<assistant>" else "the first word of the answer",
+    "There the model's turn begins, and what comes next is its own.",
+)
+desk.answer(
+    "07/targets",
+    {
+        answer_tokens: "as many as the answer has tokens",
+        answer_tokens + 1: "one more than the answer has tokens",
+        answer_tokens - 1: "one less than the answer has tokens",
+        len(ids) - 1: "all",
+    }[targets],
+    f"{targets}: one for each of the {answer_tokens} tokens of the answer and "
+    "one at its end, where the right thing to say is <eos>.",
+)
 
 # %% [markdown]
 # The same must hold for every example that will be trained on, not only for a
 # pretty one.
 
-# %%
+# %% tags=["folded"]
 training_set = village.instructions(6_000, seed=0, split="train")
 examples = [
     render_example(tokenizer, pair.prompt, pair.answer) for pair in training_set
@@ -201,23 +273,36 @@ learned = sum(sum(mask) for _, mask in examples)
 tokens = sum(len(ids) for ids, _ in examples)
 by_hand = sum(len(tokenizer.encode(pair.answer)) + 1 for pair in training_set)
 print(f"{len(examples):,} examples, {tokens:,} tokens, {learned:,} learned")
-print("as counted by hand:", learned == by_hand)
+print(f"as counted by hand: {by_hand:,}")
+
+# %%
+claim(
+    "All have a target for each token of their answer, and one more",
+    learned == by_hand,
+    measured=f"{learned:,} of {by_hand:,}",
+)
 
 # %% [markdown]
 # Five kinds of questions are mixed: translations, summaries, the help desk, stories,
 # and questions about the village.
 
-# %%
+# %% tags=["folded"]
 for task in village.TASKS:
     pair = next(pair for pair in training_set if pair.task == task)
-    print(f"[{task}]\n{pair.prompt}\n-> {pair.answer}\n")
+    desk.read(f"[{task}]\n{pair.prompt}\n-> {pair.answer}\n\n")
 
 # %% [markdown]
 # ## 4 · Packing
 #
 # The examples differ in length. In a batch with one example a row, the short ones
-# are filled up with padding, and padding costs as much time as text. **Guess:** of
-# all positions in such a batch, which share is padding?
+# are filled up with padding, and padding costs as much time as text.
+
+# %%
+desk.predict(
+    "07/padding",
+    "One example a row: which share of all positions is padding?",
+    unit="%",
+)
 
 # %%
 lengths = [len(ids) - 1 for ids, _ in examples]
@@ -227,6 +312,14 @@ rows = pack(lengths, row_length)
 print(f"one a row: {1 - sum(lengths) / one_a_row:.0%} padding")
 print(f"packed:    {1 - sum(lengths) / (len(rows) * row_length):.0%} padding")
 
+# %%
+desk.answer(
+    "07/padding",
+    round(100 - 100 * sum(lengths) / one_a_row),
+    "One long story makes every row as long as itself.",
+    within=10,
+)
+
 # %% [markdown]
 # So several examples share a row. Then a new danger appears: an answer could be
 # predicted with the help of its *neighbour* in the row, which will not be there
@@ -234,7 +327,7 @@ print(f"packed:    {1 - sum(lengths) / (len(rows) * row_length):.0%} padding")
 # attention looks back within its own segment only. If that is right, packing
 # changes nothing at all:
 
-# %%
+# %% tags=["folded"]
 few, masks = zip(*examples[:24], strict=True)
 alone = next_token_batch(few, masks)
 few_rows = pack([len(ids) - 1 for ids in few], row_length)
@@ -250,10 +343,12 @@ def loss_of(batch):
 print("shapes", tuple(alone.tokens.shape), "and", tuple(packed.tokens.shape))
 print("targets", int(alone.target_mask.sum()), int(packed.target_mask.sum()))
 gap = abs(loss_of(alone) - loss_of(packed))
+
+# %%
 claim(
     "The packed loss is the unpacked one, to 5 decimal places",
     gap < 5e-6,
-    measured=gap,
+    measured=f"they differ by {about(gap)} nats",
 )
 
 # %% [markdown]
@@ -265,19 +360,29 @@ claim(
 is_text = (packed.segment_ids != 0).long()
 one_text = Batch(packed.tokens, packed.targets, is_text)
 gap = abs(loss_of(alone) - loss_of(one_text))
+
+# %%
 claim(
     "Without segments the loss differs by more than 0.01 nats",
     gap > 0.01,
     measured=gap,
+    unit="nats",
 )
 
 # %% [markdown]
 # A sharper test than a loss: change the *first* example of a row. Nothing that the
-# model says about the second may move, not even in the last digit. **Write down**
-# what you expect with segments and without before you run it.
-
+# model says about the second may move, not even in the last digit.
 
 # %%
+desk.predict(
+    "07/neighbour",
+    "With segments, and without: when does what is said of the second "
+    "example move?",
+    options=["never", "only without segments", "with segments too"],
+)
+
+
+# %% tags=["folded"]
 def others_move(batch):
     """Does another first token of row 0 change what is said of example 2?"""
     tokens = batch.tokens.clone()
@@ -288,8 +393,21 @@ def others_move(batch):
     return not torch.equal(before, after)
 
 
-print("with segments, the neighbour moves:   ", others_move(packed))
-print("without segments, the neighbour moves:", others_move(one_text))
+# %%
+moves = {"with": others_move(packed), "without": others_move(one_text)}
+for kind, moved in moves.items():
+    print(f"{kind:7} segments, the neighbour moves: {moved}")
+
+# %%
+desk.answer(
+    "07/neighbour",
+    "with segments too"
+    if moves["with"]
+    else "only without segments"
+    if moves["without"]
+    else "never",
+    "What a text does not see cannot move it.",
+)
 
 # %% [markdown]
 # ## 5 · Train
@@ -316,6 +434,7 @@ for name, (ids, mask) in last.items():
 STEPS = 60
 
 
+# %% tags=["folded"]
 def short_course(examples, label):
     """Fine-tune the base model for a short time; return it and its history."""
     model = course.load("base")
@@ -342,7 +461,14 @@ def short_course(examples, label):
 
 
 # %% [markdown]
-# **Predict:** will one see the fault in the loss curve? And in what the model says?
+# Each of the two cells begins with the base model anew, whenever it is run.
+
+# %%
+desk.predict(
+    "07/curve",
+    "Will one see the fault in the loss curve?",
+    options=["yes: it is far higher", "yes: it is far lower", "hardly"],
+)
 
 # %%
 healthy, healthy_history = short_course(examples, "healthy")
@@ -356,31 +482,54 @@ plots.loss_curve(
     title="Can you tell which one is sick?",
 )
 
+# %%
+late = [
+    sum(entry["loss"] for entry in run[-20:]) / 20
+    for run in (healthy_history, endless_history)
+]
+desk.answer(
+    "07/curve",
+    "yes: it is far higher"
+    if late[1] > 1.5 * late[0]
+    else "yes: it is far lower"
+    if late[1] < late[0] / 1.5
+    else "hardly",
+    f"Over the last twenty updates {about(late[0])} nats for the healthy one "
+    f"and {about(late[1])} for the other. Both look as if they had learned.",
+)
+
 # %% [markdown]
-# Both curves fall, and both models look as if they had learned. Now let them speak.
-# Both may say up to sixty tokens; the answers of the help desk are much shorter.
+# Now let them speak. Both may say up to sixty tokens; the answers of the help desk are
+# much shorter.
 
 
 # %%
 def speak(model):
     """The likeliest answers to the sixty questions."""
-    prompts = [render_prompt(tokenizer, q.prompt) for q in desk]
+    prompts = [render_prompt(tokenizer, q.prompt) for q in customers]
     return generate(model, prompts, max_new_tokens=60, top_k=1)
 
 
+# %%
 said, said_without_end = speak(healthy), speak(endless)
+
+# %% tags=["folded"]
 finished = said.finished.float().mean().item()
+length = said.mask.sum().item()
+longer = said_without_end.mask.sum().item()
+
+# %%
 claim(
     "Of the healthy model's answers, 9 in 10 end by themselves",
     finished >= 0.9,
-    measured=finished,
+    measured=100 * finished,
+    unit="%",
 )
-length = said.mask.sum().item()
-longer = said_without_end.mask.sum().item()
 claim(
     "The other model says more than twice as much",
     longer > 2 * length,
     measured=longer / length,
+    unit="times as much",
 )
 
 # %% [markdown]
@@ -390,8 +539,8 @@ claim(
 # this output appears only once you run the cell.)
 
 # %% tags=["nbval-ignore-output"]
-print("healthy: ", tokenizer.decode(said.sequences()[0]))
-print("no <eos>:", tokenizer.decode(said_without_end.sequences()[0]))
+desk.read(f"healthy:  {tokenizer.decode(said.sequences()[0])}\n\n")
+desk.read(f"no <eos>: {tokenizer.decode(said_without_end.sequences()[0])}")
 
 # %% [markdown]
 # ## 6 · How good are the answers?
@@ -407,10 +556,22 @@ print("no <eos>:", tokenizer.decode(said_without_end.sequences()[0]))
 # nothing but its parts is known, and they must be **composed**. Questions have new
 # wordings, or ask backwards. One share over both kinds would say more about the mixture
 # than about the model, so each has a row of its own.
-#
-# **Predict** which row is the best, and which one is the worst.
 
 # %%
+desk.predict(
+    "07/worst",
+    "What does the instruct model do worst?",
+    options=[
+        "French, words combined anew",
+        "French, new patterns",
+        "summaries",
+        "help desk",
+        "stories, their form",
+        "questions, backwards",
+    ],
+)
+
+# %% tags=["folded"]
 instruct = course.load("instruct").requires_grad_(False)
 ROWS = {
     "translate, new combination": "French, words combined anew",
@@ -448,7 +609,7 @@ grown_up = measure(instruct, 150)
 # kind, the true share could be some points higher or lower; the line around each point
 # is the interval that holds it 95 times in 100 (Wilson 1927).
 
-# %%
+# %% tags=["folded"]
 figure = Figure(figsize=(plots.WIDTH_INCHES, 3.8), layout="constrained")
 axes = figure.subplots()
 runs = {
@@ -476,24 +637,33 @@ plots.show(
 )
 
 # %%
-combined, composed = (
-    grown_up[f"translate, new {kind}"] for kind in ("combination", "pattern")
+rates = {ROWS[row]: 100 * grown_up[row].rate for row in ROWS}
+worst, best = min(rates, key=rates.get), max(rates, key=rates.get)
+desk.answer(
+    "07/worst",
+    worst,
+    f"{about(rates[worst], 2)} % are right. The best is “{best}”, with "
+    f"{about(rates[best], 3)} %.",
 )
 claim(
-    "French, words combined anew: 90% right or more",
-    combined.rate >= 0.9,
-    measured=combined.rate,
+    "French, words combined anew: 90 % right or more",
+    rates["French, words combined anew"] >= 90,
+    measured=rates["French, words combined anew"],
+    unit="%",
 )
 claim(
-    "The help desk: 80% right or more",
-    grown_up["support"].rate >= 0.80,
-    measured=grown_up["support"].rate,
+    "The help desk: 80 % right or more",
+    rates["help desk"] >= 80,
+    measured=rates["help desk"],
+    unit="%",
 )
 for task in ("summarise", "story"):
     low, high = grown_up[task].interval
-    claim(f"{ROWS[task]}: interval above nine tenths", low > 0.9, measured=low)
-apart = composed.interval[1] < combined.interval[0]
-print("new patterns are harder:", "yes" if apart else "no")
+    claim(
+        f"{ROWS[task]}: interval above nine tenths",
+        low > 0.9,
+        measured=f"{about(100 * low)} to {about(100 * high)} %",
+    )
 
 # %% [markdown]
 # The endings of French words are learned, and it puts them on words that it never saw
@@ -505,9 +675,16 @@ print("new patterns are harder:", "yes" if apart else "no")
 # That a story is "right" means little here: it is about what was asked, and it ends.
 # Read a few, and you will find people called by another's name in the middle of it.
 # The village's program finds that, too. Below are 100 stories, drawn at the temperature
-# at which phase 3 will work. **Guess** how many of them do not contradict themselves.
+# at which phase 3 will work.
 
 # %%
+desk.predict(
+    "07/consistent",
+    "How many of the 100 stories do not contradict themselves?",
+    unit="of 100",
+)
+
+# %% tags=["folded"]
 asked = village.story_prompts(100, seed=course.seed + 1, split="test")
 told, _ = life.write_stories(course, instruct, asked, seed=0)
 verdicts = [
@@ -516,7 +693,6 @@ verdicts = [
 ]
 form = Share(sum(v.form for v in verdicts), len(verdicts))
 consistent = Share(sum(v.consistent for v in verdicts), len(verdicts))
-claim("Of the stories, 9 in 10 are right in form", form.rate >= 0.9)
 plots.share_intervals(
     {
         "right in form": (form.rate, *form.interval),
@@ -525,18 +701,42 @@ plots.share_intervals(
     x_label="share of 100 stories, with its 95 % interval",
 )
 
+# %%
+desk.answer(
+    "07/consistent",
+    100 * consistent.rate,
+    "A name is one token, and the model decides on it anew each time: "
+    "nothing in its training asked that it be the same one.",
+    within=10,
+)
+claim(
+    "Of the stories, 9 in 10 are right in form",
+    form.rate >= 0.9,
+    measured=100 * form.rate,
+    unit="%",
+)
+
 # %% [markdown]
 # ### Questions, and what they ask for
 #
 # Half of the questions in the test ask *forwards*, for something that training asked
 # too, in a new wording: "What is the wish of Otto?" The other half ask *backwards* for
-# facts that training asked for forwards only: "Whose wish is it to …?" **Predict:**
-# which half is harder? And how well does it do on questions in words that it was
-# trained on?
-
-
+# facts that training asked for forwards only: "Whose wish is it to …?"
 
 # %%
+desk.predict(
+    "07/harder",
+    "Which half is harder?",
+    options=["a new wording", "backwards"],
+)
+desk.predict(
+    "07/known",
+    "And in the very words of training, how many per cent are right?",
+    unit="%",
+)
+
+
+# %% tags=["folded"]
 def share_right(split):
     """The share of 300 questions that it answers rightly, by what they test."""
     return answers_right(
@@ -554,16 +754,6 @@ known = share_right("train")["question"]
 unseen = share_right("test")
 new_words = unseen["question, new wording"]
 backwards = unseen["question, backwards"]
-claim(
-    "In words of training, it is right in more than half",
-    known.rate > 0.5,
-    measured=known.rate,
-)
-question = "What can one see at the inn?"
-(text,) = answer(instruct, tokenizer, [question], max_new_tokens=30, top_k=1)
-print(f"{question}\n-> {text}")
-
-# %%
 asked_how = {
     "words of training": known,
     "a new wording": new_words,
@@ -572,6 +762,27 @@ asked_how = {
 plots.share_intervals(
     {name: (share.rate, *share.interval) for name, share in asked_how.items()},
     x_label="share of questions answered rightly, with its 95 % interval",
+)
+
+# %%
+desk.answer(
+    "07/harder",
+    "backwards" if backwards.rate < new_words.rate else "a new wording",
+    f"In a new wording {about(100 * new_words.rate, 2)} % are right, backwards "
+    f"{about(100 * backwards.rate, 2)} %.",
+)
+desk.answer(
+    "07/known",
+    100 * known.rate,
+    "It has heard these very questions, and still it does not know every "
+    "answer by heart: most of its training was about other tasks.",
+    within=10,
+)
+claim(
+    "In words of training, it is right in more than half",
+    known.rate > 0.5,
+    measured=100 * known.rate,
+    unit="%",
 )
 
 # %% [markdown]
@@ -587,17 +798,25 @@ plots.share_intervals(
 #
 # Every update for answers moved weights that held the village. So read pages of the
 # village that no stage has read, once more, as in phase 1: how surprised is the base
-# model by a token, and how surprised is the instruct model? **Predict:** the same, a
-# little more, or much more?
+# model by a token, and how surprised is the instruct model?
 
 # %%
+desk.predict(
+    "07/cost",
+    "Is the instruct model more surprised by the village's pages?",
+    options=[
+        "no, or less",
+        "a little, by less than 0.2 nats a token",
+        "much, by 0.2 nats or more",
+    ],
+)
+
+# %% tags=["folded"]
 pages = village.documents(200, seed=course.seed, split="validation")
 sequences = encode_documents(tokenizer, [page.text for page in pages])
 before = language_loss(base, sequences)
 after = language_loss(instruct, sequences)
 rise = after.nats_per_token - before.nats_per_token
-print(f"{rise:+.1f} nats a token, as if every guess were")
-print(f"among {math.exp(rise):.1f} times as many tokens")
 plots.intervals_by_group(
     ["base", "instruct"],
     {
@@ -614,16 +833,28 @@ plots.intervals_by_group(
     y_label="nats per token",
 )
 
+# %%
+desk.answer(
+    "07/cost",
+    "no, or less"
+    if rise <= 0
+    else "a little, by less than 0.2 nats a token"
+    if rise < 0.2
+    else "much, by 0.2 nats or more",
+    f"{about(rise)} nats a token more, as if every guess were among "
+    f"{about(math.exp(rise), 2)} times as many tokens.",
+)
+
 # %% [markdown]
-# Much more. It can answer now, and it foretells the village's pages worse than
-# before. Nobody asked it to keep that skill: no page was among the examples. The usual
+# It can answer now, and it foretells the village's pages worse than before. Nobody
+# asked it to keep that skill: no page was among the examples. The usual
 # cure is to mix some in; we have not tried it here.
 #
 # ## 7 · Talk to it
 #
 # First the question from the beginning, then some that it was never asked.
 
-# %%
+# %% tags=["folded"]
 prompts = {
     "How can I reset my password?": "support",
     "What does the ferry cost?": "support",
@@ -637,7 +868,7 @@ for prompt, task in prompts.items():
     (text,) = answer(
         instruct, tokenizer, [prompt], max_new_tokens=room, top_k=1
     )
-    print(f"{prompt}\n-> {text}\n")
+    desk.read(f"{prompt}\n-> {text}\n\n")
 
 # %% [markdown]
 # The third question is a trap: nothing that the model ever read says which town is the
@@ -650,12 +881,13 @@ for prompt, task in prompts.items():
 # Now you. The base model gets your text as it is, the instruct model gets it in the
 # template. Low temperatures take the likeliest words, high ones take chances.
 
-# %%
+# %% tags=["folded"]
+from llmlab import life, village
+from llmlab.talking import SKILLS, speakers
+from llmlab.widgets import Chat
+
 Chat(
-    {
-        "base": Speaker(base, tokenizer, answers=False),
-        "instruct": Speaker(instruct, tokenizer),
-    },
+    speakers(life.course(), "base", "instruct"),
     examples=["When does the ferry leave?", "Where can I buy a ferry ticket?"],
     suggestions=SKILLS,
     about=village.who_is_who(),
@@ -690,37 +922,59 @@ Chat(
 #   moves.
 # - A fault in the mask raises no error and hides in the loss. It shows when the
 #   model speaks.
-#
-# ### Three questions
-#
-# **1. A prompt has 10 tokens with its template, the answer 4. How many positions
-# have a target?**
-#
-# <details><summary>14</summary>
-# That trains the question too.</details>
-# <details><summary>4</summary>
-# Then the model never learns to stop.</details>
-# <details><summary>5</summary>
-# Right: four tokens and the closing &lt;eos&gt;.</details>
-#
-# **2. Your model answers well, and then goes on with a question of its own, and
-# answers that. What do you look at first?**
-#
-# <details><summary>The learning rate.</summary>
-# It answers well, so it has learned.</details>
-# <details><summary>Whether the end of the answer has a target.</summary>
-# Right. Also whether the stop token in generation is the one it was taught.</details>
-# <details><summary>The temperature.</summary>
-# A model that knows where to stop does so at any sensible one.</details>
-#
-# **3. With packing, the loss is a little lower than without. Good news?**
-#
-# <details><summary>No: examples see each other.</summary>
-# Right. Part of the answer is guessed from a neighbour that will be missing when
-# the model is used.</details>
-# <details><summary>Yes, packing trains better.</summary>
-# It may not change the loss of the same examples at all.</details>
-#
+
+# %%
+desk.quiz(
+    "07",
+    desk.ask(
+        "A prompt has 10 tokens with its template, the answer 4. How many "
+        "positions have a target?",
+        right=(f"{4 + 1}", "Four tokens and the closing <eos>."),
+        wrong=[
+            (f"{10 + 4}", "That trains the question too."),
+            ("4", "Then the model never learns to stop."),
+        ],
+    ),
+    desk.ask(
+        "Your model answers well, and then goes on with a question of its "
+        "own, and answers that. What do you look at first?",
+        right=(
+            "Whether the end of the answer has a target.",
+            "Also whether the stop token in generation is the one it was "
+            "taught.",
+        ),
+        wrong=[
+            ("The learning rate.", "It answers well, so it has learned."),
+            (
+                "The temperature.",
+                "A model that knows where to stop does so at any sensible one.",
+            ),
+        ],
+    ),
+    desk.ask(
+        "With packing, the loss is a little lower than without. Good news?",
+        right=(
+            "No: examples see each other.",
+            "Part of the answer is guessed from a neighbour that will be "
+            "missing when the model is used.",
+        ),
+        wrong=[
+            (
+                "Yes, packing trains better.",
+                "It may not change the loss of the same examples at all.",
+            ),
+            (
+                "Yes: there is less padding to learn.",
+                "Padding has no target, so it never counted.",
+            ),
+        ],
+    ),
+)
+
+# %%
+desk.tally("07")
+
+# %% [markdown]
 # ### Where to go from here
 #
 # **Exercise:** [problem set 4](../exercises/release/ps4/ps4.ipynb), the targets of

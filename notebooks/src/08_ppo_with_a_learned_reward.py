@@ -18,7 +18,6 @@
 import math
 import re
 import tempfile
-import textwrap
 from dataclasses import replace
 from inspect import getsource
 from pathlib import Path
@@ -27,8 +26,8 @@ import torch
 from IPython.display import display
 from matplotlib.figure import Figure
 
-from llmlab import life, plots, village
-from llmlab.claims import claim
+from llmlab import desk, life, plots, village
+from llmlab.claims import about, claim
 from llmlab.evaluation import Share, win_rate
 from llmlab.exact import World, kl_divergence, optimum, total_variation
 from llmlab.instruction import render_example, render_prompt
@@ -43,6 +42,7 @@ from llmlab.ppo import PPO, Critic, ValueModel
 from llmlab.preferences import (
     EQUAL,
     Annotator,
+    Comparison,
     LabelStore,
     accuracy_ceiling,
     bradley_terry,
@@ -58,11 +58,11 @@ from llmlab.reward import (
     reward_scores,
 )
 from llmlab.rollouts import frozen_copy, log_probs_of, sequence_kl
-from llmlab.talking import SKILLS, Speaker
 from llmlab.training import train
-from llmlab.village.gold import read
-from llmlab.widgets import Chat, PairLabeller, TrainingMonitor
+from llmlab.village import gold as village_gold
+from llmlab.widgets import PairLabeller, TrainingMonitor
 
+# %%
 course = life.course()
 tokenizer = course.tokenizer
 instruct = course.load("instruct").requires_grad_(False)
@@ -73,13 +73,13 @@ instruct = course.load("instruct").requires_grad_(False)
 # The instruct model writes stories that are about what was asked. Are they good?
 # For a translation a program could say what is right. For a story there is no right
 # answer to compare with, and few people could say what is good. But show somebody
-# two tellings of one event, and they know at once which they prefer. **Decide:**
+# two tellings of one event, and they know at once which they prefer. Decide:
 
 # %%
 pairs = village.story_pairs(24, seed=7, split="train")
-print(pairs[0].prompt)
+desk.read(pairs[0].prompt)
 for name, story in {"first": pairs[0].first, "second": pairs[0].second}.items():
-    print(f"\n[{name}]\n{textwrap.fill(story, 78)}")
+    desk.read(f"\n[{name}]\n{story}\n")
 
 # %% [markdown]
 # That click is all the data that this notebook is about. No grades, no reasons: one
@@ -93,7 +93,15 @@ for name, story in {"first": pairs[0].first, "second": pairs[0].second}.items():
 # tiring, that some pairs are hard, and that you are not sure of yesterday's choices.
 
 # %%
+from IPython.display import display
+
+from llmlab import village
+from llmlab.paths import RUNS
+from llmlab.preferences import LabelStore
+from llmlab.widgets import PairLabeller
+
 RUNS.mkdir(parents=True, exist_ok=True)
+pairs = village.story_pairs(24, seed=7, split="train")
 labeller = PairLabeller(pairs, LabelStore(RUNS / "labels.sqlite"))
 display(labeller)
 
@@ -111,7 +119,7 @@ print(len(mine), "labels by a person so far")
 # temporary besides. And since a store must lose nothing, it is closed and opened again
 # half-way.
 
-# %%
+# %% tags=["folded"]
 with tempfile.TemporaryDirectory() as folder:
     path = Path(folder) / "labels.sqlite"
     for half in (12, 24):
@@ -133,9 +141,14 @@ print(len(clicked), "labels kept, all of them", sources)
 # and nothing else, and they have the weaknesses of real ones: they are unsure when
 # two stories are close, they lean to the first one, and now and then they do not
 # read at all.
-#
-# **Predict:** how often does this person choose the better of two stories when the
-# difference is large?
+
+# %%
+desk.predict(
+    "08/person",
+    "The first story is better by 6 points, a large difference. How often "
+    "does a simulated person choose it?",
+    unit="%",
+)
 
 # %%
 person = Annotator("a simulated person", noise=1.5)
@@ -144,14 +157,28 @@ for difference in (-6, -3, -1, 0, 1, 3, 6):
     share = person.probability_first(difference, 0)
     print(f"{difference:+3}   chooses the first in {share:.0%}")
 
+# %%
+desk.answer(
+    "08/person",
+    round(100 * person.probability_first(6, 0)),
+    "Not always, even then: carelessness never goes away.",
+    within=5,
+)
+
 # %% [markdown]
-# Not always, even then: carelessness never goes away. Now the whole crowd of
+# Now the whole crowd of
 # twenty. Their noise is set so that they agree with the gold score in 80 of a hundred
 # pairs whose scores differ. With each other people agree less. Real ones choose alike
 # in 70 to 80 pairs of a hundred (Stiennon et al. 2020, Ouyang et al. 2022).
-# **Predict:** on how many do two of these?
 
 # %%
+desk.predict(
+    "08/crowd",
+    "On how many of 100 pairs do two people of this crowd choose alike?",
+    unit="of 100",
+)
+
+# %% tags=["folded"]
 crowd = life.annotators(course)
 tellings = village.story_pairs(400, seed=0, split="test")
 
@@ -175,19 +202,46 @@ gaps = [
 alike = crowd_agreement(crowd, gaps)
 print(f"two of them choose alike on {alike:.0%} of the pairs")
 
+# %%
+desk.answer(
+    "08/crowd",
+    round(100 * alike),
+    "Each agrees with the gold score in about 80, and when one errs, the "
+    "other most often does not: they disagree with each other more than with "
+    "the score.",
+    within=5,
+)
+
 # %% [markdown]
 # ### The ceiling
 #
 # Suppose a model knew the gold score perfectly and always chose the better story.
-# **Predict:** how often would it agree with a label? Not always: when 60 % of the
-# people prefer the first story, even the best guess is wrong in the other 40 %. On
-# average over pairs, no model can do better than the mean of $\max(p, 1 - p)$:
+
+# %%
+desk.predict(
+    "08/ceiling",
+    "How often would that model agree with one person's label?",
+    unit="%",
+)
+
+# %% [markdown]
+# When 60 % of the people prefer the first story, even the best guess is wrong in the
+# other 40 %. On average over pairs, no model can do better than the mean of
+# $\max(p, 1 - p)$:
 
 # %%
 ceiling = accuracy_ceiling(shares)
 by_hand = sum(max(share, 1 - share) for share in shares) / len(shares)
 print(f"no model can agree with more than {ceiling:.1%} of the labels")
-print("the same by hand:", math.isclose(ceiling, by_hand))
+print(f"the same by hand: {by_hand:.1%}")
+
+# %%
+desk.answer(
+    "08/ceiling",
+    round(100 * ceiling),
+    "The labels are noisy, so they agree with nobody all the time.",
+    within=4,
+)
 
 # %% [markdown]
 # Remember this number. A reward model that is near it is excellent, and one that
@@ -202,14 +256,29 @@ print("the same by hand:", math.isclose(ceiling, by_hand))
 # $$P(\text{first}) = \sigma(r_1 - r_2), \qquad \sigma(x) = \frac{1}{1 + e^{-x}}.$$
 #
 # Only the *difference* counts. Take two stories. The first was preferred three
-# times, the second once. **Work out by hand** the difference that makes
-# $\sigma(r_1 - r_2) = 3/4$. (Solve for $e^{r_1 - r_2}$.)
+# times, the second once.
+
+# %%
+desk.predict(
+    "08/strength",
+    "Which difference r₁ − r₂ makes σ = 3/4? (Solve for e to the r₁ − r₂.)",
+    options=["3/4", "ln 3", "3", "ln 4"],
+)
 
 # %%
 wins = torch.tensor([[0.0, 3.0], [1.0, 0.0]])
 strengths = bradley_terry(wins)
 print(f"by maximum likelihood {strengths[0] - strengths[1]:.6f}")
 print(f"by hand: ln 3 =       {math.log(3):.6f}")
+
+# %%
+difference = float(strengths[0] - strengths[1])
+ways = {"3/4": 3 / 4, "ln 3": math.log(3), "3": 3, "ln 4": math.log(4)}
+desk.answer(
+    "08/strength",
+    min(ways, key=lambda way: abs(ways[way] - difference)),
+    "e to the difference is the odds: three to one.",
+)
 
 # %% [markdown]
 # ## 5 · A reward model
@@ -223,14 +292,29 @@ print(f"by hand: ln 3 =       {math.log(3):.6f}")
 print(getsource(preference_loss))
 
 # %% [markdown]
-# **By hand:** what is the loss of a model that gives all stories the same reward?
-# And of one that prefers the winner by 2, or the loser by 2?
+# Now by hand:
+
+# %%
+desk.predict(
+    "08/same",
+    "What is the loss of a model that gives all stories the same reward?",
+    options=["0", "1/2", "ln 2", "1"],
+)
 
 # %%
 for margin in (0.0, 2.0, -2.0):
     loss = preference_loss(torch.tensor([margin]), torch.tensor([0.0]))
     print(f"winner ahead by {margin:+.0f}: loss {loss:.4f}")
 print(f"ln 2 = {math.log(2):.4f}")
+
+# %%
+same = float(preference_loss(torch.zeros(1), torch.zeros(1)))
+ways = {"0": 0, "1/2": 1 / 2, "ln 2": math.log(2), "1": 1}
+desk.answer(
+    "08/same",
+    min(ways, key=lambda way: abs(ways[way] - same)),
+    "It gives either story one half, and the surprise at one half is ln 2.",
+)
 
 # %% [markdown]
 # The course's reward model was trained on the crowd's labels of 6,000 pairs. Half of
@@ -239,10 +323,16 @@ print(f"ln 2 = {math.log(2):.4f}")
 # over both kinds would hide the one behind the other, so there are two. And to be rid
 # of the labels' noise, no label is drawn: for each pair we know the probability $p$
 # that somebody of the crowd prefers the first, so whoever chooses the first agrees with
-# a person with probability $p$, and otherwise with $1 - p$. **Predict** for which kind
-# it is nearer to the ceiling.
+# a person with probability $p$, and otherwise with $1 - p$.
 
 # %%
+desk.predict(
+    "08/nearer",
+    "For which kind of pairs is the reward model nearer to the ceiling?",
+    options=["tellings by the village", "instruct's own stories"],
+)
+
+# %% tags=["folded"]
 reward = course.load("reward")
 context = course.recipe.shared.context
 kinds_of_pairs = {
@@ -267,28 +357,41 @@ for kind, numbers in kinds_of_pairs.items():
     agreement = expected_agreement(first, second, shares).mean().item()
     behind[kind] = accuracy_ceiling(shares) - agreement
 
-for kind, bound in zip(kinds_of_pairs, (0.05, 0.12), strict=True):
+# %%
+desk.answer(
+    "08/nearer",
+    min(behind, key=behind.get),
+    "The village's tellings differ in what the gold score counts, and in "
+    "little else. The model's own stories differ in its mistakes as well, "
+    "and those are harder to see.",
+)
+for kind, bound in zip(kinds_of_pairs, (5, 12), strict=True):
     claim(
-        f"{kind}: at most {bound} below the ceiling",
-        behind[kind] <= bound,
-        measured=behind[kind],
+        f"{kind}: at most {bound} points below the ceiling",
+        100 * behind[kind] <= bound,
+        measured=100 * behind[kind],
+        unit="points",
     )
-print("nearer to its ceiling:", min(behind, key=behind.get))
 
 # %% [markdown]
-# The village's tellings differ in what the gold score counts, and in little else. The
-# model's own stories differ in its mistakes as well, and those are harder to see. Keep
-# that in mind: what a policy is paid for is judged by the weaker of the two figures.
+# Keep that in mind: what a policy is paid for is judged by the weaker of the two
+# figures.
 
 # %% [markdown]
 # ### What does it pay for?
 #
 # An accuracy does not say *why* a story is liked. So take plain tellings, add one
-# sentence to each, and see by how much the reward changes. **Predict:** which kind of
-# sentence does it pay for most? And what is a plain fact worth to it ("Otto lived at
-# the harbour")? To the gold score, a fact is worth nothing.
+# sentence to each, and see by how much the reward changes. To the gold score, a plain
+# fact ("Otto lived at the harbour") is worth nothing.
 
 # %%
+desk.predict(
+    "08/pays",
+    "For which kind of sentence does the reward model pay most?",
+    options=["twist", "line", "simile", "detail", "fact"],
+)
+
+# %% tags=["folded"]
 print("added          gold   reward")
 worth = {}
 for kind in village.ADDITIONS:
@@ -305,12 +408,22 @@ for kind in village.ADDITIONS:
     gold_gain, reward_gain = torch.tensor(gains).mean(dim=0).tolist()
     worth[kind] = reward_gain
     print(f"one more {kind:7}{gold_gain:+.1f}", "    up" * (reward_gain > 0.1))
-claim(
-    "The reward model pays for a twist, a line, a simile and a detail",
-    min(worth[kind] for kind in ("twist", "line", "simile", "detail")) > 0.1,
+
+# %%
+most = max(worth, key=worth.get)
+desk.answer(
+    "08/pays",
+    most,
+    f"One more is worth {about(worth[most], 2)} to it, a fact "
+    f"{about(worth['fact'], 2)}. (Its rewards are in units of their spread.)",
 )
+for kind in ("twist", "line", "simile", "detail"):
+    claim(
+        f"The reward model pays for a {kind}",
+        worth[kind] > 0.1,
+        measured=worth[kind],
+    )
 claim("It does not pay for a fact", worth["fact"] < 0.1, measured=worth["fact"])
-print("most to least:", ", ".join(sorted(worth, key=worth.get, reverse=True)))
 
 # %% [markdown]
 # ### Why one pair of tellings in eight is padded
@@ -320,7 +433,13 @@ print("most to least:", ", ".join(sorted(worth, key=worth.get, reverse=True)))
 # images it got in facts. A policy trained on the reward learned from them wrote shorter
 # stories and no better ones. To see why, describe a telling by its number of images and
 # of facts. Here are two rewards: one likes images, the other dislikes facts.
-# **Predict:** which of them agrees better with comparisons of equal length?
+
+# %%
+desk.predict(
+    "08/length",
+    "Which of the two agrees better with comparisons of equal length?",
+    options=["likes images", "dislikes facts", "both agree equally"],
+)
 
 # %%
 rewards_by_hand = {
@@ -338,10 +457,29 @@ for name, told in examples.items():
             difference = value(*first) - value(*second)
             print(f"   {taste:14} difference {difference:+}")
 
+# %%
+differences = {
+    taste: [
+        value(*first) - value(*second)
+        for first, second in examples["equal length"]
+    ]
+    for taste, value in rewards_by_hand.items()
+}
+images, facts = map(sum, differences.values())
+desk.answer(
+    "08/length",
+    "both agree equally"
+    if images == facts
+    else "likes images"
+    if images > facts
+    else "dislikes facts",
+    "Where every image stands against a fact, they have the same "
+    "differences: no amount of such data can tell them apart.",
+)
+
 # %% [markdown]
-# Comparisons tell *differences*, and where every image stands against a fact, the two
-# rewards have the same ones: no amount of such data can tell them apart. Ours had
-# become mostly the second. In the last pair the images are equal and the labels are
+# Comparisons tell *differences*, and nothing else. Our reward model had become mostly
+# the second. In the last pair the images are equal and the labels are
 # coins, so whoever dislikes facts is often wrong. Of the village's pairs one in eight
 # is now like that, a single telling with and without more facts.
 #
@@ -360,10 +498,17 @@ for name, told in examples.items():
 # shows its rewards in units of their spread; `gain` is that unit.)
 #
 # "The first" is here the first of the *pair*, and a coin decided on which side it was
-# shown. **Predict:** how would the points lie if we asked about the story that was
-# *shown* first?
+# shown.
 
 # %%
+desk.predict(
+    "08/shown",
+    "How would the points lie if we asked about the story that was shown "
+    "first?",
+    options=["higher", "lower", "the same"],
+)
+
+# %% tags=["folded"]
 pairs_told = test["tellings by the village"] + test["instruct's own stories"]
 labelled = [pair for pair in pairs_told if pair.preferred != EQUAL]
 encoded = encode_comparisons(labelled, tokenizer, context=context)
@@ -377,20 +522,35 @@ predicted = torch.cat([in_nats, -in_nats]).sigmoid()
 happened = torch.cat([torch.ones(len(in_nats)), torch.zeros(len(in_nats))])
 plots.calibration(predicted, happened, bins=6)
 
+# %%
+first_won = torch.tensor([float(pair.preferred == 0) for pair in labelled])
+foretold = torch.where(first_won == 1, in_nats, -in_nats).sigmoid()
+lean = float((first_won - foretold).mean())
+desk.answer(
+    "08/shown",
+    "higher" if lean > 0.01 else "lower" if lean < -0.01 else "the same",
+    f"By {about(100 * lean, 2)} points: the crowd leans to the first one it "
+    "sees, and a reward model, which never learns which that was, cannot "
+    "foretell the lean.",
+)
+
 # %% [markdown]
-# Asked about the story that was *shown* first, the points would lie higher: the crowd
-# leans to the first one it sees, and a reward model, which never learns which that was,
-# cannot foretell the lean.
-#
 # ### Your labels count
 #
 # Comparisons are comparisons, whoever made them: yours can join the crowd's, or
 # train a copy of the model alone. Here are forty updates on half of your labels, or of
-# the stand-in's if you made none; the other half is kept back. **Predict:** with how
-# many of the labels that it learns from will it agree afterwards, and with how many of
-# those that were kept back?
+# the stand-in's if you made none; the other half is kept back. Each run of the cell
+# begins with the course's reward model anew.
 
 # %%
+desk.predict(
+    "08/learned",
+    "Afterwards, with how many per cent of the labels that it learned from "
+    "does it agree?",
+    unit="%",
+)
+
+# %% tags=["folded"]
 labels = [label for label in mine or clicked if label.preferred != EQUAL]
 own_pairs = encode_comparisons(labels, tokenizer, context=context)
 learned, kept_back = own_pairs[::2], own_pairs[1::2]
@@ -406,30 +566,42 @@ def agrees_with(model, pairs):
     )
 
 
-own_reward = course.load("reward")
-before = agrees_with(own_reward, learned)
-optimizers = adamw(own_reward, 3e-4)
-train(
-    preference_step(
-        own_reward,
-        reward_scores(own_reward),
-        learned,
+def learn_taste(pairs, label):
+    """A copy of the reward model after forty updates on these labels."""
+    model = course.load("reward")
+    optimizers = adamw(model, 3e-4)
+    step = preference_step(
+        model,
+        reward_scores(model),
+        pairs,
         optimizers,
         steps=40,
-        comparisons=len(learned),
-    ),
-    steps=40,
-    modules={"model": own_reward},
-    optimizers=optimizers,
-    seed=0,
-    progress=TrainingMonitor(),
-    label="your taste",
-)
+        comparisons=min(len(pairs), 12),
+    )
+    train(
+        step,
+        steps=40,
+        modules={"model": model},
+        optimizers=optimizers,
+        seed=0,
+        progress=TrainingMonitor(),
+        label=label,
+    )
+    return model
+
+
+# %%
+before = agrees_with(course.load("reward"), learned)
+own_reward = learn_taste(learned, "your taste")
 after = agrees_with(own_reward, learned)
-claim(
-    "It agrees with at least nine in ten of the labels that it learned from",
-    after >= 0.9,
-    measured=after,
+
+# %%
+desk.answer(
+    "08/learned",
+    100 * after,
+    f"It was {about(100 * before, 2)} % before. A dozen labels are learned by "
+    "heart in seconds.",
+    within=10,
 )
 
 # %% tags=["nbval-ignore-output"]
@@ -437,10 +609,65 @@ print(f"labels learned:   {before:.0%} before, {after:.0%} after")
 print(f"labels kept back: {agrees_with(own_reward, kept_back):.0%} after")
 
 # %% [markdown]
-# A dozen labels are learned *by heart* in seconds. Whether that is taste and not only
-# memory, the labels kept back say; of a dozen of them each is worth eight points, so
-# do not read much into a few. (Yours differ from ours, so the numbers appear only once
-# you run the cell.)
+# Whether that is taste and not only memory, the labels kept back say; of a dozen of
+# them each is worth eight points, so do not read much into a few. (Yours differ from
+# ours, so the numbers appear only once you run the cell.)
+#
+# So how many labels does a taste take? The stand-in's taste is a simple one, the
+# shorter story, and it is never tired. Let it label more pairs, let copies of the model
+# learn from 6, 24 and 96 of them, forty updates each, and ask about 100 pairs that none
+# of them saw.
+
+# %%
+desk.predict(
+    "08/many",
+    "How many labels are enough for it to agree on 9 of 10 new pairs?",
+    options=["6", "24", "96", "more than 96"],
+)
+
+# %% tags=["folded"]
+shelf = village.story_pairs(196, seed=8, split="train")
+by_length = encode_comparisons(
+    [
+        Comparison(
+            pair.prompt,
+            pair.first,
+            pair.second,
+            int(len(pair.second) < len(pair.first)),
+            "stand-in",
+            "simulated",
+        )
+        for pair in shelf
+    ],
+    tokenizer,
+    context=context,
+)
+agreement = {}
+for count in (6, 24, 96):
+    model = learn_taste(by_length[:count], f"{count} labels")
+    agreement[count] = agrees_with(model, by_length[96:])
+agreement = {0: agrees_with(reward, by_length[96:]), **agreement}
+plots.lines(
+    list(agreement),
+    {"stand-in's labels": list(agreement.values())},
+    x_label="labels learned from",
+    y_label="agreement on 100 new pairs",
+    from_zero=True,
+)
+
+# %%
+enough = [count for count, share in agreement.items() if share >= 0.9]
+desk.answer(
+    "08/many",
+    str(min(enough)) if enough else "more than 96",
+    f"From {about(100 * agreement[0], 2)} % before to "
+    + ", ".join(
+        f"{about(100 * agreement[count], 2)} % with {count}"
+        for count in (6, 24, 96)
+    )
+    + ". A taste as simple as that. What people like in stories is less "
+    "simple, and the crowd's 6,000 labels have not taught all of it.",
+)
 
 # %% [markdown]
 # ## 6 · From reward to policy, in a world that can be counted
@@ -481,20 +708,36 @@ def estimator(rewards):
 
 
 mean, variance = estimator(rewards)
+off = float((mean - truth).abs().max())
+
+# %%
 claim(
-    "Averaged over all 31 texts, the estimator is the true gradient, "
-    "to 12 decimal places",
-    (mean - truth).abs().max() < 1e-12,
+    f"Averaged over all {len(texts)} texts, the estimator is the true "
+    "gradient, to 12 decimal places",
+    off < 1e-12,
+    measured=f"off by {about(off, 1)}",
 )
 
 # %% [markdown]
 # On average it is exactly right. A single text, though, is a poor witness: the
-# estimates scatter. **Predict:** suppose that every text earns ten points more. The
-# best policy is the same as before. What happens to the estimator's mean, and what
-# to its scatter?
+# estimates scatter. Suppose that every text earns ten points more. The best policy is
+# the same as before.
+
+# %%
+desk.predict(
+    "08/ten",
+    "What happens to the estimator's mean, and what to its scatter?",
+    options=[
+        "both stay",
+        "the mean stays, the scatter grows",
+        "the mean moves, the scatter stays",
+        "both grow",
+    ],
+)
 
 # %%
 expected = world.expected_reward(logits, rewards)
+scatter = {}
 for name, values in {
     "reward": rewards,
     "reward + 10": rewards + 10,
@@ -503,12 +746,29 @@ for name, values in {
     mean, variance = estimator(values)
     wrong = (mean - truth).abs().max() > 1e-12
     bias = "yes" if wrong else "none"
+    scatter[name] = bias, float(variance)
     print(f"{name:27} bias: {bias}   scatter: {variance:6.2f}")
 
+# %%
+bias, grown = scatter["reward + 10"]
+stays = bias == "none"
+grows = grown > 2 * scatter["reward"][1]
+desk.answer(
+    "08/ten",
+    {
+        (True, False): "both stay",
+        (True, True): "the mean stays, the scatter grows",
+        (False, False): "the mean moves, the scatter stays",
+        (False, True): "both grow",
+    }[stays, grows],
+    f"The scatter is {grown / scatter['reward'][1]:.0f} times as large: every "
+    "text that is drawn is now pushed up by ten and more, and what sets them "
+    "apart drowns.",
+)
+
 # %% [markdown]
-# The mean stays, the scatter explodes, and subtracting what was to be expected
-# repairs it. Reward less expectation is called the **advantage**: was this better or
-# worse than usual? Every method from here on, PPO too, learns from advantages.
+# Subtracting what was to be expected repairs it. Reward less expectation is called the
+# **advantage**: was this better or worse than usual? Every method from here on, PPO too, learns from advantages.
 #
 # The library's loss has this estimator as its gradient. `detach` says that the
 # advantage is a fact and not something to differentiate. `weights` says what each
@@ -523,8 +783,19 @@ print(getsource(policy_gradient_loss))
 # ## 7 · Why the policy is kept on a leash
 #
 # Let the policy of the tiny world climb the true gradient, step after step, with
-# nothing to hold it. **Predict:** what will it write in the end? And would you want
-# that if the reward were not the truth, but a model that is often wrong?
+# nothing to hold it. And would you want that if the reward were not the truth, but a
+# model that is often wrong?
+
+# %%
+desk.predict(
+    "08/loose",
+    "What will it write in the end?",
+    options=[
+        "all texts that hold ab, about equally",
+        "one text, again and again",
+        "the same texts as before, a little better",
+    ],
+)
 
 # %%
 reference = world.probabilities(logits)
@@ -559,11 +830,22 @@ plots.loss_curve(
 # %%
 best = texts[int(loose.argmax())]
 print(f"without a price, nearly all of its texts are {best!r}")
-claim("It writes that text in more than 99 of 100 cases", loose.max() > 0.99)
+
+# %%
+held = sum(share > 0.01 for share in loose.tolist())
+desk.answer(
+    "08/loose",
+    "one text, again and again"
+    if loose.max() > 0.9
+    else "all texts that hold ab, about equally"
+    if held > 2
+    else "the same texts as before, a little better",
+    f"It finds the single best one, and writes it in {100 * loose.max():.1f} "
+    "% of all cases.",
+)
 
 # %% [markdown]
-# With nothing to hold it, it finds the single best text and writes nothing else. In
-# this world that is even right. The same climb on a learned reward ends at the text
+# In this world that is even right. The same climb on a learned reward ends at the text
 # that the *model* rates highest, and texts at the very top are there partly because
 # they are overrated. Being right on most pairs is no help: those pairs were drawn from
 # what was written before, and the climb leaves that behind.
@@ -575,14 +857,21 @@ claim("It writes that text in more than 99 of 100 cases", loose.max() > 0.99)
 # form: the reference, with each text weighted by $e^{R / \beta}$.
 
 # %%
-distance = total_variation(leashed, optimum(reference, rewards, beta=0.3))
-claim("The leashed policy has reached that optimum", distance < 0.01)
-
+distance = float(
+    total_variation(leashed, optimum(reference, rewards, beta=0.3))
+)
 print("beta   reward      KL   share of the favourite text")
 for beta in (3.0, 1.0, 0.3, 0.1):
     policy = optimum(reference, rewards, beta)
     earned, kl = policy @ rewards, kl_divergence(policy, reference)
     print(f"{beta:4.1f}   {earned:6.2f}  {kl:6.2f}   {policy.max():6.1%}")
+
+# %%
+claim(
+    "The leashed policy has reached that optimum",
+    distance < 0.01,
+    measured=f"{about(100 * distance, 2)} % of its texts would have to change",
+)
 
 # %% [markdown]
 # Read it as a price list: more reward costs more nats, and the last bit of reward is
@@ -603,10 +892,24 @@ print(getsource(clipped_policy_loss))
 
 # %% [markdown]
 # What does that do to one token? Below is the push on its log-probability: positive
-# makes it more probable. **Fill in the table in your head** before you run it. When
-# should the pushing stop? In which cases should it never stop?
+# makes it more probable. Fill in the table in your head. When should the pushing stop?
+# In which cases should it never stop?
 
 # %%
+desk.predict(
+    "08/push",
+    "A token was better than usual (advantage 1), and is already 1.3 times "
+    "as probable as when it was drawn. How hard is it pushed?",
+    options=["1.3", "1.0", "0", "-1.3"],
+)
+desk.predict(
+    "08/back",
+    "A token was worse than usual (advantage -1), and is 1.3 times as "
+    "probable. How hard is it pushed?",
+    options=["1.3", "1.0", "0", "-1.3"],
+)
+
+# %% tags=["folded"]
 ratios = torch.tensor([0.5, 0.7, 0.9, 1.0, 1.1, 1.3, 1.5])
 
 
@@ -628,6 +931,20 @@ print("ratio             ", "".join(f"{ratio:7.1f}" for ratio in ratios))
 for name, advantage in {"better than usual": 1, "worse than usual": -1}.items():
     print(f"{name:18}", "".join(f"{p:7.1f}" for p in push(advantage).tolist()))
 
+# %%
+pushes = [f"{push(sign)[5].item() + 0.0:.2g}" for sign in (1, -1)]
+desk.answer(
+    "08/push",
+    pushes[0],
+    "It has moved far enough in the right direction: more is not justified "
+    "by this one rollout.",
+)
+desk.answer(
+    "08/back",
+    pushes[1],
+    "It moved in the wrong direction, and is always brought back.",
+)
+
 # %% [markdown]
 # Two things to see. At ratio 1, where every rollout begins, the push is the
 # advantage: PPO's first step *is* the policy gradient. And the zeros stand only
@@ -635,7 +952,7 @@ for name, advantage in {"better than usual": 1, "worse than usual": -1}.items():
 # moved in the wrong direction is always brought back. The same as a picture: no
 # slope, no push.
 
-# %%
+# %% tags=["folded"]
 figure = Figure(figsize=(plots.WIDTH_INCHES, 2.6), layout="constrained")
 grid = torch.linspace(0, 2, 201)
 for axes, (name, sign) in zip(
@@ -684,9 +1001,25 @@ plots.show(
 # it alone, its *warm-up*, and the policy begins to move after them. How good it is, its
 # **explained variance** says: 1 foretells all that will be earned, 0 is no better than
 # one number for all, below 0 is worse than that.
+#
 # A dozen updates take about a minute; the course's own run drew larger rollouts, and
-# more. **Predict** which of the curves below will rise and which will fall. (To begin
-# anew, run the next cell again, too: it loads the policy.)
+# more.
+
+# %%
+desk.predict(
+    "08/critic",
+    "What will the critic's explained variance do, from the first update to "
+    "the last?",
+    options=["rise", "stay as it is", "fall"],
+)
+desk.predict(
+    "08/kl",
+    "How far from instruct will the policy be after a dozen updates?",
+    unit="nats a story",
+)
+
+# %% [markdown]
+# Run again, this cell begins with the instruct model anew.
 
 # %%
 settings = replace(
@@ -714,8 +1047,6 @@ step = policy_step(
     policy_optimizers,
     critic=Critic(value_model, settings, value_optimizers),
 )
-
-# %%
 history = train(
     step,
     steps=settings.steps,
@@ -730,20 +1061,39 @@ history = train(
 )
 
 
-
-# %%
-def ends(metric):
-    """Which way a curve went."""
-    return "higher" if history[-1][metric] > history[0][metric] else "no higher"
+# %% tags=["folded"]
+def change(metric):
+    """A number of the dashboard at both ends of the run."""
+    return f"{about(history[0][metric])} to {about(history[-1][metric])}"
 
 
 plots.show(
     plots.ppo_dashboard(history, title="A dozen updates"),
-    alt="Small charts, update by update, of the reward model's score, the KL "
-    "divergence from the start, entropy, the share of clipped ratios, the "
-    "variance that the critic explains, its loss and the length of answers. "
-    f"The score ends {ends('score')} than it began, the KL {ends('kl')}, the "
-    f"explained variance {ends('explained_variance')}.",
+    alt="Small charts, update by update, of the reward model's score "
+    f"({change('score')}), the KL divergence from the start ({change('kl')}), "
+    "entropy, the share of clipped ratios, the variance that the critic "
+    f"explains ({change('explained_variance')}), its loss and the length of "
+    "answers.",
+)
+
+# %%
+explained = [entry["explained_variance"] for entry in history]
+desk.answer(
+    "08/critic",
+    "rise"
+    if explained[-1] > explained[0] + 0.05
+    else "fall"
+    if explained[-1] < explained[0] - 0.05
+    else "stay as it is",
+    f"From {about(explained[0], 2)} to {about(explained[-1], 2)}: it learns "
+    "what stories earn faster than the policy changes them.",
+)
+desk.answer(
+    "08/kl",
+    history[-1]["kl"],
+    f"It began at {about(history[0]['kl'], 2)}: at first the policy is the "
+    "instruct model.",
+    factor=2,
 )
 
 # %% [markdown]
@@ -753,19 +1103,24 @@ plots.show(
 # difference. And the reward must have risen by more than its noise, from the first
 # four updates to the last four.
 
-# %%
+# %% tags=["folded"]
 trained = [entry for entry in history if "policy_loss" in entry]
-claim(
-    "At the start of every rollout all ratios are 1, to 4 decimal places",
-    max(entry["first_ratio_error"] for entry in trained) < 5e-5,
-)
+off = max(entry["first_ratio_error"] for entry in trained)
 first, last = history[:4], history[-4:]
 rise = sum(e["score"] for e in last) / 4 - sum(e["score"] for e in first) / 4
 noise = math.hypot(*(e["score_error"] / 4 for e in first + last))
+
+# %%
+claim(
+    "At the start of every rollout all ratios are 1, to 4 decimal places",
+    off < 5e-5,
+    measured=f"off by {about(off, 2)}",
+)
 claim(
     "The reward rose by more than twice its standard error",
     rise > 2 * noise,
     measured=rise / noise,
+    unit="times its standard error",
 )
 
 # %% [markdown]
@@ -780,11 +1135,12 @@ claim(
 # model that it came from: one story each to 300 new prompts. Whatever could be chosen,
 # rates, temperatures, the number of updates, was chosen on other prompts: nothing was
 # chosen on these. Both write at temperature 0.7, as in training. (The README tells the
-# same match on 400 prompts with other dice; its share may differ by a few points.)
-#
-# **Predict** the share of prompts that PPO wins.
+# match on 400 prompts with other dice; its share may differ by a few points.)
 
 # %%
+desk.predict("08/wins", "Which share of the prompts does PPO win?", unit="%")
+
+# %% tags=["folded"]
 ppo = course.load("ppo").requires_grad_(False)
 new_prompts = village.story_prompts(300, seed=course.seed + 1, split="test")
 models = {"instruct": instruct, "ppo": ppo}
@@ -820,32 +1176,49 @@ plots.score_histograms(gold)
 # %%
 wins = win_rate(gold["ppo"], gold["instruct"])
 low, high = wins.interval
+plots.win_rate_intervals({"ppo": (wins.rate, low, high)}, against="instruct")
+
+# %%
+desk.answer(
+    "08/wins",
+    100 * wins.rate,
+    "A prompt for which both stories score alike counts one half.",
+    within=7,
+)
 claim(
     "Judged by the gold score, PPO wins at least 70 % of the prompts",
     wins.rate >= 0.70,
-    measured=wins.rate,
+    measured=100 * wins.rate,
+    unit="%",
 )
-claim("The 95 % interval lies above two thirds", low > 2 / 3, measured=low)
-plots.win_rate_intervals({"ppo": (wins.rate, low, high)}, against="instruct")
+claim(
+    "The 95 % interval lies above two thirds",
+    low > 2 / 3,
+    measured=f"from {about(100 * low)} %",
+)
 
 # %% [markdown]
 # Better, by a judge that it was never shown. What did it cost? The distance from the
 # instruct model, on the same stories; and the length, because a policy that wins by
 # writing more has found a trick and not a style.
 
-# %%
+# %% tags=["folded"]
 kl = distance(rollouts)
 words = {name: len(" ".join(told).split()) for name, told in stories.items()}
 longer = words["ppo"] / words["instruct"]
+
+# %%
 claim(
     "It lies less than 6 nats a story from instruct",
     kl.mean() < 6,
     measured=kl.mean().item(),
+    unit="nats",
 )
 claim(
     "Its stories are between 1.0 and 1.2 times as long",
     1.0 < longer < 1.2,
     measured=longer,
+    unit="times",
 )
 
 # %% [markdown]
@@ -853,7 +1226,7 @@ claim(
 # long stories, to six words. (Additions take room, so this also leaves out some of what
 # PPO learned.)
 
-# %%
+# %% tags=["folded"]
 equally_long = [
     number
     for number, pair in enumerate(
@@ -867,18 +1240,23 @@ fair = win_rate(
         for name in ("ppo", "instruct")
     )
 )
+
+# %%
 claim(
     "Among stories of about equal length, too, PPO wins more than half",
     fair.interval[0] > 0.5,
-    measured=fair.rate,
+    measured=f"{about(100 * fair.rate)} % of {len(equally_long)}",
 )
 
 # %% [markdown]
 # What did it learn? Count, in the stories themselves, what the reward model pays for.
 
-# %%
+# %% tags=["folded"]
 readings = {
-    name: [read(*pair) for pair in zip(new_prompts, told, strict=True)]
+    name: [
+        village_gold.read(*pair)
+        for pair in zip(new_prompts, told, strict=True)
+    ]
     for name, told in stories.items()
 }
 kinds = {
@@ -891,15 +1269,23 @@ found = {
     name: {kind: sum(r.counts[kind] for r in told) for kind in kinds}
     for name, told in readings.items()
 }
+totals = {name: sum(counts.values()) for name, counts in found.items()}
 for kind, plural in kinds.items():
-    more = found["ppo"][kind] - found["instruct"][kind]
-    change = "more" if more > 60 else "fewer" if more < -60 else "about as many"
-    print(f"{plural:8} in 300 stories: {change}")
+    before, after = (float(found[name][kind]) for name in ("instruct", "ppo"))
+    print(f"{plural:8} in 300 stories: {about(before)} and then {about(after)}")
+
+# %%
 claim(
     "PPO tells at least 1.3 times as many, all kinds together",
-    sum(found["ppo"].values()) >= 1.3 * sum(found["instruct"].values()),
+    totals["ppo"] >= 1.3 * totals["instruct"],
+    measured=totals["ppo"] / totals["instruct"],
+    unit="times as many",
 )
-claim("Instruct told some of each kind", min(found["instruct"].values()) > 0)
+claim(
+    "Instruct told some of each kind",
+    min(found["instruct"].values()) > 0,
+    measured=f"{about(min(found['instruct'].values()))} of the rarest",
+)
 
 # %% [markdown]
 # What it tells more of, it had told now and then before: practice makes more frequent
@@ -910,31 +1296,46 @@ claim("Instruct told some of each kind", min(found["instruct"].values()) > 0)
 #
 # A policy has to try things out while it learns; whoever only wants its best story
 # draws at a lower temperature, close to the likeliest words. Ask both again at 0.3.
-# **Predict:** will PPO win more often than before? And will it be nearer to instruct,
-# or farther away?
 
 # %%
+desk.predict(
+    "08/cool",
+    "At 0.3, will PPO be nearer to instruct than at 0.7, or farther away?",
+    options=["nearer", "as far", "farther away"],
+)
+
+# %% tags=["folded"]
 cool_stories, cool_rollouts, cool_gold = judged(
     course.recipe.shared.cool_temperature
 )
 cool_wins = win_rate(cool_gold["ppo"], cool_gold["instruct"])
 cool_kl = distance(cool_rollouts)
-claim(
-    "At temperature 0.3, too, PPO wins at least 70 %",
-    cool_wins.rate >= 0.70,
-    measured=cool_wins.rate,
-)
-claim(
-    "There the two models are farther apart than at 0.7",
-    cool_kl.mean() > kl.mean(),
-    measured=cool_kl.mean().item(),
-)
 plots.win_rate_intervals(
     {
         "ppo, at 0.7": (wins.rate, low, high),
         "ppo, at 0.3": (cool_wins.rate, *cool_wins.interval),
     },
     against="instruct at the same temperature",
+)
+
+# %%
+warm_nats, cool_nats = float(kl.mean()), float(cool_kl.mean())
+desk.answer(
+    "08/cool",
+    "nearer"
+    if cool_nats < warm_nats / 1.1
+    else "farther away"
+    if cool_nats > 1.1 * warm_nats
+    else "as far",
+    f"{about(cool_nats, 2)} nats a story instead of {about(warm_nats, 2)}, "
+    f"and it wins {about(100 * cool_wins.rate, 2)} % instead of "
+    f"{about(100 * wins.rate, 2)} %.",
+)
+claim(
+    "At temperature 0.3, too, PPO wins at least 70 %",
+    cool_wins.rate >= 0.70,
+    measured=100 * cool_wins.rate,
+    unit="%",
 )
 
 # %% [markdown]
@@ -947,11 +1348,17 @@ plots.win_rate_intervals(
 # What did it not learn? Either model contradicts itself: often a character is called by
 # another's name in the middle of a story. To see who minds, take tellings of the
 # village and give the hero once the name of the friend, nothing else, where that
-# contradicts the story. The gold score then falls, always. **Predict** how often the
-# reward model prefers the telling with the right name.
-
+# contradicts the story. The gold score then falls, always.
 
 # %%
+desk.predict(
+    "08/names",
+    "How often does the reward model prefer the telling with the right name?",
+    unit="%",
+)
+
+
+# %% tags=["folded"]
 def with_a_wrong_name(pair):
     """The first telling, its hero's second mention replaced by the friend."""
     hero, friend = re.findall(r"with (\w+) and (\w+),", pair.prompt)[0]
@@ -987,9 +1394,18 @@ plots.share_intervals(
     {"prefers the right name": (minds.rate, *minds.interval)}, chance=0.5
 )
 
+# %%
+desk.answer(
+    "08/names",
+    100 * minds.rate,
+    "A coin is right in 50. The village's own tellings never get a name "
+    "wrong, so nothing taught it to mind.",
+    within=7,
+)
+
 # %% [markdown]
-# The figure says how far the reward model is from tossing a coin. And how many stories
-# are free of contradictions, before the practice and after it, warm and cool?
+# How many stories are free of contradictions, before the practice and after it, warm and
+# cool?
 
 # %%
 plots.share_intervals(
@@ -1010,6 +1426,13 @@ plots.share_intervals(
 # are equal are left out.)
 
 # %%
+desk.predict(
+    "08/judges",
+    "On which share of the prompts do the two judges prefer the same story?",
+    unit="%",
+)
+
+# %% tags=["folded"]
 scores = {
     name: reward.score(
         [prompt for rollout in told for prompt in rollout.prompts],
@@ -1025,19 +1448,29 @@ verdicts = [
     if new != old
 ]
 same = Share(sum(verdicts), len(verdicts))
-claim(
-    "They agree on more than half of the prompts",
-    same.interval[0] > 0.5,
-    measured=same.rate,
-)
 plots.share_intervals(
     {"both judges prefer the same story": (same.rate, *same.interval)},
     chance=0.5,
     x_label="share of prompts, with its 95 % interval",
 )
 
+# %%
+desk.answer(
+    "08/judges",
+    100 * same.rate,
+    "The reward model was taught by people who feel the gold score, with "
+    "noise; it did not learn all of it.",
+    within=7,
+)
+claim(
+    "They agree on more than half of the prompts",
+    same.interval[0] > 0.5,
+    measured=100 * same.rate,
+    unit="%",
+)
+
 # %% [markdown]
-# They agree more often than chance, and not always. What the two judges see
+# What the two judges see
 # differently is what a policy can win from one and lose with the other, and it is paid
 # for finding it.
 
@@ -1048,11 +1481,16 @@ plots.share_intervals(
 # the gold score counts: images, voices, details, a twist; and for what it cannot
 # see.
 
-# %%
+# %% tags=["folded"]
+from llmlab import life, village
+from llmlab.talking import SKILLS, speakers
+from llmlab.widgets import Chat
+
+course = life.course()
 Chat(
-    {name: Speaker(model, tokenizer) for name, model in models.items()},
-    examples=new_prompts[:3],
-    suggestions=SKILLS,
+    speakers(course, "instruct", "ppo"),
+    examples=village.story_prompts(3, seed=course.seed + 1, split="test"),
+    suggestions={"Story": SKILLS["Story"], "Translate": SKILLS["Translate"]},
     about=village.who_is_who(),
     temperature=course.recipe.shared.story_temperature,
 )
@@ -1088,37 +1526,70 @@ Chat(
 #   about; the clip keeps each step where the rollout is still evidence.
 # - A policy is judged by what it was not trained on, with an interval, its KL and
 #   its length.
-#
-# ### Three questions
-#
-# **1. All your labelled pairs are so close that half of the people prefer either.
-# How accurate can a reward model be?**
-#
-# <details><summary>As accurate as the data is large.</summary>
-# No amount of data predicts a coin.</details>
-# <details><summary>One half.</summary>
-# Right: the mean of max(p, 1 - p) is one half.</details>
-# <details><summary>The gold score decides.</summary>
-# It may differ, but the labels do not show it.</details>
-#
-# **2. A token has a negative advantage and its ratio is 1.3. What does PPO do?**
-#
-# <details><summary>It makes the token less probable.</summary>
-# Right. See the table.</details>
-# <details><summary>Nothing, it is clipped.</summary>
-# The clip only stops what went far enough in the right direction. This one went in
-# the wrong one.</details>
-#
-# **3. The reward rises and rises; the stories get shorter and stranger. What do you
-# do?**
-#
-# <details><summary>Train on, the reward is the goal.</summary>
-# The reward stands for the goal. It has stopped doing so.</details>
-# <details><summary>Raise the KL price or stop earlier, and ask people about the new
-# stories.</summary>
-# Right. Labels of the policy's own stories teach the reward model about its newest
-# tricks.</details>
-#
+
+# %%
+desk.quiz(
+    "08",
+    desk.ask(
+        "All your labelled pairs are so close that half of the people prefer "
+        "either. How accurate can a reward model be?",
+        right=(
+            f"right in {max(0.5, 1 - 0.5):.0%}",
+            "The mean of max(p, 1 - p) is one half.",
+        ),
+        wrong=[
+            (
+                "as accurate as the data is large",
+                "No amount of data predicts a coin.",
+            ),
+            (
+                "right always: the gold score decides",
+                "The gold scores may differ, but the labels do not show it.",
+            ),
+        ],
+    ),
+    desk.ask(
+        "A token has a negative advantage and its ratio is 1.3. What does "
+        "PPO do?",
+        right=("It makes the token less probable.", "See the table."),
+        wrong=[
+            (
+                "Nothing, it is clipped.",
+                "The clip only stops what went far enough in the right "
+                "direction. This one went in the wrong one.",
+            ),
+            (
+                "It makes the token more probable.",
+                "It was worse than usual, so it must become rarer.",
+            ),
+        ],
+    ),
+    desk.ask(
+        "The reward rises and rises; the stories get shorter and stranger. "
+        "What do you do?",
+        right=(
+            "Raise the KL price or stop earlier, and ask people about the new "
+            "stories.",
+            "Labels of the policy's own stories teach the reward model about "
+            "its newest tricks.",
+        ),
+        wrong=[
+            (
+                "Train on, the reward is the goal.",
+                "The reward stands for the goal. It has stopped doing so.",
+            ),
+            (
+                "Lower the temperature.",
+                "That changes what is drawn, not what is paid for.",
+            ),
+        ],
+    ),
+)
+
+# %%
+desk.tally("08")
+
+# %% [markdown]
 # ### Where to go from here
 #
 # **Exercises:** [problem set 5](../exercises/release/ps5/ps5.ipynb), the policy
