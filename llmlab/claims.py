@@ -55,7 +55,7 @@ def claim(sentence: str, holds: bool, *, measured: float | str, unit: str = "") 
     Examples
     --------
     >>> claim("A coin is worth less than 0.7 nats", x < 0.7, measured=x, unit="nats")
-    Checked: A coin is worth less than 0.7 nats (here ≈0.693 nats).
+    Checked: A coin is worth less than 0.7 nats (here: ≈0.693 nats).
     """
     if not _is_truth_value(holds):
         raise TypeError(
@@ -68,12 +68,12 @@ def claim(sentence: str, holds: bool, *, measured: float | str, unit: str = "") 
     number = f"{shown(measured)} {unit}".rstrip()
     if not holds:
         raise ClaimError(f"This does not hold here: {statement}. Measured: {number}.")
-    text = f"Checked: {statement} ({where()} {number})."
+    text = f"Checked: {statement} ({where()}: {number})."
     if get_ipython() is None:
         print(text)
         return
     page = (
-        f"<p>✓ {html.escape(statement)} ({where()} <b>{html.escape(number)}</b>).</p>"
+        f"<p>✓ {html.escape(statement)} ({where()}: <b>{html.escape(number)}</b>).</p>"
     )
     display({"text/plain": text, "text/html": page}, raw=True)
 

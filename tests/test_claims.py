@@ -21,14 +21,14 @@ def a_learners_own_page(monkeypatch):
 
 def test_a_true_claim_shows_its_sentence_and_the_number_of_this_run(capsys):
     claim("The loss is at most 2.0 nats.", 1.93 <= 2.0, measured=1.934, unit="nats")
-    said = "Checked: The loss is at most 2.0 nats (here ≈1.93 nats).\n"
+    said = "Checked: The loss is at most 2.0 nats (here: ≈1.93 nats).\n"
     assert capsys.readouterr().out == said
 
 
 def test_a_stored_page_says_that_its_numbers_are_of_who_built_it(capsys, monkeypatch):
     monkeypatch.setenv(claims.BUILDING, "yes")
     claim("Most are right", True, measured="57 of 60")
-    said = "Checked: Most are right (when this page was built 57 of 60).\n"
+    said = "Checked: Most are right (when this page was built: 57 of 60).\n"
     assert capsys.readouterr().out == said
 
 
@@ -40,9 +40,9 @@ def test_a_page_shows_the_sentence_as_text_and_never_as_markup(monkeypatch):
     (data,) = shown
     assert (
         data["text/html"]
-        == "<p>✓ The tag &lt;eos&gt; &amp; the rest (here <b>3</b>).</p>"
+        == "<p>✓ The tag &lt;eos&gt; &amp; the rest (here: <b>3</b>).</p>"
     )
-    assert data["text/plain"] == "Checked: The tag <eos> & the rest (here 3)."
+    assert data["text/plain"] == "Checked: The tag <eos> & the rest (here: 3)."
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_loss_that_is_not_a_number_satisfies_no_bound():
 )
 def test_a_comparison_of_one_element_is_a_truth_value(truth, capsys):
     claim("All are at most 3", truth, measured=3)
-    assert capsys.readouterr().out == "Checked: All are at most 3 (here 3).\n"
+    assert capsys.readouterr().out == "Checked: All are at most 3 (here: 3).\n"
 
 
 @pytest.mark.parametrize(

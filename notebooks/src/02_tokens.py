@@ -296,7 +296,7 @@ print(merge_all_at_once(bytes_of_net, e_and_t, 262), "the other")
 desk.predict(
     "02/snore",
     "“zzz” holds two pairs z z. How many of them can be merged?",
-    unit="pairs",
+    unit="of 2 pairs",
 )
 
 # %%
@@ -825,11 +825,16 @@ desk.answer(
     within=10,
 )
 for size, words_for_it, holds in (
-    (1_024, "Of 1,024 tokens fewer than 10 % are", rare_shares[1_024] < 0.1),
-    (4_096, "Of 4,096 more than a third are", rare_shares[4_096] > 1 / 3),
-    (16_384, "Of 16,384 more than four fifths", rare_shares[16_384] > 0.8),
+    (1_024, "fewer than a tenth are", rare_shares[1_024] < 0.1),
+    (4_096, "more than a third are", rare_shares[4_096] > 1 / 3),
+    (16_384, "more than four fifths are", rare_shares[16_384] > 0.8),
 ):
-    claim(words_for_it, holds, measured=100 * rare_shares[size], unit="%")
+    claim(
+        f"Of {size:,} tokens {words_for_it} read so rarely",
+        holds,
+        measured=100 * rare_shares[size],
+        unit="%",
+    )
 
 # %% [markdown]
 # A token that is hardly ever read keeps there the random numbers it was born with. In

@@ -768,8 +768,8 @@ desk.answer(
 
 # %% [markdown]
 # Subtracting what was to be expected repairs it. Reward less expectation is called the
-# **advantage**: was this better or worse than usual? Every method from here on, PPO too,
-# learns from advantages.
+# **advantage**: was this better or worse than usual? Every method from here on, PPO
+# too, learns from advantages.
 #
 # The library's loss has this estimator as its gradient. `detach` says that the
 # advantage is a fact and not something to differentiate. `weights` says what each
