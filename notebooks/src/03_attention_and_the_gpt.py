@@ -299,8 +299,6 @@ plots.lines(
     y_label="largest of 16 shares",
     doubling=True,
     from_zero=True,
-    words="If the scores are not scaled, the largest share comes nearer to one "
-    "the wider the head. Divided by the root of d_head, it stays below 0.3.",
 )
 
 # %%
@@ -774,9 +772,6 @@ places = torch.arange(6)
 chosen = [0, pairs // 8, pairs // 4, pairs // 2]
 plots.arrows(
     {f"pair {pair}": (places * speeds[pair]).tolist() for pair in chosen},
-    words="Four clocks at positions zero to five. The hand of the first pair "
-    "goes most of the way round, each later one turns more slowly, and the "
-    "last one hardly moves.",
 )
 
 # %% [markdown]
@@ -829,9 +824,6 @@ plots.lines(
     },
     x_label="distance, in tokens",
     y_label="score, as a share of the largest",
-    words="Scores against the distance. The line of two random vectors swings "
-    "up and down. That of twice the same vector is one at distance zero and "
-    "lower everywhere else.",
 )
 
 # %% [markdown]
@@ -938,8 +930,14 @@ desk.answer(
 )
 
 # %% [markdown]
-# That is a **block**: norm, attention, add; norm, network, add. The library's own
-# lines, the whole forward pass of each part:
+# That is a **block**: norm, attention, add; norm, network, add. Follow the stream from
+# the bottom to the top:
+
+# %% tags=["folded"]
+plots.gpt_block(base.config)
+
+# %% [markdown]
+# And the library's own lines, the whole forward pass of each part:
 
 # %%
 for part in (gpt.Block, gpt.SelfAttention, gpt.FeedForward):
@@ -964,8 +962,13 @@ claim("A newborn block changes nothing", moved == 0, measured=f"by {moved:g}")
 # ## 9 · The whole GPT, with names
 #
 # A table turns tokens into vectors, blocks work on them, a last table turns each
-# vector into scores for all tokens of the vocabulary, the **logits**. Let us send
-# a text through the base model and write down every shape on its way.
+# vector into scores for all tokens of the vocabulary, the **logits**.
+
+# %% tags=["folded"]
+plots.gpt_whole(base.config)
+
+# %% [markdown]
+# Let us send a text through the base model and write down every shape on its way.
 
 # %%
 desk.predict(
@@ -1263,8 +1266,6 @@ plots.lines(
     y_label="% of all operations",
     title="Scores and means",
     doubling=True,
-    words="The share of the operations that goes into scores and means rises "
-    "with the length of the row, and is larger in this model than in GPT-2.",
 )
 
 # %% tags=["folded"]
@@ -1365,8 +1366,6 @@ plots.lines(
     x_label="tokens in a row",
     y_label="kilobytes kept a token",
     from_zero=True,
-    words="With the fast kernel a token costs as much memory in long rows as "
-    "in short ones. Where all shares are kept, longer rows cost more a token.",
 )
 
 # %%
@@ -1469,6 +1468,21 @@ off = float((weights.sum(-1) - 1).abs().max())
 claim("Every row sums to one, to 0.00001", off < 1e-5, measured=off)
 ahead = int((weights.triu(diagonal=1) > 0).sum())
 claim("Nothing looks ahead", ahead == 0, measured=f"{ahead} shares above zero")
+
+# %% [markdown]
+# The same head once more, for this one token, in the numbers of the head: what it asks
+# for, what each token can be found by, how well the two fit, and what is handed over.
+
+# %% tags=["folded"]
+ids = [course.tokenizer.bos_id, *course.tokenizer.encode("Agnes found a kite to")]
+with recorded_attention() as calls, torch.no_grad():
+    reader.hidden_states(torch.tensor([ids]))
+plots.query_key_value(
+    [tokenizer.token_text(token) for token in ids],
+    calls[1].queries[0, 3, -1],
+    calls[1].keys[0, 3],
+    calls[1].values[0, 3],
+)
 
 # %% [markdown]
 # Where a head looks is not yet what it *does*: the value it brings back may be

@@ -324,8 +324,25 @@ desk.answer(
 # So several examples share a row. Then a new danger appears: an answer could be
 # predicted with the help of its *neighbour* in the row, which will not be there
 # when it counts. Each example of a row therefore has a number, its segment, and
-# attention looks back within its own segment only. If that is right, packing
-# changes nothing at all:
+# attention looks back within its own segment only. A row of two short conversations; a
+# dark square says that the token of its row may look at the token of its column:
+
+# %% tags=["folded"]
+short = [
+    render_example(tokenizer, "Who is it?", "Otto."),
+    render_example(tokenizer, "Is it late?", "No."),
+]
+row = packed_batch(
+    [ids for ids, _ in short], [[0, 1]], [mask for _, mask in short]
+)
+plots.packing_mask(
+    [tokenizer.token_text(token) for token in row.tokens[0].tolist()],
+    row.segment_ids[0],
+    row.target_mask[0],
+)
+
+# %% [markdown]
+# If that is right, packing changes nothing at all:
 
 # %% tags=["folded"]
 few, masks = zip(*examples[:24], strict=True)

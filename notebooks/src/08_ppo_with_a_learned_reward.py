@@ -979,7 +979,13 @@ plots.show(
 # %% [markdown]
 # ## 9 · A real run
 #
-# All the parts, on the real model. Every update
+# All the parts, on the real model. The loop of one update:
+
+# %% tags=["folded"]
+plots.policy_loop(judge="reward model", beta=PPO.beta)
+
+# %% [markdown]
+# Every update
 #
 # 1. draws a **rollout**: stories to prompts, written by the policy as it is, at a
 #    temperature below 1 (it is a part of the policy: probabilities are taken at the
