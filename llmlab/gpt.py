@@ -95,17 +95,9 @@ class GPTConfig:
     def gpt2(cls, **sizes) -> "GPTConfig":
         """The architecture of GPT-2 (Radford et al. 2019), by default of 124 M."""
         shape = dict(vocab_size=50257, context=1024, layers=12, heads=12, width=768)
-        return cls(
-            **(shape | sizes),
-            norm="layernorm",
-            positions="learned",
-            activation="gelu",
-            qk_norm=False,
-            token_shift=False,
-            token_values=False,
-            bias=True,
-            tied=True,
-        )
+        parts = dict(norm="layernorm", positions="learned", activation="gelu")
+        parts |= dict(qk_norm=False, token_shift=False, token_values=False)
+        return cls(**(shape | sizes), **parts, bias=True, tied=True)
 
 
 def in_many_bits(attention: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -221,13 +213,12 @@ class SelfAttention(nn.Module):
     def __init__(self, config: GPTConfig):
         super().__init__()
         self.config = config
-        self.query_key_value = nn.Linear(
-            config.width, 3 * config.width, bias=config.bias
-        )
-        self.output = nn.Linear(config.width, config.width, bias=config.bias)
-        self.token_share = (
-            nn.Parameter(torch.empty(config.width)) if config.token_values else None
-        )
+        width, bias = config.width, config.bias
+        self.query_key_value = nn.Linear(width, 3 * width, bias=bias)
+        self.output = nn.Linear(width, width, bias=bias)
+        self.token_share = None
+        if config.token_values:
+            self.token_share = nn.Parameter(torch.empty(width))
 
     def forward(self, x, token_vectors, rotation, mask, cache, layer) -> Tensor:
         queries, keys, values = rearrange(
@@ -302,21 +293,15 @@ class GPT(nn.Module):
         super().__init__()
         self.config = config
         self.embedding = nn.Embedding(config.vocab_size, config.width)
-        self.position_embedding = (
-            nn.Embedding(config.context, config.width)
-            if config.positions == "learned"
-            else None
-        )
-        self.token_shift = (
-            nn.Parameter(torch.zeros(config.width)) if config.token_shift else None
-        )
+        self.position_embedding = self.token_shift = self.output = None
+        if config.positions == "learned":
+            self.position_embedding = nn.Embedding(config.context, config.width)
+        if config.token_shift:
+            self.token_shift = nn.Parameter(torch.zeros(config.width))
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.final_norm = Norm(config)
-        self.output = (
-            None
-            if config.tied
-            else nn.Linear(config.width, config.vocab_size, bias=False)
-        )
+        if not config.tied:
+            self.output = nn.Linear(config.width, config.vocab_size, bias=False)
         self.initialise(torch.Generator().manual_seed(seed))
 
     @torch.no_grad()
@@ -379,11 +364,7 @@ class GPT(nn.Module):
         return F.linear(hidden, table.weight)
 
     def hidden_states(
-        self,
-        tokens: Tensor,
-        *,
-        segment_ids: Tensor | None = None,
-        cache=None,
+        self, tokens: Tensor, *, segment_ids: Tensor | None = None, cache=None
     ) -> Tensor:
         """As `forward`, up to the final norm: (batch, time, width)."""
         self._check(tokens, segment_ids, cache)

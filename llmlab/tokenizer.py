@@ -233,9 +233,8 @@ class Tokenizer:
                 f"the pair {pair} is merged twice, into tokens "
                 f"{self._merged_id[pair]} and {new_id}; each pair may come once"
             )
-        self._token_bytes.append(
-            self._token_bytes[pair[0]] + self._token_bytes[pair[1]]
-        )
+        left, right = pair
+        self._token_bytes.append(self._token_bytes[left] + self._token_bytes[right])
         self._merged_id[pair] = new_id
         self.merges.append(pair)
 
@@ -386,17 +385,13 @@ class Tokenizer:
             "vocab_size": self.vocab_size,
             "fingerprint": self.fingerprint(),
         }
-        lines = [
-            f"  {json.dumps(name)}: {json.dumps(value)},\n"
-            for name, value in header.items()
-        ]
-        rows = (
-            {"id": new_id, "pair": pair, "text": list(map(self.token_text, pair))}
-            for new_id, pair in enumerate(self.merges, start=FIRST_MERGE_ID)
-        )
-        merges = ",\n".join(
-            "    " + json.dumps(row, ensure_ascii=False) for row in rows
-        )
+        lines = [f"  {json.dumps(k)}: {json.dumps(v)},\n" for k, v in header.items()]
+        rows = []
+        for new_id, pair in enumerate(self.merges, start=FIRST_MERGE_ID):
+            row = {"id": new_id, "pair": pair}
+            row["text"] = list(map(self.token_text, pair))
+            rows.append("    " + json.dumps(row, ensure_ascii=False))
+        merges = ",\n".join(rows)
         return "{\n" + "".join(lines) + f'  "merges": [\n{merges}\n  ]\n}}\n'
 
     @classmethod

@@ -20,8 +20,10 @@ _BE = (("am", "suis"), ("is", "est"), ("are", "sommes"), ("are", "sont"))
 _HAVE = ("ai", "a", "avons", "ont")
 GO = Verb(("go", "goes"), "", ("vais", "va", "allons", "vont"), "", ())
 COME = Verb(("come", "comes"), "", ("viens", "vient", "venons", "viennent"), "", ())
-# my, his or her, their: masculine, feminine, plural
-_OWNERS = {
+# Masculine, feminine, plural.
+_DETERMINERS = {
+    "the": ("le", "la", "les"),
+    "a": ("un", "une", ""),
     "my": ("mon", "ma", "mes"),
     "his": ("son", "sa", "ses"),
     "her": ("son", "sa", "ses"),
@@ -98,20 +100,12 @@ def noun_phrase(
         english = world.with_article(english)
     elif determiner:
         english = f"{determiner} {english}"
-    return Nominal(
-        english=english,
-        french=_with_determiner(determiner, french, noun.gender, plural),
-        gender=noun.gender,
-        form=_THEY if plural else _HE,
-        owner=_owner(noun, plural),
-        kind=noun.kind,
-    )
-
-
-def _owner(noun: Noun, plural: bool) -> str:
-    if noun.kind != "person":
-        return ""
-    return "their" if plural else {"m": "his", "f": "her"}[noun.gender]
+    french = _with_determiner(determiner, french, noun.gender, plural)
+    owner = ""
+    if noun.kind == "person":
+        owner = "their" if plural else {"m": "his", "f": "her"}[noun.gender]
+    form = _THEY if plural else _HE
+    return Nominal(english, french, noun.gender, form, owner, noun.kind)
 
 
 def _with_adjective(noun: Noun, adjective: Adjective, french: str, plural: bool) -> str:
@@ -126,40 +120,26 @@ def _with_adjective(noun: Noun, adjective: Adjective, french: str, plural: bool)
 def _with_determiner(determiner: str, phrase: str, gender: str, plural: bool) -> str:
     if determiner == "":
         return phrase
+    if determiner not in _DETERMINERS:
+        return f"{load().numbers[determiner]} {phrase}"
+    masculine, feminine, several = _DETERMINERS[determiner]
+    if plural:
+        return f"{several} {phrase}"
     if determiner == "the":
-        if plural:
-            return f"les {phrase}"
-        return elide("le" if gender == "m" else "la", phrase)
-    if determiner in _OWNERS:
-        masculine, feminine, several = _OWNERS[determiner]
-        if plural:
-            return f"{several} {phrase}"
-        before_vowel = phrase[0] in _VOWELS
-        return f"{masculine if gender == 'm' or before_vowel else feminine} {phrase}"
-    if determiner == "a":
-        return f"{'un' if gender == 'm' else 'une'} {phrase}"
-    return f"{load().numbers[determiner]} {phrase}"
+        return elide(masculine if gender == "m" else feminine, phrase)
+    before_vowel = determiner != "a" and phrase[0] in _VOWELS
+    return f"{masculine if gender == 'm' or before_vowel else feminine} {phrase}"
 
 
 def name(person: Person) -> Nominal:
-    female = person.gender == "female"
-    return Nominal(
-        person.name,
-        person.name,
-        "f" if female else "m",
-        owner="her" if female else "his",
-    )
+    gender, owner = ("f", "her") if person.gender == "female" else ("m", "his")
+    return Nominal(person.name, person.name, gender, owner=owner)
 
 
 def both(first: Person, second: Person) -> Nominal:
     """Tilda and Bruno"""
-    return Nominal(
-        f"{first.name} and {second.name}",
-        f"{first.name} et {second.name}",
-        "m",
-        _THEY,
-        "their",
-    )
+    english, french = (f"{first.name} {w} {second.name}" for w in ("and", "et"))
+    return Nominal(english, french, "m", _THEY, "their")
 
 
 SHE = Nominal("she", "elle", "f", owner="her")

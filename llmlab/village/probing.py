@@ -71,16 +71,12 @@ def _endings(texts: list[str], kind: str, chooser: Chooser) -> list[Completion]:
 def _meanings(chooser: Chooser) -> list[Completion]:
     idioms = sayings.load().idioms
     meanings = [idiom.meaning for idiom in idioms]
-    return [
-        _completion(
-            "meaning",
-            f"To {idiom.infinitive} means to",
-            idiom.meaning,
-            _alike(idiom.meaning, meanings),
-            chooser,
-        )
-        for idiom in idioms
-    ]
+    found = []
+    for idiom in idioms:
+        asked, meaning = f"To {idiom.infinitive} means to", idiom.meaning
+        alike = _alike(meaning, meanings)
+        found.append(_completion("meaning", asked, meaning, alike, chooser))
+    return found
 
 
 def _alike(text: str, others: list[str]) -> list[str]:
@@ -134,27 +130,17 @@ def _facts(
     for sentence in _sentences_of_the_encyclopaedia(documents):
         here = [fact for fact, _ in told(sentence) if fact in order]
         for fact in sorted(here, key=order.get):
-            found = _cut(sentence, fact)
-            if found and (found[0], fact) not in asked:
-                asked.add((found[0], fact))
-                yield fact, _question(*found, fact, by_kind[fact.kind], others, chooser)
-
-
-def _question(
-    kind: str,
-    prefix: str,
-    answer: str,
-    fact: Fact,
-    known: list[Fact],
-    others: int,
-    chooser: Chooser,
-) -> Completion:
-    if kind == "reversal":
-        options = [other.subject for other in known if other.value != fact.value]
-    else:
-        options = _alike(answer, sorted({other.value for other in known}))
-    options = [option for option in options if option not in prefix]
-    return _completion(kind, prefix, answer, options, chooser, others)
+            kind, prefix, answer = _cut(sentence, fact)
+            if not kind or (kind, fact) in asked:
+                continue
+            asked.add((kind, fact))
+            known = by_kind[fact.kind]
+            if kind == "reversal":
+                options = [one.subject for one in known if one.value != fact.value]
+            else:
+                options = _alike(answer, sorted({one.value for one in known}))
+            options = [option for option in options if option not in prefix]
+            yield fact, _completion(kind, prefix, answer, options, chooser, others)
 
 
 def _sentences_of_the_encyclopaedia(documents: Iterable[Document]) -> Iterator[str]:
@@ -163,21 +149,21 @@ def _sentences_of_the_encyclopaedia(documents: Iterable[Document]) -> Iterator[s
             yield from sentences_of("\n" + document.text)
 
 
-def _cut(sentence: str, fact: Fact) -> tuple[str, str, str] | None:
-    """(kind, prefix, answer) if the sentence tells the fact."""
+def _cut(sentence: str, fact: Fact) -> tuple[str, str, str]:
+    """(kind, prefix, answer) if the sentence tells the fact, else empty ones."""
     subject = re.search(rf"\b{fact.subject}\b(?!')", sentence)
     value = re.search(rf"\b{re.escape(fact.value)}\b", sentence)
     if not subject or not value:
-        return None
+        return "", "", ""
     if subject.start() < value.start():
         kind, start, answer = "fact", value.start(), fact.value
     else:
         kind, start, answer = "reversal", subject.start(), fact.subject
     prefix = sentence[:start]
     if kind == "reversal" and fact.kind == "kin":
-        return None  # its reversal is the fact of somebody else
+        return "", "", ""  # its reversal is the fact of somebody else
     told = prefix if kind == "fact" else sentence
     sign = rf"\b{fact.bond}\b" if fact.bond else _signs()[fact.kind]
     if not re.search(sign, told) or answer in prefix or not prefix.endswith(" "):
-        return None
+        return "", "", ""
     return kind, prefix.rstrip(), answer
