@@ -205,21 +205,20 @@ def _insert(groups: list[Group], waiting: dict[int, Group]) -> None:
 
 
 def _stand_beside(groups: list[Group], new: Cells, counts: Counter) -> None:
-    """Put the course's version below a learner's where both changed the cell."""
+    """Put the course's version below a learner's where both changed the cell.
+
+    An older version there, or one that the learner took over by now, goes.
+    """
     for group in groups:
-        if group.new is not None:
-            first, *rest = group.cells
-            settled = content(first) == content(new[group.new])
-            if group.conflict or settled:
-                rest = [cell for cell in rest if not is_untouched_beside(cell)]
-            group.cells = [first, *rest]
-    written = {content(cell) for group in groups for cell in group.cells}
-    for group in groups:
-        if group.conflict:
-            counts["beside"] += 1
-            beside = _beside(new[group.new])
-            if content(beside) not in written:
-                group.cells.insert(1, beside)
+        if group.new is None:
+            continue
+        first, *rest = group.cells
+        course = new[group.new]
+        if group.conflict or content(first) == content(course):
+            rest = [cell for cell in rest if not is_untouched_beside(cell)]
+        beside = [_beside(course)] if group.conflict else []
+        group.cells = [first, *beside, *rest]
+        counts["beside"] += len(beside)
 
 
 def _beside(cell: dict) -> dict:
@@ -246,9 +245,8 @@ def _with_ids(groups: list[Group], new: Cells) -> Cells:
             else:
                 name = str(cell.get("id", ""))
                 while not re.fullmatch(r"[\w-]{1,64}", name, re.ASCII) or name in used:
-                    name = hashlib.sha256(f"{name} {len(cells)}".encode()).hexdigest()[
-                        :8
-                    ]
+                    seed = f"{name} {len(cells)}".encode("utf-8", "replace")
+                    name = hashlib.sha256(seed).hexdigest()[:8]
                 cell["id"] = name
                 used.add(name)
             cells.append(cell)
