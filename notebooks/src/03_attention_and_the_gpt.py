@@ -1474,7 +1474,7 @@ claim("Nothing looks ahead", ahead == 0, measured=f"{ahead} shares above zero")
 # for, what each token can be found by, how well the two fit, and what is handed over.
 
 # %% tags=["folded"]
-ids = [course.tokenizer.bos_id, *course.tokenizer.encode("Agnes found a kite to")]
+ids = [tokenizer.bos_id, *tokenizer.encode("Agnes found a kite to")]
 with recorded_attention() as calls, torch.no_grad():
     reader.hidden_states(torch.tensor([ids]))
 plots.query_key_value(

@@ -511,7 +511,15 @@ desk.predict(
 # %% tags=["folded"]
 pairs_told = test["tellings by the village"] + test["instruct's own stories"]
 labelled = [pair for pair in pairs_told if pair.preferred != EQUAL]
-encoded = encode_comparisons(labelled, tokenizer, context=context)
+# A pair that does not fit into the context is left out of both lists.
+labelled, encoded = zip(
+    *(
+        (pair, rendered)
+        for pair in labelled
+        for rendered in encode_comparisons([pair], tokenizer, context=context)
+    ),
+    strict=True,
+)
 with torch.no_grad():
     winners = reward.score_texts([pair.winner for pair in encoded])
     losers = reward.score_texts([pair.loser for pair in encoded])
