@@ -89,7 +89,7 @@ class Question:
         if self.kind == "choice":
             return f"{self.text} ({' / '.join(self.options)})"
         if self.kind == "number":
-            return f"{self.text} (in {self.unit})" if self.unit else self.text
+            return f"{self.text} (… {self.unit})" if self.unit else self.text
         if self.kind == "curve":
             return f"{self.text} ({self.curve.y} over {self.curve.x})"
         return self.text

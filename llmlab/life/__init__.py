@@ -13,6 +13,7 @@ measure. Every number is in `life.settings`; nothing else is hidden.
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 from llmlab.life.answers import measure_answers, train_instruct
 from llmlab.life.folder import Life, Trained
@@ -55,12 +56,17 @@ def course() -> Life:
     own, shipped = Life(RUNS / "tour"), Life(CHECKPOINTS)
     told = (own.folder / "report.json").exists()  # at the very end of a tour
     if told and all(own.is_current(stage) for stage in STAGES):
-        print(f"These are your own checkpoints, in {own.folder.name}.")
+        _say_once(f"These are your own checkpoints, in {own.folder.name}.")
         return own
     if not shipped.folder.exists():  # an installed library, without its repository
         raise FileNotFoundError(
             "there are no checkpoints here: they come with a clone of the repository. "
             "`python -m llmlab tour` trains your own, in about a quarter of an hour"
         )
-    print("These are the checkpoints that the course ships.")
+    _say_once("These are the checkpoints that the course ships.")
     return shipped
+
+
+@cache
+def _say_once(sentence: str) -> None:
+    print(sentence)
