@@ -42,22 +42,15 @@ class Batch:
         return int(self.target_mask.sum())
 
     def to(self, device: torch.device) -> "Batch":
-        return Batch(
-            self.tokens.to(device),
-            self.targets.to(device),
-            self.segment_ids.to(device),
-        )
+        parts = self.tokens, self.targets, self.segment_ids
+        return Batch(*(part.to(device) for part in parts))
 
     def rows(self, index) -> "Batch":
         """Some of the rows, trimmed to the longest among them."""
-        segment_ids = self.segment_ids[index]
-        used = (segment_ids != 0).any(dim=0).nonzero()
+        parts = self.tokens[index], self.targets[index], self.segment_ids[index]
+        used = (parts[-1] != 0).any(dim=0).nonzero()
         end = int(used.max()) + 1 if len(used) else 1
-        return Batch(
-            self.tokens[index][:, :end],
-            self.targets[index][:, :end],
-            segment_ids[:, :end],
-        )
+        return Batch(*(part[:, :end] for part in parts))
 
 
 def pad_sequences(
@@ -78,11 +71,8 @@ def pad_sequences(
     tokens = torch.full((len(sequences), time), pad_id, dtype=torch.int64)
     segment_ids = torch.zeros((len(sequences), time), dtype=torch.int64)
     for row, sequence in enumerate(sequences):
-        columns = (
-            slice(0, len(sequence))
-            if side == "right"
-            else slice(time - len(sequence), time)
-        )
+        start = 0 if side == "right" else time - len(sequence)
+        columns = slice(start, start + len(sequence))
         tokens[row, columns] = torch.as_tensor(sequence, dtype=torch.int64)
         segment_ids[row, columns] = 1
     return tokens, segment_ids

@@ -271,14 +271,7 @@ def load_run_state(
             f"{path} belongs to a run with other settings ({differing} differ). "
             "Use another folder, or delete the file to begin anew"
         )
-    found = {
-        name: {
-            key.removeprefix(f"module/{name}/"): value
-            for key, value in tensors.items()
-            if key.startswith(f"module/{name}/")
-        }
-        for name in modules
-    }
+    found = {name: _below(f"module/{name}/", tensors) for name in modules}
     for name, module in modules.items():
         if _shapes(found[name]) != _shapes(module.state_dict()):
             raise ValueError(
@@ -288,17 +281,21 @@ def load_run_state(
     for name, module in modules.items():
         _load(module, found[name])
     for name, optimizer in optimizers.items():
-        prefix = f"optimizer/{name}/"
         state: dict[int, dict[str, Tensor]] = {}
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        for key, value in tensors.items():
-            if key.startswith(prefix):
-                index, entry = key.removeprefix(prefix).split("/")
-                # A copy: the tensor is a view of the file, which Windows would then
-                # not let us replace, and the optimiser keeps what it is given.
-                value, like = value.clone(), parameters[int(index)]
-                value = placed(value, like) if value.shape == like.shape else value
-                state.setdefault(int(index), {})[entry] = value
+        for key, value in _below(f"optimizer/{name}/", tensors).items():
+            index, entry = key.split("/")
+            # A copy: the tensor is a view of the file, which Windows would then not
+            # let us replace, and the optimiser keeps what it is given.
+            value, like = value.clone(), parameters[int(index)]
+            value = placed(value, like) if value.shape == like.shape else value
+            state.setdefault(int(index), {})[entry] = value
         groups = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": state, "param_groups": groups})
     return json.loads(metadata["history"])
+
+
+def _below(folder: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Those whose names begin with the folder's, by the rest of their names."""
+    found = [key for key in tensors if key.startswith(folder)]
+    return {key.removeprefix(folder): tensors[key] for key in found}

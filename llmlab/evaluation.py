@@ -243,13 +243,9 @@ def answers_right(
     examples : with `task`, `population` and `prompt`.
     score : the task's exact scorer; its "right" is 1 or 0.
     """
-    said = answer(
-        model,
-        tokenizer,
-        [example.prompt for example in examples],
-        max_new_tokens=max_new_tokens,
-        top_k=1,
-    )
+    prompts = [example.prompt for example in examples]
+    how = dict(max_new_tokens=max_new_tokens, top_k=1)
+    said = answer(model, tokenizer, prompts, **how)
     return _shares(
         (name, score(example, text)["right"])
         for example, text in zip(examples, said, strict=True)

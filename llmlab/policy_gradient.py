@@ -299,13 +299,8 @@ class Experience:
         """Some of the sequences, trimmed to the longest among them."""
         batch = self.batch.rows(index)
         columns = slice(batch.tokens.shape[1])
-        return Experience(
-            batch,
-            self.log_probs[index, columns],
-            self.reference_log_probs[index, columns],
-            self.advantages[index, columns],
-            self.weights[index, columns],
-        )
+        told = (self.log_probs, self.reference_log_probs, self.advantages, self.weights)
+        return Experience(batch, *(values[index, columns] for values in told))
 
     def minibatch(self, index: Tensor, settings: PolicySettings) -> "Experience":
         """Some of the sequences, as a whole of their own."""
@@ -389,13 +384,9 @@ def experience_of(
 ) -> tuple[Experience, Metrics]:
     """What a rollout teaches: an advantage for every token of it."""
     batch, mask = collected.rollout.batch, collected.rollout.mask
-    rewards = rollouts.token_rewards(
-        collected.scores,
-        collected.log_probs,
-        collected.reference_log_probs,
-        mask,
-        settings.beta if settings.kl_in == "reward" else 0.0,
-    )
+    both = collected.log_probs, collected.reference_log_probs
+    price = settings.beta if settings.kl_in == "reward" else 0.0
+    rewards = rollouts.token_rewards(collected.scores, *both, mask, price)
     returns, judged = rewards.sum(dim=1), {}
     if settings.advantage == "critic":
         advantages, judged = critic.advantages(batch, rewards)
@@ -404,14 +395,8 @@ def experience_of(
     else:
         expected = BASELINES[settings.advantage](returns, settings.group)
         advantages = (reward_to_go(rewards, mask) - expected[:, None]) * mask
-    experience = Experience(
-        batch,
-        collected.log_probs,
-        collected.reference_log_probs,
-        advantages,
-        token_weights(mask, settings.divide_by, settings.max_new_tokens),
-    )
-    return experience, judged
+    weights = token_weights(mask, settings.divide_by, settings.max_new_tokens)
+    return Experience(batch, *both, advantages, weights), judged
 
 
 def minibatches(

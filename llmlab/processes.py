@@ -38,9 +38,9 @@ def find_device(name: str | None = None) -> torch.device:
             device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        cards = torch.cuda.device_count()
+        cards, own = torch.cuda.device_count(), os.environ.get("RANK", 0)
         raise ValueError(
-            f"there is no device {name!r} here for process {_own_rank()} ({cards} "
+            f"there is no device {name!r} here for process {own} ({cards} "
             "graphics cards are seen by this PyTorch). Use --device cpu, or as many "
             "processes as there are cards"
         ) from error
@@ -142,16 +142,11 @@ def mean(metrics: dict[str, float], count: float) -> dict[str, float]:
     """
     if world() == 1:
         return metrics
-    counts = [1 if name == "tokens" else count for name in metrics]
-    sums = [
-        value * number if number else 0.0
-        for value, number in zip(metrics.values(), counts, strict=True)
-    ]
+    counts = {name: 1 if name == "tokens" else count for name in metrics}
+    sums = [value * counts[n] if counts[n] else 0.0 for n, value in metrics.items()]
     *sums, total = _added(torch.tensor([*sums, count], dtype=torch.float64)).tolist()
-    return {
-        name: value if name == "tokens" else value / total
-        for name, value in zip(metrics, sums, strict=True)
-    }
+    found = dict(zip(metrics, sums, strict=True))
+    return {n: value if n == "tokens" else value / total for n, value in found.items()}
 
 
 def agree(flag: bool) -> bool:
@@ -172,17 +167,10 @@ def add_gradients(parameters: Iterable[nn.Parameter]) -> None:
     if world() == 1:
         return
     # Those of sharded weights are summed where they come about.
-    parameters = [
-        parameter
-        for parameter in parameters
-        if parameter.requires_grad and not hasattr(parameter, "full_tensor")
-    ]
-    if not parameters:
+    own = [p for p in parameters if p.requires_grad and not hasattr(p, "full_tensor")]
+    if not (parameters := own):
         return
-    gradients = [
-        torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-        for parameter in parameters
-    ]
+    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
     has_one = gradients[0].new_tensor([p.grad is not None for p in parameters])
     message = _added(torch.cat([*(g.flatten() for g in gradients), has_one]))
     *sums, has_one = message.split([*(p.numel() for p in parameters), len(parameters)])
@@ -208,10 +196,6 @@ def _added(values: Tensor) -> Tensor:
 
 _others: dict[int, int] = {}
 """The process ids of a machine's processes, by rank."""
-
-
-def _own_rank() -> int:
-    return int(os.environ.get("RANK", 0))
 
 
 def _remember_the_others() -> None:

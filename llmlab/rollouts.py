@@ -65,13 +65,8 @@ def roll_out(
     probabilities of zero, whose logarithms no ratio survives.
     """
     prompts = [list(prompt) for prompt in prompts]
-    generation = generate(
-        policy,
-        prompts,
-        max_new_tokens=max_new_tokens,
-        temperature=temperature,
-        generator=generator,
-    )
+    how = dict(max_new_tokens=max_new_tokens, temperature=temperature)
+    generation = generate(policy, prompts, generator=generator, **how)
     responses = generation.sequences()
     pairs = list(zip(prompts, responses, strict=True))
     batch = next_token_batch(
@@ -186,9 +181,8 @@ def score_responses(
     same.
     """
     scores = reward(rollout.prompts, rollout.responses)
-    scores = torch.as_tensor(
-        scores, dtype=torch.float32, device=rollout.finished.device
-    ).detach()
+    scores = torch.as_tensor(scores, dtype=torch.float32).detach()
+    scores = scores.to(rollout.finished.device)
     if scores.shape != rollout.finished.shape:
         raise ValueError(
             f"the reward function gave scores of shape {tuple(scores.shape)}; expected "
@@ -253,27 +247,16 @@ def collect(
     unfinished_score: float | None,
 ) -> Collected:
     """Answer every prompt once, score the answers, and measure them."""
-    rollout = roll_out(
-        policy,
-        prompts,
-        generator,
-        max_new_tokens=max_new_tokens,
-        temperature=temperature,
-    )
+    how = dict(max_new_tokens=max_new_tokens, temperature=temperature)
+    rollout = roll_out(policy, prompts, generator, **how)
     # From a forward pass rather than from generation: the same arithmetic as in the
     # updates, so that the first ratio is 1 and not nearly 1.
     logits = target_logits(policy, rollout.batch, temperature)
     log_probs = token_log_probs(logits, rollout.batch)
     reference_log_probs = log_probs_of(reference, rollout)
     scores = score_responses(reward, rollout, unfinished_score)
-    metrics = rollout_metrics(
-        rollout,
-        scores,
-        log_probs,
-        reference_log_probs,
-        entropy(logits, rollout.batch),
-    )
-    return Collected(rollout, scores, log_probs, reference_log_probs, metrics)
+    known = rollout, scores, log_probs, reference_log_probs
+    return Collected(*known, rollout_metrics(*known, entropy(logits, rollout.batch)))
 
 
 def rollout_metrics(

@@ -4,24 +4,18 @@ from llmlab import village
 from llmlab.evaluation import Share, answers_right, language_loss
 from llmlab.gpt import GPT
 from llmlab.instruction import instruction_step, render_example
-from llmlab.life.folder import Life, Trained
+from llmlab.life.folder import Life, Trained, optimisers_of
 from llmlab.life.judging import measure_stories
-from llmlab.optimisers import muon_and_adamw
 
 
 def train_instruct(life: Life) -> Trained:
     """Answer when asked."""
     settings, tokenizer = life.recipe.instruct, life.tokenizer
     model = life.load("base")
-    examples = [
-        render_example(tokenizer, example.prompt, example.answer)
-        for example in village.instructions(
-            settings.examples, seed=life.seed, split="train"
-        )
-    ]
-    optimizers = muon_and_adamw(
-        model, matrix_rate=settings.matrix_rate, other_rate=settings.other_rate
-    )
+    count = settings.examples
+    drawn = village.instructions(count, seed=life.seed, split="train")
+    examples = [render_example(tokenizer, each.prompt, each.answer) for each in drawn]
+    optimizers = optimisers_of(model, settings)
     step = instruction_step(
         model,
         examples,

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from torch.optim import Optimizer
 
 from llmlab import village
 from llmlab.checkpoints import Card, load_checkpoint, read_card, weights_hash
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.life.settings import RECIPES, Recipe
+from llmlab.optimisers import muon_and_adamw
 from llmlab.pretraining import encode_documents
 from llmlab.progress import Metrics
 from llmlab.reward import RewardModel
@@ -31,6 +33,12 @@ class Trained:
     history: list[Metrics]
     metrics: dict[str, float]
     data: str
+
+
+def optimisers_of(model: nn.Module, settings) -> dict[str, Optimizer]:
+    """Muon and AdamW at the rates of a stage."""
+    rates = dict(matrix_rate=settings.matrix_rate, other_rate=settings.other_rate)
+    return muon_and_adamw(model, **rates)
 
 
 @dataclass

@@ -52,17 +52,12 @@ def measure_reward(life: Life, model: RewardModel, instruct: GPT) -> dict[str, f
 def crowd_preferences(life: Life, pairs: Sequence[Comparison]) -> torch.Tensor:
     """How probably a member of the crowd prefers the first story, (pairs,)."""
     crowd = annotators(life)
-    return torch.tensor(
-        [
-            crowd_preference(
-                crowd,
-                village.gold_score(pair.prompt, pair.first),
-                village.gold_score(pair.prompt, pair.second),
-            )
-            for pair in pairs
-        ],
-        dtype=torch.float64,
+    scores = (
+        [village.gold_score(pair.prompt, story) for story in (pair.first, pair.second)]
+        for pair in pairs
     )
+    chances = [crowd_preference(crowd, *two) for two in scores]
+    return torch.tensor(chances, dtype=torch.float64)
 
 
 def measure_policy(life: Life, policy: GPT, parent: GPT) -> dict[str, float]:

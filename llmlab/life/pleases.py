@@ -1,10 +1,10 @@
 """Phase 3 of a life: it learns what people like."""
 
 from llmlab.instruction import render_prompt
-from llmlab.life.folder import Life, Trained
+from llmlab.life.folder import Life, Trained, optimisers_of
 from llmlab.life.judging import measure_policy, measure_reward
 from llmlab.life.stories import comparisons, write_stories
-from llmlab.optimisers import adamw, muon_and_adamw
+from llmlab.optimisers import adamw
 from llmlab.policy_gradient import policy_step
 from llmlab.ppo import Critic, ValueModel
 from llmlab.reward import (
@@ -30,9 +30,7 @@ def train_reward(life: Life) -> Trained:
         split="train",
     )
     pairs = encode_comparisons(labelled, life.tokenizer, context=shared.context)
-    optimizers = muon_and_adamw(
-        model, matrix_rate=settings.matrix_rate, other_rate=settings.other_rate
-    )
+    optimizers = optimisers_of(model, settings)
     step = preference_step(
         model,
         reward_scores(model),

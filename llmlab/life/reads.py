@@ -2,9 +2,8 @@
 
 from llmlab import evaluation, village
 from llmlab.gpt import GPT
-from llmlab.life.folder import Life, Trained
+from llmlab.life.folder import Life, Trained, optimisers_of
 from llmlab.life.settings import Pretraining
-from llmlab.optimisers import muon_and_adamw
 from llmlab.pretraining import pretraining_step
 from llmlab.progress import Metrics
 
@@ -50,9 +49,7 @@ def train_base(life: Life) -> Trained:
 
 def _pretrain(life: Life, stage: str, model: GPT) -> list[Metrics]:
     settings: Pretraining = getattr(life.recipe, stage)
-    optimizers = muon_and_adamw(
-        model, matrix_rate=settings.matrix_rate, other_rate=settings.other_rate
-    )
+    optimizers = optimisers_of(model, settings)
     step = pretraining_step(
         model,
         life.sequences,

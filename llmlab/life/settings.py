@@ -85,15 +85,12 @@ class Recipe:
 
     def __post_init__(self):
         # A policy practises as its stories are written everywhere else.
-        object.__setattr__(
-            self,
-            "ppo",
-            replace(
-                self.ppo,
-                max_new_tokens=self.shared.story_tokens,
-                temperature=self.shared.story_temperature,
-            ),
+        practised = replace(
+            self.ppo,
+            max_new_tokens=self.shared.story_tokens,
+            temperature=self.shared.story_temperature,
         )
+        object.__setattr__(self, "ppo", practised)
 
 
 RECIPES = {

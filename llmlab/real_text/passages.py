@@ -43,10 +43,9 @@ def split_validation(
     places = [place_between_zero_and_one(passage) for passage in passages]
     ranked = sorted(range(len(passages)), key=places.__getitem__)
     below = sum(place < share for place in places)
-    held_out = set(ranked[: min(max(below, 1), len(ranked) - 1)])
-    training = [d for number, d in enumerate(passages) if number not in held_out]
-    validation = [passages[number] for number in sorted(held_out)]
-    return training, validation
+    cut = min(max(below, 1), len(ranked) - 1)
+    validation, training = sorted(ranked[:cut]), sorted(ranked[cut:])
+    return [passages[n] for n in training], [passages[n] for n in validation]
 
 
 def place_between_zero_and_one(passage: Passage) -> float:

@@ -9,17 +9,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from llmlab.real_text import quality
 from llmlab.real_text.cleaning import garbled, mend, normalise
 from llmlab.real_text.duplicates import REPETITIONS, drop_repetitions
 from llmlab.real_text.language import ENGLISH_ONLY, why_not_english
 from llmlab.real_text.near_duplicates import NEAR_COPIES, drop_near_copies
 from llmlab.real_text.passages import LONGEST_PASSAGE, Passage, paragraph_windows
-from llmlab.real_text.quality import (
-    NOTICES,
-    QUALITY_RULES,
-    drop_by_quality,
-    drop_notices,
-)
 from llmlab.real_text.sifting import Dropped, Report, Rule, Sifting, outcomes_of, sift
 
 
@@ -182,9 +177,9 @@ def drop_other_languages(passages: Sequence[Passage]) -> Sifting:
 MEND = Station((GARBLED,), mend_letters)
 TIDY = Station((UNTIDY,), tidy)
 CUT = Station((EDGES,), cut)
-NO_NOTICES = Station((NOTICES,), drop_notices)
+NO_NOTICES = Station((quality.NOTICES,), quality.drop_notices)
 ENGLISH = Station((ENGLISH_ONLY,), drop_other_languages)
-QUALITY = Station(QUALITY_RULES, drop_by_quality)
+QUALITY = Station(quality.QUALITY_RULES, quality.drop_by_quality)
 NO_REPETITIONS = Station((REPETITIONS,), drop_repetitions)
 NO_NEAR_COPIES = Station((NEAR_COPIES,), drop_near_copies)
 

@@ -11,12 +11,8 @@ from dataclasses import dataclass
 
 from llmlab.real_text.passages import Passage
 
-SHOWN = 160
-"""Characters of an example that a report prints."""
-
-
-MOST_WARNINGS = 10
-"""Lines of warnings that a report prints."""
+SHOWN, MOST_WARNINGS = 160, 10
+"""Characters of an example, and lines of warnings, that a report prints."""
 
 
 @dataclass(frozen=True)
@@ -158,14 +154,13 @@ class Report:
 
     def examples(self) -> str:
         """For every rule that dropped something: why, and one thing that it dropped."""
-        shown = [
+        return "\n\n".join(
             f"{outcome.rule.name}: {outcome.rule.why}\n"
             f"  {outcome.example.source}: {outcome.example.reason}\n"
             f"{textwrap.indent(_excerpt(outcome.example.text), '  | ')}"
             for outcome in self.outcomes
             if outcome.dropped
-        ]
-        return "\n\n".join(shown)
+        )
 
 
 def _excerpt(text: str) -> str:

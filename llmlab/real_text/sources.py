@@ -71,15 +71,14 @@ def package_readmes() -> list[Source]:
         metadata = distribution.metadata
         text = metadata.get("Description") or metadata.get_payload()
         if isinstance(text, str) and text.strip() and text.strip() != "UNKNOWN":
-            name = f"README of {_name(distribution)}"
+            name = f"README of {str(metadata['Name']).lower()}"
             kind = metadata.get("Description-Content-Type") or ""
             extract = markdown_text if "markdown" in kind else Extraction
             found.setdefault(name, _extracted(name, text, extract))
     return [found[name] for name in sorted(found)]
 
 
-def _name(distribution: importlib.metadata.Distribution) -> str:
-    return str(distribution.metadata["Name"]).lower()
+_DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def _docstrings(modules: Iterable[tuple[str, Path]]) -> list[Source]:
@@ -90,12 +89,7 @@ def _docstrings(modules: Iterable[tuple[str, Path]]) -> list[Source]:
         except (OSError, SyntaxError, ValueError):  # a template of code, not code
             continue
         documented = (
-            node
-            for node in ast.walk(module)
-            if isinstance(
-                node,
-                ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef,
-            )
+            node for node in ast.walk(module) if isinstance(node, _DOCUMENTED)
         )
         text = "\n\n".join(filter(None, map(ast.get_docstring, documented)))
         if text:
@@ -122,6 +116,8 @@ def strip_book_frame(text: str) -> Extraction:
     first, last = start.end(), ends[-1].start()
     return Extraction(text[first:last], left_out=(text[:first], text[last:]))
 
+
+_HIDDEN = re.compile(r"(?:^|/)\.(?!$)")
 
 EXTRACTORS: dict[str, Callable[[str], Extraction]] = {
     ".txt": strip_book_frame,
@@ -216,26 +212,18 @@ def text_files(path: Path) -> tuple[list[Path], list[str]]:
             f"there is no folder {path}; give a folder of text files, or none at all "
             "for the Python documentation"
         )
-    files = [path] if path.is_file() else sorted(path.rglob("*"))
-    visible = [
-        file
-        for file in files
-        if file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(path).parts)
-    ]
+    files = [path] if path.is_file() else filter(Path.is_file, path.rglob("*"))
+    named = {file.relative_to(path).as_posix(): file for file in files}
+    visible = [named[name] for name in sorted(named) if not _HIDDEN.search(name)]
     found = [file for file in visible if file.suffix.lower() in EXTRACTORS]
-    kinds = Counter(
-        file.suffix or file.name
-        for file in visible
-        if file.suffix.lower() not in EXTRACTORS
-    )
+    others = [file for file in visible if file.suffix.lower() not in EXTRACTORS]
+    kinds = Counter(file.suffix or file.name for file in others)
     counted = ", ".join(f"{kinds[kind]} {kind}" for kind in sorted(kinds))
     if not found:
         raise ValueError(
             f"none of the {len(visible)} files in {path} ends in "
             f"{', '.join(EXTRACTORS)}; save the text in one of these formats"
         )
-    found.sort(key=lambda file: file.relative_to(path).as_posix())
     return found, [f"files of other kinds: {counted}"] * bool(kinds)
 
 

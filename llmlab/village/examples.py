@@ -9,13 +9,7 @@ from llmlab.village.corpus import check_split
 TASKS = ("translate", "summarise", "support", "story", "question")
 # How often each is asked for. Of the answers' tokens, which are what is learned, .79
 # are stories', .09 support's, .06 translations', .04 summaries' and .02 questions'.
-_SHARES = {
-    "translate": 0.34,
-    "summarise": 0.08,
-    "support": 0.23,
-    "story": 0.28,
-    "question": 0.07,
-}
+_SHARES = dict(translate=0.34, summarise=0.08, support=0.23, story=0.28, question=0.07)
 
 
 @dataclass(frozen=True)
@@ -67,39 +61,28 @@ REFUSAL = "sorry"  # the fact of an intent to which the village has no answer
 
 def _translate(chooser: Chooser, split: str) -> Instruction:
     new_pattern = split == "test" and chooser.coin(HELD_OUT_PATTERNS)
-    phrase = french.sentence(
-        chooser,
-        held_out=split == "test" and not new_pattern,
-        held_out_pattern=new_pattern,
-    )
+    held_out = split == "test" and not new_pattern
+    phrase = french.sentence(chooser, held_out, held_out_pattern=new_pattern)
     known = "new combination" if split == "test" else "known pattern"
-    return Instruction(
-        "translate",
-        f"Translate into French: {phrase.english}",
-        phrase.french,
-        {"french": phrase.french, "pattern": phrase.pattern},
-        "new pattern" if new_pattern else known,
-    )
+    facts = {"french": phrase.french, "pattern": phrase.pattern}
+    phenomenon = "new pattern" if new_pattern else known
+    prompt = f"Translate into French: {phrase.english}"
+    return Instruction("translate", prompt, phrase.french, facts, phenomenon)
 
 
 def _summarise(chooser: Chooser, split: str) -> Instruction:
     event = news.draw_news(chooser)
-    return Instruction(
-        "summarise",
-        f"Summarise: {news.article(event, chooser)}",
-        news.summary(event, chooser),
-        event.facts(),
-    )
+    prompt = f"Summarise: {news.article(event, chooser)}"
+    return Instruction("summarise", prompt, news.summary(event, chooser), event.facts())
 
 
 def _support(chooser: Chooser, split: str) -> Instruction:
     intent, wording, question, answer = support.draw_question(chooser, split == "test")
     facts = {"intent": intent.name, "facts": intent.facts}
+    own = wording in intent.own_questions
+    phenomenon = "own wording" if own else "template wording"
     if REFUSAL in intent.facts:
         phenomenon = "unanswerable"
-    else:
-        own = wording in intent.own_questions
-        phenomenon = "own wording" if own else "template wording"
     return Instruction("support", question, answer, facts, phenomenon)
 
 
@@ -118,13 +101,8 @@ def _question(chooser: Chooser, split: str) -> Instruction:
     return Instruction("question", question.text, question.answer, facts, phenomenon)
 
 
-_WRITERS = {
-    "translate": _translate,
-    "summarise": _summarise,
-    "support": _support,
-    "story": _story,
-    "question": _question,
-}
+_WRITERS = dict(translate=_translate, summarise=_summarise, support=_support)
+_WRITERS |= dict(story=_story, question=_question)
 
 
 def story_prompts(count: int, *, seed: int, split: str) -> list[str]:

@@ -39,10 +39,10 @@ def parse(text: str, lists: dict[str, tuple] | None = None):
 
     Returns a text, a Slot, a Choice, or a tuple of these in reading order.
     """
-    pieces = _PIECES.findall(text)
-    node, rest = _parse_sequence(pieces, 0, text, lists or {})
-    if rest < len(pieces):
-        raise FrameError(f"unexpected {pieces[rest]!r} in {text!r}; write [a|b]")
+    left = _PIECES.findall(text)[::-1]  # the next one is the last
+    node = _sequence(left, text, lists or {})
+    if left:
+        raise FrameError(f"unexpected {left[-1]!r} in {text!r}; write [a|b]")
     return node
 
 
@@ -68,13 +68,13 @@ def lines_of(text: str) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def _parse_sequence(pieces, position, text, lists):
+def _sequence(left: list[str], text: str, lists: dict[str, tuple]):
+    """What stands before the next | or ] that is not inside."""
     parts = []
-    while position < len(pieces) and pieces[position] not in "|]":
-        piece = pieces[position]
+    while left and left[-1] not in "|]":
+        piece = left.pop()
         if piece == "[":
-            choice, position = _parse_choice(pieces, position + 1, text, lists)
-            parts.append(choice)
+            parts.append(_choice(left, text, lists))
         elif piece[0] == "{":
             parts.append(_slot(piece, text))
         elif piece[0] == "<":
@@ -83,26 +83,22 @@ def _parse_sequence(pieces, position, text, lists):
             raise FrameError(f"{piece!r} without its opening partner in {text!r}")
         else:
             parts.append(piece)
-        position += 1
-    if not parts:
-        return "", position
-    return (parts[0] if len(parts) == 1 else tuple(parts)), position
+    if len(parts) > 1:
+        return tuple(parts)
+    return parts[0] if parts else ""
 
 
-def _parse_choice(pieces, position, text, lists):
-    options = []
-    while True:
-        option, position = _parse_sequence(pieces, position, text, lists)
-        options.append(option)
-        if position == len(pieces):
+def _choice(left: list[str], text: str, lists: dict[str, tuple]) -> Choice:
+    options, sign = [], "|"
+    while sign == "|":
+        options.append(_sequence(left, text, lists))
+        if not left:
             raise FrameError(f"'[' is never closed in {text!r}")
-        if pieces[position] == "]":
-            break
-        position += 1
+        sign = left.pop()
     if len(options) < 2:
         raise FrameError(f"a choice needs two options or more in {text!r}")
     _check_distinct(options, text)
-    return Choice(tuple(options)), position
+    return Choice(tuple(options))
 
 
 def _slot(piece, text):

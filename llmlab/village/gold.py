@@ -97,17 +97,13 @@ def _is_foreign(sentence: Sentence, plot: str) -> bool:
     return sentence.meaning is not None and sentence.meaning.plot not in ("", plot)
 
 
-def _is_beat(sentence: Sentence, plot: str) -> bool:
-    meaning = sentence.meaning
-    return meaning is not None and meaning.kind == "beat" and meaning.plot == plot
-
-
 def _told_beats(story: Story) -> tuple[int, int]:
     """How many beats of the plot are told in order, and how many sentences tell one
     again or too early."""
     if not story.plot:
         return 0, 0
-    told = [s.meaning.beat for s in story.sentences if _is_beat(s, story.plot)]
+    meanings = [s.meaning for s in story.sentences if s.meaning is not None]
+    told = [m.beat for m in meanings if (m.kind, m.plot) == ("beat", story.plot)]
     in_order = _longest_rise(told)
     return in_order, len(told) - in_order
 
@@ -166,19 +162,12 @@ def _belongs(meaning: Meaning, plot: str, beat: int) -> bool:
 def _groups(plot: str) -> tuple[frozenset[str], ...]:
     """By beat the groups of similes, senses and facts that may follow it."""
     library = plotlines.load()
-    names = {
-        id(frames): group
-        for table in (library.similes, library.senses, library.facts)
-        for group, frames in table.items()
-    }
-    return tuple(
-        frozenset(
-            names[id(frames)]
-            for frames in (beat.similes, beat.senses, beat.facts)
-            if frames
-        )
-        for beat in library.plots[plot].beats
+    tables = (library.similes, library.senses, library.facts)
+    names = {id(frames): name for table in tables for name, frames in table.items()}
+    added = (
+        (beat.similes, beat.senses, beat.facts) for beat in library.plots[plot].beats
     )
+    return tuple(frozenset(names[id(each)] for each in few if each) for few in added)
 
 
 # ---- what is wrong
@@ -227,8 +216,8 @@ def _unknown_pairs(sentence: Sentence) -> int:
 def _is_end(meaning: Meaning | None, plot: str) -> bool:
     if meaning is None or meaning.plot != plot:
         return False
-    is_last_beat = meaning.kind == "beat" and meaning.beat == _beats(plot) - 1
-    return is_last_beat or meaning.kind == "moral"
+    is_last = meaning.beat == _beats(plot) - 1
+    return meaning.kind == "moral" or meaning.kind == "beat" and is_last
 
 
 # ---- the score

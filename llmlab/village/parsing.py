@@ -90,14 +90,8 @@ def split_sentences(text: str) -> list[str]:
 
 # ---- the grammar
 
-_CLASSES = {
-    "home": "place",
-    "near": "place",
-    "kept": "place",
-    "kin": "name",
-    "owner": "name",
-    "after": "day",
-}
+_CLASSES = dict(home="place", near="place", kept="place", kin="name", owner="name")
+_CLASSES["after"] = "day"
 
 # Slots that hold "the mill" and the like.
 _WITH_THE = ("place", "place.near", "thing.kept", "who.home", "friend.home")
@@ -137,10 +131,8 @@ def _lexicon() -> Lexicon:
     village = world.load()
     times = calendar()
     lexicon = Lexicon(tokenize)
-    people, places, things = (
-        list(table.values())
-        for table in (village.people, village.places, village.things)
-    )
+    people, places = village.people.values(), village.places.values()
+    things = village.things.values()
     for name in ("name", "species", "epithet", "trade", "bond", *_TASTES):
         lexicon.add(name, [getattr(person, name) for person in people])
     for case in ("he", "him", "his"):
@@ -190,11 +182,8 @@ def _all_frames():
             yield "line", plot.name, number, "", beat.lines
         yield "twist", plot.name, -1, "", plot.twists
         yield "moral", plot.name, -1, "", plot.morals
-    for kind, groups in (
-        ("simile", library.similes),
-        ("senses", library.senses),
-        ("fact", library.facts),
-    ):
+    added = {"simile": library.similes, "senses": library.senses, "fact": library.facts}
+    for kind, groups in added.items():
         for group, listed in groups.items():
             yield kind, "", -1, group, listed
 
@@ -268,12 +257,8 @@ def subject_of(prompt: str, story: str) -> Subject:
         others = Counter(n for n in entities(story).get("name", ()) if n not in names)
         names += [name for name, _ in others.most_common(2 - len(names))]
     who, friend, *_ = (*names, "", "")
-    return Subject(
-        who,
-        friend,
-        asked.get("thing", ("",))[0],
-        asked.get("place", ("",))[0],
-    )
+    thing, place = (asked.get(kind, ("",))[0] for kind in ("thing", "place"))
+    return Subject(who, friend, thing, place)
 
 
 def plot_asked(prompt: str) -> str:
@@ -390,8 +375,9 @@ def _sentence(text: str, parses: list[Parse], plot: str) -> Sentence:
     """The best meaning: fewest contradictions, then one of the given plot."""
     if not parses:
         return Sentence(text, None)
-    best = min(
-        parses,
-        key=lambda parse: len(parse.wrong) + 0.5 * (parse.tag.plot not in ("", plot)),
-    )
+
+    def badness(parse: Parse) -> float:
+        return len(parse.wrong) + 0.5 * (parse.tag.plot not in ("", plot))
+
+    best = min(parses, key=badness)
     return Sentence(text, best.tag, best.fillings, best.wrong)

@@ -79,17 +79,12 @@ def _read_kind(entry: world.Entry, subjects: dict[str, dict[str, dict]]) -> Kind
 def _facts(kind: str, value, subjects: dict[str, dict], reverse: bool) -> tuple:
     values = {name: expand(value, slots, Chooser()) for name, slots in subjects.items()}
     told = list(values.values())
-    return tuple(
-        Fact(
-            kind,
-            name,
-            values[name],
-            slots,
-            reversible=reverse and told.count(values[name]) == 1,
-            held_out=crc32(f"{kind} {name}".encode()) % 4 == 0,
-        )
-        for name, slots in subjects.items()
-    )
+    facts = []
+    for name, slots in subjects.items():
+        reversible = reverse and told.count(values[name]) == 1
+        held_out = crc32(f"{kind} {name}".encode()) % 4 == 0
+        facts.append(Fact(kind, name, values[name], slots, reversible, held_out))
+    return tuple(facts)
 
 
 @cache
@@ -113,12 +108,9 @@ def draw_question(chooser: Chooser, held_out: bool) -> Question:
         kind = chooser.pick(load())
         fact, direction = chooser.pick(kind.facts), "forward"
         frames = kind.ask[-1:] if held_out else kind.ask[:-1]
-    return Question(
-        fact,
-        direction,
-        expand(chooser.pick(frames), fact.slots, chooser),
-        expand(chooser.pick(kind.answers), fact.slots, chooser),
-    )
+    asked = expand(chooser.pick(frames), fact.slots, chooser)
+    answered = expand(chooser.pick(kind.answers), fact.slots, chooser)
+    return Question(fact, direction, asked, answered)
 
 
 @cache

@@ -148,10 +148,5 @@ def _score_question(example: Instruction, answer: str) -> dict[str, float]:
     return _scores_of_facts(recalled, invented, _is_one_sentence(answer))
 
 
-_SCORERS = {
-    "translate": _score_translation,
-    "summarise": _score_summary,
-    "support": _score_support,
-    "story": _score_story,
-    "question": _score_question,
-}
+_SCORERS = dict(translate=_score_translation, summarise=_score_summary)
+_SCORERS |= dict(support=_score_support, story=_score_story, question=_score_question)

@@ -202,19 +202,12 @@ def draw_event(
         raise WorldError(f"nothing can happen to {who.name} with the {thing.name} now")
     schema = chooser.pick(possible)
     times = calendar()
-    event = Event(
-        schema,
-        who,
-        friend,
-        thing,
-        place,
-        day or chooser.pick(times.days),
-        chooser.pick(schema.times or tuple(times.hours)),
-        chooser.pick(schema.weathers or tuple(times.signs)),
-    )
+    day = day or chooser.pick(times.days)
+    time = chooser.pick(schema.times or tuple(times.hours))
+    weather = chooser.pick(schema.weathers or tuple(times.signs))
     if state is not None:
         happen(schema, cast, state)
-    return event
+    return Event(schema, who, friend, thing, place, day, time, weather)
 
 
 @cache
