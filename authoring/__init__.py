@@ -1,1 +1,1 @@
-"""What makes the course: notebooks and exercises from their sources, and grading."""
+"""What makes the course: its pages, a learner's own copy of them, and grading."""

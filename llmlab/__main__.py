@@ -4,12 +4,14 @@ import argparse
 import importlib
 import sys
 
+from llmlab.paths import IS_CLONE
+
 COMMANDS = {
     "doctor": ("llmlab.doctor", "what is here, what is broken, what to do about it"),
     "tour": ("llmlab.tour", "train the whole life of the model, and report on it"),
     "train": ("llmlab.train_text", "pre-train on a folder of text of your own"),
     "course": (
-        "llmlab.course.command",
+        "authoring.course.command",
         "open your own copy of the course, kept up to date",
     ),
     "chat": ("llmlab.chat", "talk to any stage of the life, or to your own model"),
@@ -61,6 +63,11 @@ def main(words: list[str] | None = None) -> int:
 
 def run(command: str, words: list[str]) -> int:
     module_name, about = COMMANDS[command]
+    if not (IS_CLONE or module_name.startswith("llmlab.")):
+        raise ValueError(
+            "this command opens the notebooks, and they come with a clone of the "
+            "repository; the library alone has none"
+        )
     module = importlib.import_module(module_name)
     parser = argparse.ArgumentParser(
         prog=f"python -m llmlab {command}",

@@ -19,7 +19,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from llmlab.course.command import LAB
+from authoring.course.command import LAB
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="playwright is not installed"

@@ -22,8 +22,8 @@ from browser_lab import (
 from PIL import Image
 from working_copies import cell, edit
 
-from llmlab.course.pages import course_pages, with_results_folded
-from llmlab.course.working_copy import bring_up_to_date
+from authoring.course.pages import course_pages, with_results_folded
+from authoring.course.working_copy import bring_up_to_date
 
 pytestmark = needs_chromium
 FIRST = "00 Start here.ipynb"

@@ -21,11 +21,11 @@ from working_copies import (
     tree,
 )
 
+from authoring.course import cells, command, memory, working_copy
+from authoring.course.memory import TooNew
+from authoring.course.pages import course_pages
+from authoring.course.working_copy import bring_up_to_date
 from llmlab import __main__ as commands
-from llmlab.course import cells, command, memory, working_copy
-from llmlab.course.memory import TooNew
-from llmlab.course.pages import course_pages
-from llmlab.course.working_copy import bring_up_to_date
 from llmlab.paths import ROOT
 
 NEW = WORDS | {"train": WORDS["train"].replace("300", "600"), "more": "And more."}
@@ -408,6 +408,6 @@ def test_jupyterlab_asks_nothing_and_shows_no_menu_of_instructors(tmp_path, star
 
 
 def test_it_starts_without_torch():
-    code = "import sys, llmlab.course.command; print('torch' in sys.modules)"
+    code = "import sys, authoring.course.command; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "False"

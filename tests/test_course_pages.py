@@ -6,7 +6,12 @@ import pytest
 from markdown_it import MarkdownIt
 from working_copies import cell
 
-from llmlab.course.pages import course_pages, file_name, with_links, with_results_folded
+from authoring.course.pages import (
+    course_pages,
+    file_name,
+    with_links,
+    with_results_folded,
+)
 from llmlab.paths import ROOT
 
 PAGES = course_pages()

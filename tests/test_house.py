@@ -226,15 +226,7 @@ FOUNDATION = {"village", "tokenizer", "gpt", "batching", "paths", "files"}
 FOUNDATION_MAY_IMPORT = {"paths", "files"}
 # What a person sees or is checked by: nothing that trains may need it.
 PRESENTATION = {"plots", "widgets", "desk", "checks", "claims", "report"}
-COMMANDS = {
-    "__main__",
-    "chat",
-    "tour",
-    "train_text",
-    "write_village",
-    "doctor",
-    "course",
-}
+COMMANDS = {"__main__", "chat", "tour", "train_text", "write_village", "doctor"}
 # In the order in which text flows; a room may use those of its line and above.
 READING_ORDER = (
     *("paths files arguments processes", "village tokenizer gpt batching"),
@@ -341,7 +333,7 @@ def test_the_library_alone_asks_only_for_what_is_always_installed():
     always = {Requirement(line).name.lower() for line in PROJECT["dependencies"]}
     distributions = importlib.metadata.packages_distributions()
     for path in LIBRARY:
-        if room(module_name(path)) in ("widgets", "desk", "course"):
+        if room(module_name(path)) in ("widgets", "desk"):
             continue
         names = {name.split(".")[0] for name in imported_modules(path)} - {"llmlab"}
         needed = {d.lower() for n in names for d in distributions.get(n, [])}

@@ -15,8 +15,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
+from authoring.course.command import LAB
 from llmlab import plots
-from llmlab.course.command import LAB
 from llmlab.paths import ROOT
 from llmlab.plots import curves, family, style, words
 from llmlab.plots.style import INK, styled

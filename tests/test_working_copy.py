@@ -20,11 +20,11 @@ from working_copies import (
     tree,
 )
 
-from llmlab.course import cells as files
-from llmlab.course import merging
-from llmlab.course.matching import kept_order
-from llmlab.course.merging import LostCell, merge
-from llmlab.course.working_copy import bring_up_to_date
+from authoring.course import cells as files
+from authoring.course import merging
+from authoring.course.matching import kept_order
+from authoring.course.merging import LostCell, merge
+from authoring.course.working_copy import bring_up_to_date
 
 # What the course becomes: two cells in other words, one new, one moved, one gone.
 NEW = {

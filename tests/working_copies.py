@@ -4,8 +4,8 @@ import copy
 
 import nbformat
 
-from llmlab.course import cells as files
-from llmlab.course.pages import Page
+from authoring.course import cells as files
+from authoring.course.pages import Page
 
 NAME = "00 A chapter.ipynb"
 WORDS = {

@@ -7,13 +7,19 @@ stopped anywhere between is done again by the next one, and changes nothing twic
 import stat
 from pathlib import Path
 
-from llmlab.course.cells import NotANotebook, read_notebook, write_notebook
-from llmlab.course.finding import find_pages, free_place, mark, notebooks_in, page_named
-from llmlab.course.memory import DOT, kept_file, read_base, read_state, write_state
-from llmlab.course.merging import LostCell, merge
-from llmlab.course.pages import Page
-from llmlab.course.report import Report
-from llmlab.course.trust import keep_trust
+from authoring.course.cells import NotANotebook, read_notebook, write_notebook
+from authoring.course.finding import (
+    find_pages,
+    free_place,
+    mark,
+    notebooks_in,
+    page_named,
+)
+from authoring.course.memory import DOT, kept_file, read_base, read_state, write_state
+from authoring.course.merging import LostCell, merge
+from authoring.course.pages import Page
+from authoring.course.report import Report
+from authoring.course.trust import keep_trust
 from llmlab.files import write_atomically
 from llmlab.paths import ROOT
 

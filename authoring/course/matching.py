@@ -9,7 +9,7 @@ import itertools
 import re
 from collections import Counter, defaultdict
 
-from llmlab.course.cells import content, is_blank
+from authoring.course.cells import content, is_blank
 
 Cells = list[dict]
 Match = dict[int, int]

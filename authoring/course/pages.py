@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from llmlab.course.cells import markdown_cell, read_notebook
+from authoring.course.cells import markdown_cell, read_notebook
 from llmlab.paths import ROOT
 
 LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^()\s]+)\)")

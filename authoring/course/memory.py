@@ -9,9 +9,9 @@ import json
 import os
 from pathlib import Path
 
-from llmlab.course.cells import NotANotebook, read_notebook
-from llmlab.course.pages import Page
-from llmlab.course.report import Report
+from authoring.course.cells import NotANotebook, read_notebook
+from authoring.course.pages import Page
+from authoring.course.report import Report
 from llmlab.files import write_atomically
 
 FORMAT = 1

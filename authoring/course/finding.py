@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
-from llmlab.course.cells import NotANotebook, content, is_blank, read_notebook
-from llmlab.course.memory import read_base
-from llmlab.course.pages import Page
-from llmlab.course.report import Report, names
+from authoring.course.cells import NotANotebook, content, is_blank, read_notebook
+from authoring.course.memory import read_base
+from authoring.course.pages import Page
+from authoring.course.report import Report, names
 
 # A notebook without our mark is a page where it shares that much of its cells.
 ENOUGH = 0.5

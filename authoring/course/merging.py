@@ -17,8 +17,15 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-from llmlab.course.cells import content, digest, is_blank, markdown_cell
-from llmlab.course.matching import Cells, Match, kept_order, of_one_id, same, versions
+from authoring.course.cells import content, digest, is_blank, markdown_cell
+from authoring.course.matching import (
+    Cells,
+    Match,
+    kept_order,
+    of_one_id,
+    same,
+    versions,
+)
 
 BESIDE = "beside-"
 MARK = "> **The course has a new version of the cell above.** Yours was kept; this is"

@@ -9,10 +9,10 @@ import webbrowser
 from pathlib import Path
 from urllib.parse import quote
 
+from authoring.course.memory import DOT, TooNew
+from authoring.course.pages import course_pages
+from authoring.course.working_copy import bring_up_to_date
 from llmlab.arguments import folder_path
-from llmlab.course.memory import DOT, TooNew
-from llmlab.course.pages import course_pages
-from llmlab.course.working_copy import bring_up_to_date
 from llmlab.paths import ROOT, RUNS
 
 FOLDER = "my_course"
