@@ -621,10 +621,9 @@ print(f"labels kept back: {agrees_with(own_reward, kept_back):.0%} after")
 # them each is worth eight points, so do not read much into a few. (Yours differ from
 # ours, so the numbers appear only once you run the cell.)
 #
-# So how many labels does a taste take? The stand-in's taste is a simple one, the
-# shorter story, and it is never tired. Let it label more pairs, let copies of the model
-# learn from 6, 24 and 96 of them, forty updates each, and ask about 100 pairs that none
-# of them saw.
+# So how many labels does a taste take? Here is one that is simple and never tired: it
+# likes the telling in which people *talk* more. Let copies of the model learn from 6, 24
+# and 96 of its labels, forty updates each, and ask about new pairs.
 
 # %%
 desk.predict(
@@ -634,32 +633,37 @@ desk.predict(
 )
 
 # %% tags=["folded"]
-shelf = village.story_pairs(196, seed=8, split="train")
-by_length = encode_comparisons(
+def lines_said(story):
+    """How often somebody speaks."""
+    return story.count('"') // 2
+
+
+by_talk = encode_comparisons(
     [
         Comparison(
             pair.prompt,
             pair.first,
             pair.second,
-            int(len(pair.second) < len(pair.first)),
-            "stand-in",
+            int(lines_said(pair.second) > lines_said(pair.first)),
+            "likes talk",
             "simulated",
         )
-        for pair in shelf
+        for pair in village.story_pairs(500, seed=8, split="train")
+        if lines_said(pair.first) != lines_said(pair.second)
     ],
     tokenizer,
     context=context,
 )
-agreement = {}
+by_talk, new_pairs = by_talk[:96], by_talk[96:]
+agreement = {0: agrees_with(reward, new_pairs)}
 for count in (6, 24, 96):
-    model = learn_taste(by_length[:count], f"{count} labels")
-    agreement[count] = agrees_with(model, by_length[96:])
-agreement = {0: agrees_with(reward, by_length[96:]), **agreement}
+    model = learn_taste(by_talk[:count], f"{count} labels")
+    agreement[count] = agrees_with(model, new_pairs)
 plots.lines(
     list(agreement),
-    {"stand-in's labels": list(agreement.values())},
+    {"a taste for talk": list(agreement.values())},
     x_label="labels learned from",
-    y_label="agreement on 100 new pairs",
+    y_label=f"agreement on {len(new_pairs)} new pairs",
     from_zero=True,
 )
 
