@@ -622,8 +622,8 @@ print(f"labels kept back: {agrees_with(own_reward, kept_back):.0%} after")
 # ours, so the numbers appear only once you run the cell.)
 #
 # So how many labels does a taste take? Here is one that is simple and never tired: it
-# likes the telling in which people *talk* more. Let copies of the model learn from 6, 24
-# and 96 of its labels, forty updates each, and ask about new pairs.
+# likes the telling in which people *talk* more. Let copies of the model learn from 6,
+# 24 and 96 of its labels, forty updates each, and ask about new pairs.
 
 # %%
 desk.predict(
