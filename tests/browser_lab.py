@@ -14,6 +14,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -85,14 +86,14 @@ def notebook_page(browser, folder: Path, sources: Sequence[str]) -> Iterator:
         page.close()
 
 
-def open_notebook(browser, address: str, token: str):
-    """The notebook in a window of its own, its kernel at rest."""
+def open_notebook(browser, address: str, token: str, kernel: str = "idle"):
+    """The notebook in a window of its own, its kernel at rest (or "busy")."""
     page = browser.new_page(viewport={"width": 1280, "height": 1600})
     page.set_default_timeout(START_SECONDS * 1000)
     page.complaints = listen_for_complaints(page, address)
-    page.another_window = lambda: open_notebook(browser, address, token)
+    page.another_window = partial(open_notebook, browser, address, token)
     page.goto(f"{address}/lab/tree/widgets.ipynb?token={token}")
-    wait_for_kernel(page)
+    wait_for_kernel(page, kernel)
     return page
 
 

@@ -45,6 +45,14 @@ from llmlab.widgets import TrainingTimeSlider
 TrainingTimeSlider([(0, 7.6, "qx"), (10, 5.0, "the the"), (100, 2.0, "the boat")])
 """
 
+CUT_RUN = """
+from llmlab.widgets import TrainingMonitor
+
+monitor = TrainingMonitor(lambda: "the boat sank", every=1, seconds_between=0)
+monitor.start("base", 40, 0)
+monitor.update(0, {"loss": 7.5}, 1.0)
+"""
+
 BUSY_CELL = """
 import pathlib
 while not pathlib.Path("go_on").exists():
@@ -62,7 +70,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def lab(folder):
-    cells = (FILL_IN, TOKEN_COLOURS, TIME_SLIDER, BUSY_CELL)
+    cells = (FILL_IN, TOKEN_COLOURS, TIME_SLIDER, CUT_RUN, BUSY_CELL)
     (folder / "work").mkdir()
     (folder / "work" / "go_on").touch()
     with running_chromium() as browser, notebook_page(browser, folder, cells) as page:
@@ -93,6 +101,10 @@ def drawn_asleep(page) -> None:
     expect(page.locator(".lab-time .lab-card")).to_contain_text("the the")
     expect(notice(page, "fill-in")).to_have_text(ASLEEP)
     expect(notice(page, "token-colours")).to_have_text(ASLEEP)
+    monitor = page.locator(".lab-monitor")
+    expect(monitor).to_contain_text("base: step 1 of 40 (ended with its kernel)")
+    expect(monitor.locator(".lab-sample")).to_contain_text("the boat sank")
+    expect(notice(page, "monitor")).to_contain_text("This run is over.")
     expect(page.get_by_text("Error displaying widget")).to_have_count(0)
 
 
@@ -135,10 +147,15 @@ def test_a_second_window_works_and_the_first_one_follows(lab):
     second.close()
 
 
-def test_after_a_reload_every_widget_goes_on(lab):
+def test_after_a_reload_while_the_kernel_is_busy_every_widget_goes_on(lab, folder):
     lab.get_by_role("slider", name="training time").press("ArrowRight")
     save(lab)
+    (folder / "work" / "go_on").unlink()
+    run_cell(lab, "go_on")
+    wait_for_kernel(lab, "busy")
     lab.reload()
+    expect(lab.get_by_text("Loading widget").first).to_be_visible()
+    (folder / "work" / "go_on").touch()
     expect(first_bar(lab)).to_have_text("␣idle")
     expect(lab.locator(".lab-time .lab-card")).to_contain_text("the the")
     sentence(lab).fill("the _ dog")
@@ -176,7 +193,7 @@ def test_on_another_day_each_widget_shows_its_last_state(lab, folder, day):
     notebook = json.loads((folder / "work" / "widgets.ipynb").read_text())
     (saved,) = notebook["metadata"]["widgets"].values()
     models = [model["model_name"] for model in saved["state"].values()]
-    assert models.count("AnyModel") == 3
+    assert models.count("AnyModel") == 4
 
 
 def test_axe_finds_nothing_in_what_is_asleep(lab):

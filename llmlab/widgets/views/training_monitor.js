@@ -26,7 +26,9 @@ export default lasting(({ model, el, link }) => {
     text.textContent = written;
   };
   const draw = () => {
-    const done = model.get("done"), message = model.get("message");
+    const done = model.get("done"), said = model.get("message");
+    const cut = link.asleep() && done < steps && said !== "interrupted";
+    const message = cut ? "ended with its kernel" : said;
     const share = steps ? Math.round(100 * done / steps) : 100;
     head.textContent = `${model.get("label")}: step ${counted(done)} of `
       + counted(steps) + (message ? ` (${message})` : "");
@@ -39,7 +41,9 @@ export default lasting(({ model, el, link }) => {
       spoken.textContent = message || `${share} % done`;
     }
   };
-  const stop = follow(model, {"": draw, curve: drawCurve, sample: drawSample});
+  const unfollow = follow(model, {"": draw, curve: drawCurve, sample: drawSample});
+  model.on("lab:asleep", draw);
+  const stop = () => { unfollow(); model.off("lab:asleep", draw); };
   el.append(labBox("monitor", "training monitor",
               head, bar, figures, curve, sample, spoken, link.line));
   return stop;
