@@ -34,13 +34,11 @@ def implicit_rewards(
     def scores_of(pairs: Sequence[EncodedComparison]) -> PairScores:
         texts = [pair.winner for pair in pairs] + [pair.loser for pair in pairs]
         begins = [pair.response_start for pair in pairs] * 2
-        batch = next_token_batch(
-            texts,
-            [
-                [False] * begin + [True] * (len(text) - begin)
-                for text, begin in zip(texts, begins, strict=True)
-            ],
-        ).to(policy.embedding.weight.device)
+        masks = [
+            [False] * begin + [True] * (len(text) - begin)
+            for text, begin in zip(texts, begins, strict=True)
+        ]
+        batch = next_token_batch(texts, masks).to(policy.embedding.weight.device)
         own = token_log_probs(target_logits(policy, batch), batch)
         with torch.no_grad():
             others = token_log_probs(target_logits(reference, batch), batch)

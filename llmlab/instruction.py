@@ -70,15 +70,9 @@ def packed_batches(
     masks = [mask for _, mask in examples]
     rows = pack([len(sequence) - 1 for sequence in sequences], row_length)
     order = torch.randperm(len(rows), generator=generator).tolist()
-    return [
-        packed_batch(
-            sequences,
-            [rows[row] for row in order[start : start + rows_per_batch]],
-            masks,
-            pad_id=pad_id,
-        )
-        for start in range(0, len(order), rows_per_batch)
-    ]
+    starts = range(0, len(order), rows_per_batch)
+    chosen = ([rows[row] for row in order[at : at + rows_per_batch]] for at in starts)
+    return [packed_batch(sequences, each, masks, pad_id=pad_id) for each in chosen]
 
 
 def instruction_step(
@@ -126,10 +120,6 @@ def answer(
 ) -> list[str]:
     """What the model says to each prompt. `settings` as in `sampling.generate`."""
     refuse_one_text(prompts)
-    generation = generate(
-        model,
-        [render_prompt(tokenizer, prompt) for prompt in prompts],
-        max_new_tokens=max_new_tokens,
-        **settings,
-    )
+    rendered = [render_prompt(tokenizer, prompt) for prompt in prompts]
+    generation = generate(model, rendered, max_new_tokens=max_new_tokens, **settings)
     return [tokenizer.decode(ids).strip() for ids in generation.sequences()]

@@ -94,10 +94,7 @@ def attention_patterns(
 ) -> dict[str, Tensor]:
     """What a head of a causal model might be looking for, as tables of right keys.
 
-    Returns
-    -------
-    name to (batch, query_time, key_time) bool. A query may have several right keys, or
-    none:
+    By name, (batch, query_time, key_time) bool; a query may have several, or none:
 
     "the first token" : where attention goes that has nothing to look for, a *sink*
         (Xiao et al. 2023).

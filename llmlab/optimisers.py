@@ -98,11 +98,8 @@ def adamw(
     weight_decay: float = 0.0,
 ) -> dict[str, Optimizer]:
     """AdamW (Loshchilov and Hutter 2019) for every parameter."""
-    return {
-        "adamw": _adamw(
-            list(module.parameters()), learning_rate, betas, eps, weight_decay
-        )
-    }
+    parameters = list(module.parameters())
+    return {"adamw": _adamw(parameters, learning_rate, betas, eps, weight_decay)}
 
 
 def muon_and_adamw(

@@ -186,13 +186,9 @@ class Critic:
         columns = slice(batch.tokens.shape[1])
         set_learning_rate(self.optimizers.values(), multiplier)
         values = self.model(batch.tokens, segment_ids=batch.segment_ids)
-        loss = value_loss(
-            values,
-            old_values[rows, columns],
-            returns[rows, columns],
-            token_weights(batch.target_mask, "tokens"),
-            self.settings.value_clip,
-        )
+        weights = token_weights(batch.target_mask, "tokens")
+        before, earned = old_values[rows, columns], returns[rows, columns]
+        loss = value_loss(values, before, earned, weights, self.settings.value_clip)
         clip = self.settings.gradient_clip
         apply_gradients(loss, self.model, self.optimizers.values(), clip=clip)
         return {"value_loss": processes.sum_(loss.item())}

@@ -186,16 +186,10 @@ def _curve(stage: Mapping, entropy_line: float | None) -> str:
         return _figure(plots.ppo_dashboard(history))
     if "loss" not in history[0]:
         return ""
-    is_base = stage["name"] == "base"
-    return _figure(
-        plots.loss_curve(
-            {stage["name"]: history},
-            entropy_line=entropy_line if is_base else None,
-            unit="nats per comparison"
-            if "reward" in stage["name"]
-            else "nats per token",
-        )
-    )
+    line = entropy_line if stage["name"] == "base" else None
+    unit = "nats per " + ("comparison" if "reward" in stage["name"] else "token")
+    curves = {stage["name"]: history}
+    return _figure(plots.loss_curve(curves, entropy_line=line, unit=unit))
 
 
 def _metrics(metrics: Mapping) -> str:

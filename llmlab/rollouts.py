@@ -161,12 +161,9 @@ def verified_reward(
                 "there is no right answer known to the prompt "
                 f"{tokenizer.decode(strangers[0])!r}; give its example to the reward"
             )
-        return torch.tensor(
-            [
-                float(score(known[tuple(prompt)], tokenizer.decode(response).strip()))
-                for prompt, response in zip(prompts, responses, strict=True)
-            ]
-        )
+        asked = [known[tuple(prompt)] for prompt in prompts]
+        said = [tokenizer.decode(response).strip() for response in responses]
+        return torch.tensor(list(map(float, map(score, asked, said))))
 
     return reward
 

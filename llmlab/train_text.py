@@ -248,13 +248,9 @@ def model_config(
         return start[0].config
     size = _sizes(arguments)
     make = GPTConfig.gpt2 if arguments.size == "gpt2" else GPTConfig
-    return make(
-        vocab_size=tokenizer.vocab_size,
-        context=size["context"],
-        layers=size["layers"],
-        heads=size["width"] // _d_head(arguments),
-        width=size["width"],
-    )
+    shape = {name: size[name] for name in ("context", "layers", "width")}
+    heads = size["width"] // _d_head(arguments)
+    return make(vocab_size=tokenizer.vocab_size, heads=heads, **shape)
 
 
 def is_gpt2(config: GPTConfig) -> bool:

@@ -40,12 +40,8 @@ def main(arguments: argparse.Namespace) -> int:
     for number, document in enumerate(village):
         name = f"{document.genre}/{number:0{digits}}.txt"
         write_atomically(folder / name, f"{document.text}\n".encode())
-        lines.append(
-            json.dumps(
-                {"file": name, "bits": document.bits, "labels": document.labels},
-                ensure_ascii=False,
-            )
-        )
+        told = {"file": name, "bits": document.bits, "labels": document.labels}
+        lines.append(json.dumps(told, ensure_ascii=False))
         characters += len(document.text)
         bits += document.bits
     write_atomically(folder / "documents.jsonl", "\n".join([*lines, ""]).encode())

@@ -35,14 +35,12 @@ def measure_reward(life: Life, model: RewardModel, instruct: GPT) -> dict[str, f
     ):
         pairs = comparisons(life, instruct, **numbers, split="test", seed=seed)
         preferences = crowd_preferences(life, pairs)
-        scores = model.score_texts(
-            [
-                render_example(life.tokenizer, pair.prompt, story)[0]
-                for pair in pairs
-                for story in (pair.first, pair.second)
-            ]
-        )
-        scores = scores.cpu().view(-1, 2)  # beside the preferences
+        rendered = [
+            render_example(life.tokenizer, pair.prompt, story)[0]
+            for pair in pairs
+            for story in (pair.first, pair.second)
+        ]
+        scores = model.score_texts(rendered).cpu().view(-1, 2)  # beside preferences
         agreement = expected_agreement(scores[:, 0], scores[:, 1], preferences)
         metrics[f"reward_agreement_{name}"] = agreement.mean().item()
         metrics[f"reward_ceiling_{name}"] = accuracy_ceiling(preferences.tolist())

@@ -22,13 +22,9 @@ def train_reward(life: Life) -> Trained:
     settings, shared = life.recipe.reward, life.recipe.shared
     instruct = life.load("instruct")
     model = RewardModel(instruct, seed=life.seed)
-    labelled = comparisons(
-        life,
-        instruct,
-        told=settings.comparisons - settings.own_comparisons,
-        own=settings.own_comparisons,
-        split="train",
-    )
+    own = settings.own_comparisons
+    told = settings.comparisons - own
+    labelled = comparisons(life, instruct, told=told, own=own, split="train")
     pairs = encode_comparisons(labelled, life.tokenizer, context=shared.context)
     optimizers = optimisers_of(model, settings)
     step = preference_step(

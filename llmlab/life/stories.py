@@ -67,19 +67,10 @@ def write_stories(
         temperature = life.recipe.shared.story_temperature
     generator = torch.Generator().manual_seed(seed)
     rendered = [render_prompt(life.tokenizer, prompt) for prompt in prompts]
+    how = dict(max_new_tokens=life.recipe.shared.story_tokens, temperature=temperature)
     rollouts = [
-        roll_out(
-            model,
-            rendered[start : start + 250],
-            generator,
-            max_new_tokens=life.recipe.shared.story_tokens,
-            temperature=temperature,
-        )
+        roll_out(model, rendered[start : start + 250], generator, **how)
         for start in range(0, len(rendered), 250)
     ]
-    stories = [
-        life.tokenizer.decode(response)
-        for rollout in rollouts
-        for response in rollout.responses
-    ]
-    return stories, rollouts
+    written = (response for rollout in rollouts for response in rollout.responses)
+    return [life.tokenizer.decode(response) for response in written], rollouts

@@ -57,7 +57,13 @@ def drop_contaminated(
     more is no longer the same test.
     """
     in_test = _phrases(test, words)
-    return sift(training, lambda passage: _complaint(_overlap(passage, in_test, words)))
+
+    def judge(passage: Passage) -> Dropped | None:
+        found = _overlap(passage, in_test, words)
+        reason = f"{found.share:.0%} of its phrases, such as: {found.example}"
+        return CONTAMINATION.drops(passage, reason) if found.share else None
+
+    return sift(training, judge)
 
 
 def _phrases(passages: Sequence[Passage], length: int) -> np.ndarray:
@@ -95,10 +101,3 @@ def _longest_run(flags: np.ndarray) -> tuple[int, int]:
         return 0, 0
     longest = (ends - starts).argmax()
     return int(starts[longest]), int(ends[longest] - starts[longest])
-
-
-def _complaint(overlap: Overlap) -> Dropped | None:
-    if not overlap.share:
-        return None
-    reason = f"{overlap.share:.0%} of its phrases, such as: {overlap.example}"
-    return CONTAMINATION.drops(overlap.passage, reason)

@@ -181,15 +181,10 @@ class _Blocks(HTMLParser):
         for number in range(1, len(sizes)):
             is_layout = sizes[number] > sizes[0] / 2
             beside.append(beside[self.outer[number]] or not is_layout)
-        blocks = [
-            Block(
-                text,
-                linked,
-                "text" if kind == "unseen" and not beside[within] else kind,
-                beside[within],
-            )
-            for text, linked, kind, within in self.found
-        ]
+        blocks = []
+        for text, linked, kind, within in self.found:
+            shown = "text" if kind == "unseen" and not beside[within] else kind
+            blocks.append(Block(text, linked, shown, beside[within]))
         script = ("".join(self.script) + self.rawdata).strip()
         swallowed = [*self.swallowed, script] if script else self.swallowed
         return blocks + [Block(text, 0, "unseen", True) for text in swallowed]
@@ -277,12 +272,10 @@ def main_text(page: str) -> Extraction:
     alone = [_decide_alone(block) for block in blocks]
     before = _nearest_decisions(alone)
     after = _nearest_decisions(alone[::-1])[::-1]
-    stays = [
-        after[place] and (before[place] or block.kind == "heading")
-        if alone[place] is None
-        else alone[place]
-        for place, block in enumerate(blocks)
-    ]
+    stays = []
+    for block, decided, above, below in zip(blocks, alone, before, after, strict=True):
+        by_neighbours = below and (above or block.kind == "heading")
+        stays.append(by_neighbours if decided is None else decided)
     if not any(stays):
         stays = [True] * len(blocks)
     pairs = list(zip(blocks, stays, strict=True))

@@ -141,15 +141,9 @@ def _read_wrongly(text: str) -> str:
     return "".join(read_as_windows(byte) for byte in text.encode("utf-8"))
 
 
-def _copied(
-    page: WebPage,
-    text: str,
-    fault: str,
-    number: int,
-    titles: Sequence[str],
-    chooser: Chooser,
-) -> WebPage:
-    made = _page(text, number, titles, chooser, folder=fault.replace(" ", "-"))
+def _copied(page: WebPage, text: str, fault: str, *place) -> WebPage:
+    """The text of a page, more or less, at another place, as `_page` takes it."""
+    made = _page(text, *place, folder=fault.replace(" ", "-"))
     return replace(made, fault=fault, original=page.address)
 
 

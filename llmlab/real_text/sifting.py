@@ -166,10 +166,8 @@ class Report:
 def _excerpt(text: str) -> str:
     """The beginning of a text; what cannot be seen is written out."""
     shown = "".join(
-        character
-        if character.isprintable() or character == "\n"
-        else character.encode("unicode_escape").decode()
-        for character in text[:SHOWN]
+        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode()
+        for c in text[:SHOWN]
     )
     return shown + ("..." if len(text) > SHOWN else "")
 

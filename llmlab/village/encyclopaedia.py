@@ -1,6 +1,7 @@
 """The encyclopaedia: every fact of the world in many wordings, told of subjects that
 belong together."""
 
+import itertools
 from dataclasses import dataclass
 from functools import cache
 
@@ -115,11 +116,8 @@ def page(chooser: Chooser) -> tuple[str, dict[str, str]]:
         else:
             subjects = [members.get(telling.role)]
             facts = chooser.sample(telling.facts, telling.count)
-        sentences += [
-            _tell(telling.role, fact, subject, slots, chooser)
-            for subject in subjects
-            for fact in facts
-        ]
+        for subject, fact in itertools.product(subjects, facts):
+            sentences.append(_tell(telling.role, fact, subject, slots, chooser))
     labels = {role: subject.name for role, subject in members.items()}
     return " ".join(sentences), {"entry": entry.name} | labels
 

@@ -31,6 +31,7 @@ class Fact:
 
 
 OF_PEOPLE = ("home", "trade", "like", "wish", "habit", "fear")
+OF_THINGS = ("kept", "owner", "use")
 
 
 @cache
@@ -46,15 +47,13 @@ def facts_of_people() -> tuple[Fact, ...]:
 @cache
 def every_fact() -> tuple[Fact, ...]:
     """Of people, then of things and of places."""
-    village = world.load()
+    things, places = world.load().things.values(), world.load().places.values()
     return (
         *facts_of_people(),
-        *(Fact("kept", t.name, t.kept) for t in village.things.values()),
-        *(Fact("owner", t.name, t.owner) for t in village.things.values()),
-        *(Fact("use", t.name, t.use) for t in village.things.values()),
-        *(Fact("near", p.name, p.near) for p in village.places.values()),
-        *(Fact("mark", p.name, p.mark) for p in village.places.values()),
-        *(Fact("visit", p.name, p.use) for p in village.places.values()),
+        *(Fact(kind, t.name, getattr(t, kind)) for kind in OF_THINGS for t in things),
+        *(Fact("near", p.name, p.near) for p in places),
+        *(Fact("mark", p.name, p.mark) for p in places),
+        *(Fact("visit", p.name, p.use) for p in places),
     )
 
 

@@ -131,21 +131,15 @@ def adjectives_for(noun: Noun, held_out: bool) -> tuple[Adjective, ...]:
         pair = f"{noun.english[0]} {adjective.english}"
         return crc32(pair.encode()) % 8 == 0
 
-    return tuple(
-        a
-        for a in load().adjectives
-        if noun.kind in a.kinds and is_held_out(a) == held_out
-    )
+    fitting = (a for a in load().adjectives if noun.kind in a.kinds)
+    return tuple(a for a in fitting if is_held_out(a) == held_out)
 
 
 @cache
 def nouns_of(kinds: tuple[str, ...], held_out: bool) -> tuple[Noun, ...]:
     """The nouns of some kinds that have an adjective (in tests, a held-out one)."""
-    return tuple(
-        noun
-        for noun in load().nouns
-        if noun.kind in kinds and adjectives_for(noun, held_out)
-    )
+    of_kind = (noun for noun in load().nouns if noun.kind in kinds)
+    return tuple(noun for noun in of_kind if adjectives_for(noun, held_out))
 
 
 @cache

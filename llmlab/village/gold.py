@@ -186,16 +186,11 @@ def _missing(prompt: str, story: str, plot: str) -> int:
 def _miswritten(story: str, sentences: tuple[Sentence, ...]) -> int:
     """Words with a capital that should have none, or none that should have one."""
     inside = set(parsing.CAPITALISED.findall(story)) - parsing.capitalised()
-    small = set(_WORD.findall(story)) & _small_names()
+    small = set(_WORD.findall(story)) & set(map(str.lower, world.load().people))
     texts = [sentence.text for sentence in sentences]
     shouted = sum(len(text) > 3 and text.isupper() for text in texts)
     started = sum(text[0].islower() for text in texts)
     return len(inside) + len(small) + shouted + started
-
-
-@lru_cache(maxsize=1)
-def _small_names() -> frozenset[str]:
-    return frozenset(name.lower() for name in world.load().people)
 
 
 def _repeated_share(story: str) -> float:

@@ -354,11 +354,8 @@ def _parses(text: str, subject: Subject) -> list[Parse]:
     parses = grammar().parses(tokens, _expected(subject))
     if any(parse.wrong and parse.tag.kind in _OF_EITHER for parse in parses):
         swapped = replace(subject, who=subject.friend, friend=subject.who)
-        parses += [
-            parse
-            for parse in grammar().parses(tokens, _expected(swapped))
-            if parse.tag.kind in _OF_EITHER
-        ]
+        others = grammar().parses(tokens, _expected(swapped))
+        parses += [parse for parse in others if parse.tag.kind in _OF_EITHER]
     return parses
 
 

@@ -114,11 +114,8 @@ def _proverb(proverb: Proverb, chooser: Chooser) -> str:
 
 def _idiom(idiom: Idiom, chooser: Chooser) -> str:
     """What it means, and who did it."""
-    more = {
-        "idiom": idiom.infinitive,
-        "idiom.past": idiom.past,
-        "idiom.meaning": idiom.meaning,
-    }
+    more = {"idiom": idiom.infinitive, "idiom.past": idiom.past}
+    more["idiom.meaning"] = idiom.meaning
     return _say("idiom", chooser, more)
 
 

@@ -72,12 +72,8 @@ class Event:
 
     def cast(self) -> dict[str, str]:
         """The names behind the roles of the schema's patterns."""
-        return {
-            "who": self.who.name,
-            "friend": self.friend.name,
-            "thing": self.thing.name,
-            "place": self.place.name,
-        }
+        roles = ("who", "friend", "thing", "place")
+        return {role: getattr(self, role).name for role in roles}
 
     def labels(self) -> dict[str, str]:
         """What a story of the event is about."""

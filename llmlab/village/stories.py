@@ -172,11 +172,10 @@ def draw_pair(chooser: Chooser, split: str) -> StoryPair:
 
 
 def _two_of_equal_length(event: Event, chooser: Chooser) -> list[list[list[str]]]:
-    tellings = [
-        _tell_at_level(event, 0.85 * chooser.uniform(), chooser) for _ in range(2)
-    ]
-    length = max(count_words(_paragraph(passages)) for passages in tellings)
-    length = max(length, SHORTEST_OF_A_PAIR)
+    levels = (0.85 * chooser.uniform() for _ in range(2))
+    tellings = [_tell_at_level(event, level, chooser) for level in levels]
+    lengths = [count_words(_paragraph(passages)) for passages in tellings]
+    length = max(*lengths, SHORTEST_OF_A_PAIR)
     for passages in tellings:
         _fill_with_facts(passages, event, length, chooser)
     return tellings
@@ -245,21 +244,15 @@ def _places_for_addition(kind: str, event: Event) -> list[tuple[int, tuple]]:
     """After which beats a sentence of that kind may stand, and its frames there."""
     plot = plot_of(event)
     before_the_last = list(enumerate(plot.beats[:-1]))
-    frames_of = {
-        "line": lambda beat: beat.lines,
-        "simile": lambda beat: beat.similes,
-        "detail": lambda beat: beat.senses,
-        "fact": lambda beat: beat.facts,
-    }
+    of = dict(line="lines", simile="similes", detail="senses", fact="facts")
     if kind == "twist":
         return [(before_the_last[-1][0], plot.twists)]
-    possible = [(number, frames_of[kind](beat)) for number, beat in before_the_last]
+    possible = [(number, getattr(beat, of[kind])) for number, beat in before_the_last]
     return [(number, frames) for number, frames in possible if frames]
 
 
 def _tell_at_level(event: Event, level: float, chooser: Chooser) -> list[list[str]]:
-    style = Style(simile=level, line=level, senses=level, twist=level, fact=0.0)
-    return _passages(event, style, chooser)
+    return _passages(event, Style(level, level, level, level, fact=0.0), chooser)
 
 
 def _fill_with_facts(passages, event: Event, length: int, chooser: Chooser) -> None:

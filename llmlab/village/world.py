@@ -24,24 +24,6 @@ class WorldError(ValueError):
     """A mistake in the words: names the file, the entry and what is expected."""
 
 
-# What the other person is, if one is the key: "Agnes is the aunt of Cosmo".
-_RETURNED_BONDS = {
-    "best friend": ("best friend",),
-    "cousin": ("cousin",),
-    "aunt": ("niece", "nephew"),
-    "uncle": ("niece", "nephew"),
-    "niece": ("aunt", "uncle"),
-    "nephew": ("aunt", "uncle"),
-    "godmother": ("goddaughter", "godson"),
-    "godson": ("godmother",),
-    "goddaughter": ("godmother",),
-}
-_BONDS_OF_ONE_GENDER = {
-    "female": ("aunt", "niece", "godmother", "goddaughter"),
-    "male": ("uncle", "nephew", "godson"),
-}
-
-
 @dataclass(frozen=True, eq=False)
 class Person:
     name: str
@@ -271,10 +253,11 @@ def _load_places() -> dict[str, Place]:
 
 def _load_people(places: dict[str, Place]) -> dict[str, Person]:
     people: dict[str, Person] = {}
-    found = entries("people.toml", "person")
+    found, bonds = entries("people.toml", "person"), section("people.toml", "bonds")
+    returned = bonds.get("returned", dict)
     for entry in found:
         person = Person(**{key: entry.get(key) for key in Person.__dataclass_fields__})
-        known = {"gender": _PRONOUNS, "home": places, "bond": _RETURNED_BONDS}
+        known = {"gender": _PRONOUNS, "home": places, "bond": returned}
         for key, values in known.items():
             entry.one_of(key, values)
         if not person.epithet.endswith(" " + person.species):
@@ -286,15 +269,17 @@ def _load_people(places: dict[str, Place]) -> dict[str, Person]:
         _add(people, person, entry)
     for entry in found:
         entry.one_of("kin", people)
-        _check_bond(people[entry.data["name"]], people, entry)
+        _check_bond(people[entry.data["name"]], people, entry, bonds)
     return people
 
 
-def _check_bond(person: Person, people: dict[str, Person], entry: Entry) -> None:
+def _check_bond(
+    person: Person, people: dict[str, Person], entry: Entry, bonds: Entry
+) -> None:
     """Kinship is told from both sides, and both must say the same."""
-    kin, returned = people[person.kin], _RETURNED_BONDS[person.bond]
+    kin, returned = people[person.kin], bonds.data["returned"][person.bond]
     other_gender = "male" if kin.gender == "female" else "female"
-    of_the_other = person.bond in _BONDS_OF_ONE_GENDER[other_gender]
+    of_the_other = person.bond in bonds.get(other_gender, list)
     if kin.kin != person.name or kin.bond not in returned or of_the_other:
         raise entry.mistake(
             f"{person.name} says that {kin.name} ({kin.gender}) is the {person.bond}, "
