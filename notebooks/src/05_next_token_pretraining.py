@@ -169,7 +169,7 @@ young = course.new_model()  # every weight is a random number
 snapshots = []  # what it writes on the way
 history = teach(young, plan, label="a first life", writes=snapshots)
 
-# %%
+# %% tags=["folded"]
 losses = [entry["loss"] for entry in history]
 middle = (losses[0] + losses[-1]) / 2
 halfway = next(n for n, loss in enumerate(losses, 1) if loss < middle)
@@ -600,7 +600,7 @@ desk.predict("05/babble", "And what does it write?", options=newborns)
 # %%
 newborn = course.new_model()
 batch = next_token_batch(sequences[:8])
-first_loss = float(pretraining.prediction_loss(newborn, batch))
+first_loss = pretraining.prediction_loss(newborn, batch).item()
 
 dice = torch.Generator().manual_seed(0)
 babble = complete(newborn, tokenizer, "", max_new_tokens=15, generator=dice)
@@ -665,7 +665,7 @@ newborn = course.new_model()
 optimizers = optimisers.muon_and_adamw(newborn)
 loss = pretraining.prediction_loss(newborn, batch)
 training.apply_gradients(loss, newborn, optimizers.values())
-second_loss = float(pretraining.prediction_loss(newborn, batch))
+second_loss = pretraining.prediction_loss(newborn, batch).item()
 
 # %% tags=["folded"]
 fall = first_loss - second_loss
@@ -808,6 +808,11 @@ claim(
     measured=late_loss(history_c),
     unit="nats",
 )
+
+# %% [markdown]
+# This is how its batches were made:
+
+# %%
 print(getsource(make_batch))
 
 # %% [markdown]
@@ -865,11 +870,9 @@ run_d = course.new_model()
 history_d = teach(
     run_d, plan[:40], label="run D", schedule=lambda step, steps: 1.0
 )
-plots.loss_curve(
-    {"healthy": history[:40], "run D": history_d},
-    baselines={"uniform": baselines["uniform"]},
-    title="With warm-up and without",
-)
+for update in (1, 5, 10, 20, 40):
+    with_it, without = (run[update - 1]["loss"] for run in (history, history_d))
+    print(f"update {update:2}  with {about(with_it)}  without {about(without)}")
 
 # %% tags=["folded"]
 lag = late_loss(history_d) - late_loss(history[:40])
@@ -877,7 +880,7 @@ claim(
     "Without warm-up the loss is at most 0.1 nats higher",
     lag < 0.1,
     measured=lag,
-    unit="nats higher",
+    unit="nats",
 )
 desk.answer(
     "05/warm-up",
@@ -908,8 +911,7 @@ print(torch.ones(4, 4, dtype=torch.int).tril(diagonal=1))
 # %%
 desk.predict(
     "05/leak",
-    "Draw how its loss will go. (The healthy run begins at the uniform line "
-    "and has come about halfway down after 40 updates.)",
+    "Draw how its loss will go, from the first update to the last.",
     curve=desk.Axes("update", (0, 180), "loss in nats", (0, 8)),
 )
 
@@ -928,7 +930,7 @@ with your_attention(leaky_attention):
 
 # %%
 plots.loss_curve(
-    {"healthy": history[:180], "run E": history_e},
+    {"healthy": history[:180:5], "run E": history_e[::5]},
     entropy_line=line.nats_per_token,
     baselines={"trigram": trigram},
     title="A leak is found",
@@ -1288,7 +1290,7 @@ def opinion(text):
 # %%
 header = "Zeno tries a new pen at the beach on Tuesday:\n"
 shares = opinion(header + pangram)
-plots.next_token_bars(names, shares, prompt=pangram, top=5)
+plots.next_token_bars(names, shares, prompt=pangram, top=3)
 
 # %% tags=["folded"]
 desk.answer(
@@ -1312,14 +1314,14 @@ desk.predict(
 
 # %%
 shares = opinion(opening)
-plots.next_token_bars(names, shares, prompt=opening, top=8)
+plots.next_token_bars(names, shares, prompt=opening, top=6)
 
 # %% tags=["folded"]
 desk.answer(
     "05/open",
     heights[(max(shares) >= 0.5) + (max(shares) > 0.9)],
-    f"It is {about(100 * max(shares))} %, and all but the eight best have "
-    f"{about(100 * sum(sorted(shares)[:-8]))} % together.",
+    f"It is {about(100 * max(shares))} %, and all but the six best have "
+    f"{about(100 * sum(sorted(shares)[:-6]))} % together.",
 )
 
 # %% [markdown]
@@ -1465,7 +1467,7 @@ shaped = {
     name: shape_logits(logits, **setting).softmax(dim=-1)[0].tolist()
     for name, setting in settings.items()
 }
-plots.shaped_distributions(names, shaped, top=8)
+plots.shaped_distributions(names, shaped, top=6)
 
 # %% tags=["folded"]
 left_over = {
@@ -1824,12 +1826,11 @@ strong = {
     name: float(sum(value >= 0.5 for value in values))
     for name, values in strengths.items()
 }
-plots.lines(
-    range(1, len(strengths["Muon"]) + 1),
-    strengths,
-    x_label="direction, the strongest first",
-    y_label="singular value\n(the strongest is 1)",
-)
+print("the 2nd, 4th, … singular value, where the strongest is 1")
+for name, values in strengths.items():
+    places = (2, 4, 16, 64, 128)
+    some = (f"{place}: {about(values[place - 1])}" for place in places)
+    print(f"{name:9}", *some, sep="  ")
 
 # %% tags=["folded"]
 desk.answer(
@@ -1862,18 +1863,9 @@ claim(
 # learn as fast as the common ones. The tables of tokens keep AdamW. Their rows are
 # not directions of one map, each belongs to a token of its own.
 #
-# And these are the library's own lines of the rest: the rate of an update, a step of
-# phase 1 (the branch for masked models is the other game of chapter 4), the update of
-# everything in this course that makes a loss small, and the fit of section 10.
-
-# %% tags=["folded"]
-for function in (
-    training.warmup_stable_decay,
-    pretraining.pretraining_step,
-    training.loss_step,
-    fit_power_law,
-):
-    print(getsource(function))
+# The library's own lines of all the rest are as short: `training.loss_step`,
+# `pretraining.pretraining_step`, `scaling.fit_power_law`; `print(getsource(…))` shows
+# them.
 
 # %% [markdown]
 # ## What did not work at this size
