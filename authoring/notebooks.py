@@ -15,8 +15,8 @@ test holds the first page to them. Some tags in a source mean something to the b
   stored, for readers who do not run the notebook;
 * `raises-exception` marks a cell that fails on purpose.
 
-What a learner need not read to follow is folded: cells that only import, claim, ask
-or answer, and those tagged `folded`.
+What a learner need not read to follow is folded: cells that only import or claim,
+those that ask or answer, and those tagged `folded`.
 """
 
 import argparse
@@ -52,6 +52,7 @@ KERNEL = {
 SECONDS_A_CELL = 600
 VOLATILE, EXAMPLE = "nbval-ignore-output", "example-output"
 FOLDED = "folded"
+ASKING = {"desk.predict", "desk.answer", "desk.quiz", "desk.tally"}
 # A widget's view names a model that is gone with its kernel; the picture and the
 # sentence beside it stay.
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -91,19 +92,25 @@ def is_folded(cell) -> bool:
         statements = ast.parse(cell.source).body
     except SyntaxError:  # a line of IPython's own, such as %timeit
         return False
+    if any(called(statement) in ASKING for statement in statements):
+        return True
     return bool(statements) and all(map(is_furniture, statements))
 
 
 def is_furniture(statement: ast.stmt) -> bool:
-    """An import, `claim(…)` or `desk.…(…)`, also in a loop."""
-    if isinstance(statement, ast.Import | ast.ImportFrom):
-        return True
+    """An import or a claim, also in a loop."""
     if isinstance(statement, ast.For):
         return all(map(is_furniture, statement.body))
-    if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)):
-        return False
-    called = ast.unparse(statement.value.func)
-    return called == "claim" or called.startswith("desk.") and called != "desk.read"
+    return isinstance(statement, ast.Import | ast.ImportFrom) or (
+        called(statement) == "claim"
+    )
+
+
+def called(statement: ast.stmt) -> str:
+    """The name of the function that a statement calls and does nothing else."""
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        return ast.unparse(statement.value.func)
+    return ""
 
 
 def read_stored(path: Path):

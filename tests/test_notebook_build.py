@@ -216,13 +216,14 @@ def test_every_command_of_authoring_explains_itself(capsys, command):
         ("desk.predict('05/loss', 'How much?', unit='nats')", True),
         ("for x in numbers:\n    claim(str(x), x < 2, measured=x)", True),
         ("import math\nmath.log(2)", False),
+        ("options = ['a', 'b']\ndesk.predict('05/x', '?', options=options)", True),
         ("loss = train()\nclaim('It fell', loss < 2, measured=loss)", False),
         ("desk.read(text)", False),
         ("%timeit f()", False),
         ("", False),
     ],
 )
-def test_a_cell_that_only_imports_claims_or_asks_is_folded(code, folded):
+def test_a_cell_that_asks_or_only_imports_or_claims_is_folded(code, folded):
     assert notebook_build.is_folded(nbformat.v4.new_code_cell(code)) is folded
 
 

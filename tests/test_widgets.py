@@ -1,6 +1,7 @@
 """What holds for every widget without a browser."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -29,6 +30,7 @@ from llmlab.widgets import (
     TrainingMonitor,
     TrainingTimeSlider,
     YourText,
+    page,
 )
 
 
@@ -127,3 +129,14 @@ def test_a_view_hears_when_its_message_arrives_and_when_it_is_done_with():
     with pytest.raises(KeyError):
         colours._hear(colours, {"number": "a:8"}, [])  # without a text
     assert colours.handled == "a:8"
+
+
+def test_no_script_of_a_view_declares_a_name_that_it_shares_a_page_with():
+    """A view is one script of several files; a name declared twice ends it."""
+    views = [page.View]
+    for view in views:
+        views += view.__subclasses__()
+    for view in views[1:]:
+        names = re.findall(r"^(?:const|let|function) (\w+)", str(view._esm), re.M)
+        twice = {name for name in names if names.count(name) > 1}
+        assert len(names) > 5 and not twice, view.__name__

@@ -1,5 +1,5 @@
 const SIGNS = {1: ["✓", "lab-right"], 0.5: ["◐", "lab-partly"], 0: ["✗", "lab-wrong"]};
-const WORDS = {1: "I had it", 0.5: "partly", 0: "no"};
+const SELF_MARKS = {1: "I had it", 0.5: "partly", 0: "no"};
 const lines = ([, xs], [low, high], yours, [resultXs, resultYs]) =>
   (layer, toX, toY) => {
     const clip = (y) => Math.min(high, Math.max(low, y));
@@ -25,7 +25,7 @@ export default lasting(({ model, el, link }) => {
   if (shows.why) parts.append(card("Why", h("div", {}, shows.why)));
   const marks = Object.keys(SIGNS).sort().reverse().map((hit) => {
     const node = h("button", {type: "button", className: "lab-button"},
-                   ...signed(SIGNS[hit][0], WORDS[hit]));
+                   ...signed(SIGNS[hit][0], SELF_MARKS[hit]));
     node.addEventListener("click", () => link.send({type: "mark", hit: Number(hit)}));
     return [Number(hit), node];
   });
@@ -51,7 +51,7 @@ export default lasting(({ model, el, link }) => {
     yours.textContent = (made.shown ?? "…")
       + (there && shows.kind === "curve" ? "the dashed curve" : "") + sure;
     const mark = SIGNS[found.hit];
-    const said = found.marked === "self" ? WORDS[found.hit] : found.said;
+    const said = found.marked === "self" ? SELF_MARKS[found.hit] : found.said;
     verdict.className = `lab-verdict ${mark?.[1] ?? ""}`;
     verdict.replaceChildren(...(mark ? signed(mark[0], said) : [found.said ?? ""]));
     if (found.late) verdict.append(" (made after the answer was shown: not counted)");
