@@ -137,6 +137,7 @@ def test_no_script_of_a_view_declares_a_name_that_it_shares_a_page_with():
     for view in views:
         views += view.__subclasses__()
     for view in views[1:]:
-        names = re.findall(r"^(?:const|let|function) (\w+)", str(view._esm), re.M)
+        script = page._read_all(view, "js")
+        names = re.findall(r"^(?:const|let|function) (\w+)", script, re.M)
         twice = {name for name in names if names.count(name) > 1}
         assert len(names) > 5 and not twice, view.__name__
