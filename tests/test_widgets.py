@@ -18,6 +18,7 @@ from widget_examples import (
 )
 
 from llmlab import widgets
+from llmlab.desk.answers import Answer
 from llmlab.plots import attention_map
 from llmlab.preferences import LabelStore
 from llmlab.tokenizer import Tokenizer
@@ -136,6 +137,7 @@ def test_no_script_of_a_view_declares_a_name_that_it_shares_a_page_with():
     views = [page.View]
     for view in views:
         views += view.__subclasses__()
+    assert Answer in views and widgets.Chat in views
     for view in views[1:]:
         script = page._read_all(view, "js")
         names = re.findall(r"^(?:const|let|function) (\w+)", script, re.M)
