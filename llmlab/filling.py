@@ -27,7 +27,11 @@ def fill(model: GPT, tokenizer: Tokenizer, text: str) -> list[tuple[str, float]]
 
     Raises ValueError: the text has no blank or several, or the model is causal.
     """
-    _check_sees_both_sides(model)
+    if model.config.causal:
+        raise ValueError(
+            "this model is causal: it never sees what comes after a blank. Give a "
+            "masked model, one with causal=False"
+        )
     if text.count(BLANK) != 1:
         raise ValueError(
             f"{text!r} has {text.count(BLANK)} blanks; put exactly one {BLANK} where "
@@ -89,7 +93,11 @@ def guess_tokens(
         numbers, groups, indices = zip(*questions[start : start + rows], strict=True)
         texts = [sequences[number] for number in numbers]
         if model.config.causal:
-            batch = _next_tokens(texts, groups, tokenizer)
+            masks = [
+                [place in group for place in range(len(text))]
+                for text, group in zip(texts, map(set, groups), strict=True)
+            ]
+            batch = next_token_batch(texts, masks, pad_id=tokenizer.pad_id)
         else:
             batch = _one_blank_each(texts, groups, tokenizer)
         where = batch.target_mask
@@ -119,14 +127,6 @@ def _questions(sequences, places, *, together: bool) -> list[tuple]:
     return sorted(questions, key=lambda question: len(sequences[question[0]]))
 
 
-def _next_tokens(texts, groups, tokenizer: Tokenizer) -> Batch:
-    masks = [
-        [place in group for place in range(len(text))]
-        for text, group in zip(texts, map(set, groups), strict=True)
-    ]
-    return next_token_batch(texts, masks, pad_id=tokenizer.pad_id)
-
-
 def _one_blank_each(texts, groups, tokenizer: Tokenizer) -> Batch:
     tokens, segment_ids = pad_sequences(texts, pad_id=tokenizer.pad_id)
     row, place = torch.arange(len(groups)), torch.tensor([p for [p] in groups])
@@ -134,14 +134,6 @@ def _one_blank_each(texts, groups, tokenizer: Tokenizer) -> Batch:
     targets[row, place] = tokens[row, place]
     tokens[row, place] = tokenizer.mask_id
     return Batch(tokens, targets, segment_ids)
-
-
-def _check_sees_both_sides(model: GPT) -> None:
-    if model.config.causal:
-        raise ValueError(
-            "this model is causal: it never sees what comes after a blank. Give a "
-            "masked model, one with causal=False"
-        )
 
 
 def _check_places(sequences, places) -> None:

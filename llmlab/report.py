@@ -61,11 +61,12 @@ def render_report(report: Mapping) -> str:
         _section("stages", "Stage by stage", _stages(report)),
         _section("machine", "Machine", _machine(report)),
     ]
-    return _read("report.html").format(
-        style=_read("report.css"),
-        summary=_summary(report),
-        sections="\n".join(sections),
+    style, summary, sections = (
+        _read("report.css"),
+        _summary(report),
+        "\n".join(sections),
     )
+    return _read("report.html").format(style=style, summary=summary, sections=sections)
 
 
 def _read(name: str) -> str:
@@ -270,12 +271,9 @@ def _check(report: Mapping) -> None:
             "Make it again with: python -m llmlab tour"
         )
     missing = [key for key in _REPORT_FIELDS if key not in report]
-    missing += [
-        f"{key} of stage {number}"
-        for number, stage in enumerate(report.get("stages", ()), start=1)
-        for key in _STAGE_FIELDS
-        if key not in stage
-    ]
+    for number, stage in enumerate(report.get("stages", ()), start=1):
+        absent = [key for key in _STAGE_FIELDS if key not in stage]
+        missing += [f"{key} of stage {number}" for key in absent]
     if missing or not report["stages"]:
         raise ValueError(
             f"this report lacks {', '.join(missing) or 'stages'}; expected what "

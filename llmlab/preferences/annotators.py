@@ -47,7 +47,7 @@ class Annotator:
         """The exact probability that the story shown first is chosen."""
         lean = math.log(self.position_bias / (1 - self.position_bias))
         difference = self.taste * (gold_first - gold_second) / self.noise
-        read = _sigmoid(difference + lean)
+        read = (1 + math.tanh((difference + lean) / 2)) / 2  # sigmoid, never too large
         return (1 - self.carelessness) * read + self.carelessness * self.position_bias
 
     def choose(
@@ -56,10 +56,6 @@ class Annotator:
         """0 for the first story, 1 for the second."""
         draw = torch.rand((), generator=generator, dtype=torch.float64).item()
         return int(draw >= self.probability_first(gold_first, gold_second))
-
-
-def _sigmoid(x: float) -> float:
-    return (1 + math.tanh(x / 2)) / 2  # never overflows
 
 
 def simulated_crowd(

@@ -59,25 +59,20 @@ def datasheet(
 
 def _composition(mixture: Mixture) -> list[str]:
     lines = ["", "| source | documents | share | epochs |", "|---|---|---|---|"]
-    return lines + [
-        f"| {name} | {mixture.names.count(name):,} | {share:.0%} "
-        f"| {mixture.epochs[name]:.2f} |"
-        for name, share in mixture.shares.items()
-    ]
+    for name, share in mixture.shares.items():
+        count, epochs = mixture.names.count(name), mixture.epochs[name]
+        lines.append(f"| {name} | {count:,} | {share:.0%} | {epochs:.2f} |")
+    return lines
 
 
 def _cleaning(report: Report) -> list[str]:
     read = max(1, report.characters_read)
-    kept = (
-        f"Of {report.origin}, {report.characters / read:.0%} of "
-        f"{report.characters_read:,} characters were kept."
-    )
-    dropped = [
-        f"- {outcome.rule.name}: {_counted(outcome.passages, 'passage')}, "
-        f"{_counted(outcome.parts, 'part')}"
-        for outcome in report.outcomes
-        if outcome.dropped
-    ]
+    share = f"{report.characters / read:.0%} of {report.characters_read:,}"
+    kept, dropped = f"Of {report.origin}, {share} characters were kept.", []
+    for outcome in (outcome for outcome in report.outcomes if outcome.dropped):
+        passages = _counted(outcome.passages, "passage")
+        parts = _counted(outcome.parts, "part")
+        dropped.append(f"- {outcome.rule.name}: {passages}, {parts}")
     if not dropped:
         return ["", f"{kept} Nothing was dropped."]
     return ["", f"{kept} Dropped:", "", *dropped]

@@ -210,7 +210,8 @@ class Automaton:
             neighbours.update((a, b) for a in before for b in after)
 
         def words(label, of_class):
-            return of_class.get(label[1:-1], ()) if _is_class(label) else (label,)
+            is_class = label[0] == "<" and len(label) > 1
+            return of_class.get(label[1:-1], ()) if is_class else (label,)
 
         for one, other in neighbours:
             ends = (None,) if one is None else words(one, last)
@@ -328,7 +329,3 @@ def _as_tuple(ways: dict) -> tuple:
         filling, linked = linked
         fillings.append(filling)
     return tuple(fillings)
-
-
-def _is_class(label: str) -> bool:
-    return label[0] == "<" and len(label) > 1

@@ -70,14 +70,15 @@ def read(prompt: str, story: str) -> Findings:
     told, out_of_order = _told_beats(found)
     counts, misplaced = _additions(found)
     said = [sentence.text.lower() for sentence in sentences]
+    known = [s.meaning for s in sentences if s.meaning is not None]
     return Findings(
         sentences=sentences,
         plot=found.plot,
         wholeness=told / _beats(found.plot) if found.plot else 0.0,
         counts=counts,
         out_of_place=out_of_order + misplaced,
-        foreign=sum(_is_foreign(sentence, found.plot) for sentence in sentences),
-        strange=sum(sentence.meaning is None for sentence in sentences),
+        foreign=sum(meaning.plot not in ("", found.plot) for meaning in known),
+        strange=len(sentences) - len(known),
         missing=_missing(prompt, story, found.plot),
         broken=sum(s.broken for s in sentences) + len(_WRONG_ARTICLE.findall(story)),
         miswritten=_miswritten(story, sentences),
@@ -91,10 +92,6 @@ def read(prompt: str, story: str) -> Findings:
 
 def _beats(plot: str) -> int:
     return len(plotlines.load().plots[plot].beats)
-
-
-def _is_foreign(sentence: Sentence, plot: str) -> bool:
-    return sentence.meaning is not None and sentence.meaning.plot not in ("", plot)
 
 
 def _told_beats(story: Story) -> tuple[int, int]:

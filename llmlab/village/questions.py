@@ -119,8 +119,5 @@ def other_values(fact: Fact) -> frozenset[str]:
     kind = next(kind for kind in load() if kind.name == fact.kind)
     others = {f.value for f in kind.facts} | {f.name for f in kind.facts}
     right = (fact.value, fact.name)
-    return frozenset(
-        other
-        for other in others
-        if not any(other.removeprefix("the ") in phrase for phrase in right)
-    )
+    bare = {other: other.removeprefix("the ") for other in others}
+    return frozenset(o for o in others if not any(bare[o] in each for each in right))
