@@ -21,16 +21,9 @@ PARTS = (
     *(GPT, gpt.Block, gpt.SelfAttention, gpt.FeedForward, gpt.Norm),
     *(nn.ModuleList, nn.Linear, nn.Embedding),
 )
-MODERN = dict(
-    causal=True,
-    norm="rmsnorm",
-    positions="rotary",
-    activation="squared_relu",
-    qk_norm=True,
-    token_shift=True,
-    token_values=True,
-    bias=False,
-)
+MODERN = dict(causal=True, norm="rmsnorm", positions="rotary", bias=False)
+MODERN |= dict(activation="squared_relu", qk_norm=True)
+MODERN |= dict(token_shift=True, token_values=True)
 
 
 def can_decode(model: nn.Module) -> bool:

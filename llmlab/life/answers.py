@@ -48,20 +48,12 @@ def measure_answers(
     "question, backwards" for one kind. `split` and `seed`: what was chosen, was chosen
     on "validation"; what is told, on test prompts of another seed.
     """
-    shared = life.recipe.shared
+    shared, seed = life.recipe.shared, life.seed + 1 if seed is None else seed
     shares: dict[str, Share] = {}
     for task in village.TASKS:
-        examples = village.instructions(
-            shared.test_instructions,
-            seed=life.seed + 1 if seed is None else seed,
-            split=split,
-            task=task,
-        )
-        shares |= answers_right(
-            model,
-            life.tokenizer,
-            examples,
-            village.score_answer,
-            max_new_tokens=life.longest_answer(task),
-        )
+        drawn = dict(seed=seed, split=split, task=task)
+        examples = village.instructions(shared.test_instructions, **drawn)
+        asked = (model, life.tokenizer, examples, village.score_answer)
+        longest = life.longest_answer(task)
+        shares |= answers_right(*asked, max_new_tokens=longest)
     return shares

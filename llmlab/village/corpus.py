@@ -72,21 +72,10 @@ def _article(chooser: Chooser) -> tuple[str, dict[str, str]]:
     return text, event.facts()
 
 
-_WRITERS = {
-    "books": _book,
-    "articles": _article,
-    "websites": websites.draw_page,
-    "bilingual": french.page,
-    "sayings": sayings.page,
-}
+_WRITERS = dict(books=_book, articles=_article, websites=websites.draw_page)
+_WRITERS |= dict(bilingual=french.page, sayings=sayings.page)
 
 # The share of the documents that are of each genre. Their lengths differ: of the words
 # about .46 are in books, .19 in articles, .18 in websites, .11 in bilingual pages and
 # .05 in sayings.
-GENRES = {
-    "books": 0.385,
-    "articles": 0.20,
-    "websites": 0.205,
-    "bilingual": 0.155,
-    "sayings": 0.055,
-}
+GENRES = dict(books=0.385, articles=0.2, websites=0.205, bilingual=0.155, sayings=0.055)
