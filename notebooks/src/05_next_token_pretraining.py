@@ -978,6 +978,8 @@ claim(
 
 # %%
 honest = language_loss(run_e, validation[:50]).nats_per_token
+
+# %%
 claim(
     "With the right mask, run E is worse than the unigram model",
     honest > baselines["unigram"],
@@ -1203,6 +1205,8 @@ claim(
 
 # %%
 narrower = equal_cost(280, fitted[-1], widths=(8,))
+
+# %%
 claim(
     "Width 8 would be worse than width 16",
     narrower[8][-1] > brief[16][-1],
@@ -1268,7 +1272,7 @@ print(f"{course.card('base').steps / STEPS:.0f} times as many updates")
 # First its opinion, word by word, where the village writes this sentence: below a
 # header that says that somebody tries a pen.
 
-# %%
+# %% tags=["folded"]
 pangram = "The quick brown fox jumps over the"
 desk.predict(
     "05/pangram",
