@@ -343,7 +343,7 @@ for kind, share in known.items():
 desk.predict(
     "06/explained",
     "How many of the 60 meanings will come out word for word?",
-    unit="meanings",
+    unit="",
 )
 
 # %%
@@ -1097,7 +1097,7 @@ def where_it_looks(text):
 
 
 text = "Dear Silas, I sit at the boathouse and think of you,"
-AttentionViewer(*where_it_looks(text), layer=1, head=3)
+AttentionViewer(*where_it_looks(text), layer=1, head=3, ask=where_it_looks)
 
 # %% [markdown]
 # One text is an anecdote, so here are eighty unread documents. A head that looked at
@@ -1277,6 +1277,7 @@ claim(
 import torch
 
 from llmlab import interpretation, life, plots
+from llmlab.widgets import YourText
 
 course = life.course()
 tokenizer, base = course.tokenizer, course.load("base").requires_grad_(False)
@@ -1322,7 +1323,8 @@ def without_each_head(text, most=8):
     )
 
 
-without_each_head("Dear Silas, I sit at the boathouse and think of you, Silas")
+text = "Dear Silas, I sit at the boathouse and think of you, Silas"
+YourText(without_each_head, text)
 
 # %% [markdown]
 # ## 6 · What each layer would say
@@ -1359,16 +1361,19 @@ desk.predict(
 import torch
 
 from llmlab import interpretation, life, plots
+from llmlab.widgets import YourText
 
 course = life.course()
 tokenizer, base = course.tokenizer, course.load("base").requires_grad_(False)
 layer_names = ["embedding"]
 layer_names += [f"after block {number}" for number in range(base.config.layers)]
 HEADER = "Zeno tries a new pen at the beach on Tuesday:\n"
+pangram = "The quick brown fox jumps over the lazy dog."
 
 
-def read_early(text, header=HEADER):
+def read_early(text):
     """The ids of a text and what every layer would say after each of them."""
+    header = HEADER if text == pangram else ""
     before = [tokenizer.bos_id, *tokenizer.encode(header)]
     ids = torch.tensor([[*before, *tokenizer.encode(text)]])
     if ids.shape[1] < len(before) + 2:
@@ -1377,9 +1382,9 @@ def read_early(text, header=HEADER):
     return ids[0, len(before) :].tolist(), lens[:, 0, len(before) :]
 
 
-def lens_of(text, header=HEADER, most=11):
+def lens_of(text, most=11):
     """The first choices of every layer after the last tokens of a text."""
-    ids, lens = read_early(text, header)
+    ids, lens = read_early(text)
     names = [tokenizer.token_text(token) for token in ids]
     sure, choices = lens[:, :-1].softmax(dim=-1).max(dim=-1)
     guesses = [
@@ -1394,8 +1399,7 @@ def lens_of(text, header=HEADER, most=11):
     )
 
 
-pangram = "The quick brown fox jumps over the lazy dog."
-lens_of(pangram)
+YourText(lens_of, pangram)
 
 # %% tags=["folded"]
 ids, lens = read_early(pangram)
@@ -1428,9 +1432,10 @@ claim(
 )
 
 # %% [markdown]
-# **Type a sentence of your own** into the lens, with or without a header. Where is the
-# model sure too early? And one sentence is an anecdote, so here are all the unread
-# pages:
+# **Type a sentence of your own** into the lens. It stands there without a header, and
+# of a long one you see the last eleven tokens. Where is a layer sure and wrong?
+#
+# One sentence is an anecdote, so here are all the unread pages:
 
 # %%
 stream = interpretation.residual_stream(base, tokens, segment_ids=segment_ids)
