@@ -1,7 +1,13 @@
-"""`python -m authoring pictures`: the README's drawings, for light and dark pages."""
+"""`python -m authoring pictures`: the README's pictures, for light and dark pages.
+
+The three phases are drawn. The chat is photographed, in a real JupyterLab, and what
+the stages say in it is written beside it, for who cannot see a picture.
+"""
 
 import argparse
 import io
+import tempfile
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -13,6 +19,29 @@ from llmlab.plots.boxes import arrow, box, canvas, say
 from llmlab.plots.style import styled
 
 FOLDER = ROOT / "data" / "pictures"
+# The first story that the test asks for, at the temperature of training, with the first
+# dice: nothing is picked.
+CHAT = """
+from IPython.display import display
+
+from llmlab import life, village
+from llmlab.talking import Speaker, speakers
+from llmlab.widgets import Chat
+
+course = life.course()
+newborn = Speaker(course.new_model(), course.tokenizer, answers=False)
+stages = speakers(course, "base", "instruct", "ppo")
+[message] = village.story_prompts(1, seed=1, split="test")
+chat = Chat({"random": newborn, **stages}, examples=[message], temperature=0.7)
+display(chat)
+"""
+SAID = """
+for exchange in chat.exchanges:
+    print(exchange["message"])
+    for stage, text in exchange["answers"].items():
+        print(f"{stage}: {text}")
+"""
+WHOLE = ".lab-chat .lab-log, .lab-chat [role=log] {max-height: none !important}"
 
 # What it is called, what the model is given, what it plays, what it is then, and can.
 _PHASES = (
@@ -77,11 +106,41 @@ def drawn() -> dict[str, bytes]:
     return {"phases.png": light, "phases-dark.png": turned_over(light)}
 
 
+def photographed() -> dict[str, bytes]:
+    """The chat in both themes, and its words; needs a Chromium, as some tests do."""
+    from tests import browser_lab as lab
+
+    taken = {}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        lab.running_chromium() as browser,
+        lab.notebook_page(browser, Path(folder), [CHAT, SAID]) as page,
+    ):
+        page.set_viewport_size({"width": 1250, "height": 1600})
+        page.add_style_tag(content=WHOLE)
+        log = page.locator(".lab-chat [role=log]")
+        for theme, name in (("Light", "chat.png"), ("Dark", "chat-dark.png")):
+            lab.choose_theme(page, theme)
+            taken[name] = in_a_palette(log.screenshot())
+        cell = page.locator(".jp-CodeCell", has_text="for exchange in chat.exchanges")
+        said = cell.locator(".jp-OutputArea-output").inner_text()
+    return taken | {"chat.txt": (said.strip() + "\n").encode()}
+
+
+def in_a_palette(picture: bytes) -> bytes:
+    file = io.BytesIO()
+    colours = Image.open(io.BytesIO(picture)).convert("RGB").quantize(32, kmeans=2)
+    colours.save(file, format="png", optimize=True)
+    return file.getvalue()
+
+
 def main(words: list[str]) -> int:
-    command = "python -m authoring pictures"
-    argparse.ArgumentParser(command, description=__doc__).parse_args(words)
+    parser = argparse.ArgumentParser(
+        prog="python -m authoring pictures", description=__doc__
+    )
+    parser.parse_args(words)
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, data in drawn().items():
+    for name, data in {**drawn(), **photographed()}.items():
         write_atomically(FOLDER / name, data)
         print(f"{FOLDER.name}/{name}: {len(data):,} bytes")
     return 0

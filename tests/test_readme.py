@@ -5,11 +5,15 @@ import re
 
 import pytest
 
+from llmlab import village
 from llmlab.paths import CHECKPOINTS, ROOT
 from llmlab.report import bars
 
 README = (ROOT / "README.md").read_text("utf-8")
-LINKS = re.findall(r"\]\(([^)#:]+)\)", README)
+MEASURED = (ROOT / "data" / "measured.md").read_text("utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+LINK = re.compile(r"\]\(([^)#:]+)\)|(?:src|srcset)=\"([^\"]+)\"")
+LINKS = [a or b for a, b in LINK.findall(README)]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
@@ -19,12 +23,29 @@ def test_the_figures_are_those_of_the_shipped_life():
     for bar in bars(report):
         wanted = bar.wanted or "told, not promised"
         table.append(f"| {bar.what} | {bar.measured} | {wanted} |")
-    assert "\n".join(table) in README
+    assert "\n".join(table) in MEASURED
 
 
 @pytest.mark.parametrize("link", LINKS)
 def test_every_link_leads_somewhere(link):
     assert (ROOT / link).exists()
+
+
+@pytest.mark.parametrize("link", [a or b for a, b in LINK.findall(MEASURED)])
+def test_every_link_of_what_was_measured_leads_somewhere(link):
+    assert (ROOT / "data" / link).exists()
+
+
+def test_the_front_door_is_short():
+    assert len(README.splitlines()) < 150
+
+
+def test_the_story_of_the_front_is_the_first_of_the_test():
+    said = (ROOT / "data" / "pictures" / "chat.txt").read_text("utf-8")
+    [message] = village.story_prompts(1, seed=1, split="test")
+    assert said.splitlines()[0] == message
+    stages = [line.split(":")[0] for line in said.splitlines()[1:]]
+    assert stages == ["random", "base", "instruct", "ppo"]
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
@@ -40,7 +61,7 @@ def test_every_module_is_on_the_map():
     modules = {path.stem for path in (ROOT / "llmlab").glob("*.py")}
     unlisted = {"__init__", "__main__", "arguments", "paths", "files"}
     unlisted |= {"doctor", "write_village"}
-    named = set(re.findall(r"`(\w+)`", README))
+    named = set(re.findall(r"`(\w+)`", CONTRIBUTING))
     assert modules - unlisted <= named
 
 
