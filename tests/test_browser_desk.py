@@ -10,6 +10,7 @@ import sqlite3
 import nbformat
 import pytest
 from browser_lab import (
+    axe_complaints,
     expect,
     focusable,
     needs_chromium,
@@ -125,7 +126,6 @@ def lab(folder):
     cells = (START, PREDICTIONS, FAR_AWAY, ANSWERS, FAR_AWAY, END_OF_CHAPTER, FAR_AWAY)
     with running_chromium() as browser, notebook_page(browser, folder, cells) as page:
         yield page
-        pictures_in_both_themes(page, "desk")
 
 
 def kept(folder, name: str):
@@ -137,7 +137,7 @@ def kept(folder, name: str):
 
 
 def prediction(page, start: str):
-    return page.get_by_role("region", name=f"predict: {start}")
+    return page.get_by_role("group", name=f"predict: {start}")
 
 
 def answer(page, number: int):
@@ -209,7 +209,7 @@ def test_a_curve_is_drawn_by_keys_and_by_pointer(lab, folder):
     box.get_by_role("button", name="Clear").click()
     sheet = drawing.locator("svg").bounding_box()
     x, y = sheet["x"] + 46, sheet["y"] + 10
-    width, height = sheet["width"] - 56, sheet["height"] - 48
+    width, height = sheet["width"] - 62, sheet["height"] - 48
     lab.mouse.move(x, y + 0.1 * height)
     lab.mouse.down()
     for across, down in ((0.15, 0.5), (0.3, 0.75), (1, 0.85)):
@@ -305,10 +305,16 @@ def test_letters_typed_at_the_desk_never_edit_the_notebook(lab):
     assert cells.count() == count
 
 
+def test_nobody_is_kept_out_by_eyes_or_hands(lab):
+    pictures_in_both_themes(lab, "desk")
+    assert axe_complaints(lab) == []
+
+
 def test_in_a_narrow_window_nothing_is_cut_off(lab):
     lab.set_viewport_size({"width": 360, "height": 800})
     try:
         lab.evaluate("() => jupyterapp.shell.collapseLeft()")
+        pictures_in_both_themes(lab, "desk-narrow")
         for box in lab.locator(".lab-box").all():
             assert box.evaluate("box => box.scrollWidth - box.clientWidth") <= 1
     finally:

@@ -15,11 +15,14 @@ const signed = (sign, ...children) =>
   [h("span", {className: "lab-sign", "aria-hidden": "true"}, `${sign} `), ...children];
 // A box of the desk. A click beside its buttons focuses it, so that no letter typed then
 // is a command to the notebook.
-const deskBox = (kind, label, head, text, ...children) =>
-  h("section", {className: `lab-box lab-${kind}`, "aria-label": label, tabIndex: -1,
-                "data-lm-suppress-shortcuts": "true"},
-    h("p", {className: "lab-head"}, h("span", {className: "lab-kind"}, head), text),
-    ...children);
+const deskBox = (kind, label, head, text, ...children) => {
+  const title = h("p", {className: "lab-head"},
+                  h("span", {className: "lab-kind"}, head), text);
+  const box = labBox(kind, label, title, ...children);
+  box.tabIndex = -1;
+  box.dataset.lmSuppressShortcuts = "true";
+  return box;
+};
 // One of several: radio buttons with a name of their own.
 const radios = (legend, options, onChange) => {
   const name = `lab-${Math.random().toString(36).slice(2)}`;
@@ -62,7 +65,7 @@ const short = (number) => Math.abs(number) >= 1e4 || (number && Math.abs(number)
 // something; `sheet.redraw` does it again, and `sheet.at(event)` reads a place.
 const paper = ([xLabel, xs, yLabel, ys], draw) => {
   const node = h("div", {className: "lab-paper"});
-  const left = 46, right = 10, top = 10, bottom = 38;
+  const left = 46, right = 16, top = 10, bottom = 38;
   let width = 0, height = 0, inner;
   const toX = (x) => left + (x - xs[0]) / (xs[1] - xs[0]) * (width - left - right);
   const toY = (y) =>
