@@ -24,9 +24,9 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 HATCHES = ("", "///", "...", "\\\\\\", "xxx", "---")
 
 WIDTH_INCHES = 7.0
-DOTS_PER_INCH = 144
+DOTS_PER_INCH = 120
 SHOWN_PIXELS_PER_INCH = 100
-COLOURS = 64
+COLOURS = 32
 
 # Named in full so that a reader's own matplotlib settings change neither the look
 # nor the bytes. Token texts may hold dollar signs: they are never formulas.

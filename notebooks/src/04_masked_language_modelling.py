@@ -310,6 +310,9 @@ print(f"{SHARE:.0%} of the tokens are hidden")
 
 
 # %% tags=["folded"]
+pangram = "The quick brown fox jumps over the _ dog."
+
+
 def short_life(make_step, *, steps, label, **settings):
     """Train a new model for `steps` updates; return it and its history."""
     size = course.recipe.shared
@@ -317,14 +320,20 @@ def short_life(make_step, *, steps, label, **settings):
     config = GPTConfig(vocab_size=tokenizer.vocab_size, causal=False, **shape)
     model = GPT(config, seed=0)
     optimizers = optimisers.muon_and_adamw(model)
+
+    def guesses():
+        fillings = fill(model, tokenizer, pangram)[:4]
+        return f"{pangram} {', '.join(name.strip() for name, _ in fillings)}"
+
     history = training.train(
         make_step(model, optimizers, steps, **settings),
         steps=steps,
         modules={"model": model},
         optimizers=optimizers,
         seed=0,
-        progress=TrainingMonitor(),
+        progress=TrainingMonitor(guesses),
         label=label,
+        after_a_stop="run the cell again, and it begins anew",
     )
     return model, history
 
@@ -368,7 +377,8 @@ baselines = {
 }
 
 # %% [markdown]
-# The next cell trains a new model, from random numbers each time it is run.
+# The next cell trains a new model, from random numbers each time it is run. Now and
+# then it shows its first four words for a gap.
 
 # %%
 young, history = short_life(healthy_step, steps=STEPS, label="a short life")
@@ -421,7 +431,6 @@ claim(
 # run the cell.)
 
 # %% tags=["nbval-ignore-output"]
-pangram = "The quick brown fox jumps over the _ dog."
 for name, share in fill(young, tokenizer, pangram)[:4]:
     print(f"{share:6.1%} {name}")
 

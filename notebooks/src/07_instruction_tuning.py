@@ -471,14 +471,20 @@ def short_course(examples, label):
         modules={"model": model},
         optimizers=optimizers,
         seed=0,
-        progress=TrainingMonitor(),
+        progress=TrainingMonitor(
+            lambda: answer(
+                model, tokenizer, [question], max_new_tokens=40, top_k=1
+            )[0]
+        ),
         label=label,
+        after_a_stop="run the cell again, and it begins anew",
     )
     return model, history
 
 
 # %% [markdown]
-# Each of the two cells begins with the base model anew, whenever it is run.
+# Each of the two cells begins with the base model anew, whenever it is run. Now and
+# then it shows what the model answers about the password.
 
 # %%
 desk.predict(

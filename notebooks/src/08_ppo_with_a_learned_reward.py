@@ -594,6 +594,7 @@ def learn_taste(pairs, label):
         seed=0,
         progress=TrainingMonitor(),
         label=label,
+        after_a_stop="run the cell again, and it begins anew",
     )
     return model
 
@@ -677,8 +678,8 @@ desk.answer(
         f"{about(100 * agreement[count], 2)} % with {count}"
         for count in (6, 24, 96)
     )
-    + ". A taste as simple as that. What people like in stories is less "
-    "simple, and the crowd's 6,000 labels have not taught all of it.",
+    + ". And this taste is a simple one. What people like in stories is less "
+    "simple: the crowd's 6,000 labels have not taught all of it.",
 )
 
 # %% [markdown]
@@ -1077,6 +1078,7 @@ history = train(
     seed=0,
     progress=TrainingMonitor(),
     label="PPO",
+    after_a_stop="run the cell again, and it begins with instruct anew",
 )
 
 
