@@ -5,8 +5,11 @@ the stages say in it is written beside it, for who cannot see a picture.
 """
 
 import argparse
+import html
 import io
+import shutil
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +130,21 @@ def photographed() -> dict[str, bytes]:
     return taken | {"chat.txt": (said.strip() + "\n").encode()}
 
 
+def what_is_missing() -> str:
+    """One sentence if a photograph cannot be taken here, else nothing."""
+    if find_spec("playwright") is None:
+        return "The chat is photographed by playwright, which is not installed."
+    if not (shutil.which("chromium") or shutil.which("chromium-browser")):
+        return "The chat is photographed in Chromium: install the package chromium."
+    return ""
+
+
+def alternative(said: str) -> str:
+    """The words of the chat as an attribute of HTML; what no letter shows is a �."""
+    shown = "".join(c if c.isprintable() or c == "\n" else "�" for c in said)
+    return html.escape(shown.strip().replace("\n", " · "))
+
+
 def in_a_palette(picture: bytes) -> bytes:
     file = io.BytesIO()
     colours = Image.open(io.BytesIO(picture)).convert("RGB").quantize(32, kmeans=2)
@@ -139,6 +157,8 @@ def main(words: list[str]) -> int:
         prog="python -m authoring pictures", description=__doc__
     )
     parser.parse_args(words)
+    if missing := what_is_missing():
+        parser.exit(1, f"{missing} Nothing was written.\n")
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, data in {**drawn(), **photographed()}.items():
         write_atomically(FOLDER / name, data)

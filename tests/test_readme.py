@@ -1,10 +1,13 @@
 """The front door tells the truth."""
 
+import contextlib
+import io
 import json
 import re
 
 import pytest
 
+from authoring import pictures
 from llmlab import village
 from llmlab.paths import CHECKPOINTS, ROOT
 from llmlab.report import bars
@@ -46,6 +49,37 @@ def test_the_story_of_the_front_is_the_first_of_the_test():
     assert said.splitlines()[0] == message
     stages = [line.split(":")[0] for line in said.splitlines()[1:]]
     assert stages == ["random", "base", "instruct", "ppo"]
+
+
+def test_the_front_tells_the_answers_to_who_cannot_see_them():
+    said = (pictures.FOLDER / "chat.txt").read_text("utf-8")
+    assert f'alt="{pictures.alternative(said)}"' in README
+
+
+def test_the_stages_answer_as_the_front_shows():
+    names, heard = {}, io.StringIO()
+    exec(pictures.CHAT.replace("display(chat)", ""), names)
+    with contextlib.redirect_stdout(heard):
+        exec(pictures.SAID, names)
+    said = (pictures.FOLDER / "chat.txt").read_text("utf-8")
+    assert heard.getvalue().strip() == said.strip()
+
+
+@pytest.mark.parametrize("name", ["chat.png", "chat-dark.png"])
+def test_the_pictures_of_the_front_are_light(name):
+    assert (pictures.FOLDER / name).stat().st_size < 90_000
+
+
+def test_without_a_browser_the_pictures_say_so_and_write_nothing(
+    monkeypatch, capsys, tmp_path
+):
+    monkeypatch.setattr(pictures, "FOLDER", tmp_path / "pictures")
+    monkeypatch.setattr(pictures.shutil, "which", lambda name: None)
+    monkeypatch.setattr(pictures, "find_spec", lambda name: name)
+    with pytest.raises(SystemExit, match="1"):
+        pictures.main([])
+    assert "install the package chromium" in capsys.readouterr().err
+    assert not (tmp_path / "pictures").exists()
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
