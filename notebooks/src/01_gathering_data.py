@@ -237,7 +237,7 @@ desk.answer(
 # Short lines at the beginning or the end, with a menu for a neighbour: a letter
 # loses its signature, a lesson its first sentence. And a page of nothing but short
 # lines can lose them all, since it has no paragraph to hold them. Remember these
-# pages; we shall meet them again. On the real web nobody would have noticed. **A
+# pages; we shall meet them again. **A
 # rule of thumb is a bet**, and you should know its odds.
 
 # %% [markdown]

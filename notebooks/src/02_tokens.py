@@ -922,7 +922,7 @@ claim(
 )
 
 # %% [markdown]
-# Who was not in the text pays by the byte: longer rows, a context (the room for text
+# That means longer rows, a context (the room for text
 # that a model reads at once) that is full sooner, and, where tokens are sold, a
 # higher bill. Real tokenizers do the same to the speakers of small languages (Petrov
 # et al., 2023).

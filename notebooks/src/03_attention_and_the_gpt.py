@@ -1593,8 +1593,7 @@ claim("All logits agree to a billionth", gap < 1e-9, measured=gap)
 # %% [markdown]
 # That is a check against ourselves. The check against the world: one set of weights,
 # loaded into this class and into the GPT-2 of Hugging Face's *transformers*, gives the
-# same logits, loss and gradients (`tests/test_gpt2.py`). The published weights fit too
-# (`gpt2.load_gpt2`).
+# same logits, loss and gradients. The published weights fit too (`gpt2.load_gpt2`).
 
 # %% [markdown]
 # ## What did not work at this size

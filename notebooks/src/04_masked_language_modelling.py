@@ -231,7 +231,7 @@ desk.answer(
 )
 
 # %% [markdown]
-# The weights cancel: the line that was to pick the hidden places did nothing. (In the
+# So the line that was to pick the hidden places did nothing. (In the
 # book it let padding be trained on,
 # [issue 2582](https://github.com/d2l-ai/d2l-en/issues/2582).) And see which way the
 # mistake leans. The wrong loss is a third of the right one, because two easy places

@@ -92,7 +92,7 @@ for name, story in {"first": pairs[0].first, "second": pairs[0].second}.items():
 # like: it will go on where you stopped. Ten minutes are enough to notice that it is
 # tiring, that some pairs are hard, and that you are not sure of yesterday's choices.
 
-# %%
+# %% tags=["folded"]
 from IPython.display import display
 
 from llmlab import village
