@@ -490,7 +490,6 @@ run_c, history_c = short_life(
 )
 
 
-
 # %% tags=["folded"]
 def late_loss(history):
     """Mean over the last ten updates."""
@@ -705,7 +704,7 @@ desk.answer(
 # to find a gap whose filling you can turn round by changing a word on its *right*:
 # type *Agnes found _ empty box at the mill.*, and then *kite* for *empty box*.
 
-# %%
+# %% tags=["folded"]
 from functools import partial
 
 from llmlab import life
