@@ -198,7 +198,7 @@ def test_the_newest_answer_and_the_input_stay_in_sight(lab):
 
 def test_a_message_too_long_gets_one_sentence_and_stays_to_be_shortened(lab):
     chat = lab.locator(".lab-chat")
-    box, said = chat.get_by_label("message to the models"), chat.get_by_role("status")
+    box, said = chat.get_by_label("message to the models"), chat.locator(".lab-status")
     count = chat.locator(".lab-exchange").count()
     box.fill("gull " * 50)
     lab.keyboard.press("Enter")

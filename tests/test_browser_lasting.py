@@ -53,6 +53,13 @@ monitor.start("base", 40, 0)
 monitor.update(0, {"loss": 7.5}, 1.0)
 """
 
+CHAT = """
+from llmlab.widgets import Chat
+
+Chat({"base": lambda message, _: message.upper()},
+     suggestions={"Shout": "hello"})
+"""
+
 BUSY_CELL = """
 import pathlib
 while not pathlib.Path("go_on").exists():
@@ -70,7 +77,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def lab(folder):
-    cells = (FILL_IN, TOKEN_COLOURS, TIME_SLIDER, CUT_RUN, BUSY_CELL)
+    cells = (FILL_IN, TOKEN_COLOURS, TIME_SLIDER, CUT_RUN, CHAT, BUSY_CELL)
     (folder / "work").mkdir()
     (folder / "work" / "go_on").touch()
     with running_chromium() as browser, notebook_page(browser, folder, cells) as page:
@@ -89,6 +96,14 @@ def first_bar(page):
     return page.locator(".lab-fill-in .lab-token").first
 
 
+def message_to(page):
+    return page.get_by_label("message to the models")
+
+
+def newest_answer(page):
+    return page.locator(".lab-chat .lab-card").last
+
+
 def save(page) -> None:
     page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
     expect(page.locator(".jp-mod-dirty")).to_have_count(0)
@@ -99,8 +114,9 @@ def drawn_asleep(page) -> None:
     expect(first_bar(page)).to_have_text("␣idle")
     expect(page.locator(".lab-token-colours [role=listitem]")).to_have_count(4)
     expect(page.locator(".lab-time .lab-card")).to_contain_text("the the")
-    expect(notice(page, "fill-in")).to_have_text(ASLEEP)
-    expect(notice(page, "token-colours")).to_have_text(ASLEEP)
+    expect(newest_answer(page)).to_contain_text("ARE YOU THERE?")
+    for kind in ("fill-in", "token-colours", "chat"):
+        expect(notice(page, kind)).to_have_text(ASLEEP)
     monitor = page.locator(".lab-monitor")
     expect(monitor).to_contain_text("base: step 1 of 40 (ended with its kernel)")
     expect(monitor.locator(".lab-sample")).to_contain_text("the boat sank")
@@ -122,6 +138,20 @@ def test_a_busy_kernel_is_said_and_what_was_typed_is_done_when_it_is_free(lab, f
     expect(notice(lab, "fill-in")).to_have_text("")
     expect(first_bar(lab)).to_have_text("␣idle")
     expect(sentence(lab)).to_have_value("the _ old cat")
+
+
+def test_a_message_stays_where_it_was_typed_until_the_kernel_has_it(lab, folder):
+    (folder / "work" / "go_on").unlink()
+    run_cell(lab, "go_on")
+    wait_for_kernel(lab, "busy")
+    message_to(lab).fill("are you there?")
+    lab.keyboard.press("Enter")
+    expect(notice(lab, "chat")).to_have_text(BUSY)
+    expect(message_to(lab)).to_have_value("are you there?")
+    (folder / "work" / "go_on").touch()
+    expect(newest_answer(lab)).to_contain_text("ARE YOU THERE?")
+    expect(message_to(lab)).to_have_value("")
+    expect(notice(lab, "chat")).to_have_text("")
 
 
 def test_a_slow_answer_is_said_to_be_on_its_way(lab):
@@ -173,6 +203,12 @@ def test_after_a_restart_it_is_asleep_and_keeps_its_state_and_what_is_typed(lab)
     sentence(lab).fill("the _ gull")
     lab.wait_for_timeout(400)
     expect(sentence(lab)).to_have_value("the _ gull")
+    message_to(lab).fill("wake up")
+    lab.keyboard.press("Enter")
+    shout = lab.get_by_role("button", name="Shout")
+    expect(shout).to_have_attribute("aria-disabled", "true")
+    shout.click(force=True)
+    expect(message_to(lab)).to_have_value("wake up")
     lab.get_by_role("slider", name="training time").press("ArrowRight")
     expect(lab.locator(".lab-time .lab-card")).to_contain_text("the boat")
     lab.get_by_role("slider", name="training time").press("ArrowLeft")
@@ -193,7 +229,7 @@ def test_on_another_day_each_widget_shows_its_last_state(lab, folder, day):
     notebook = json.loads((folder / "work" / "widgets.ipynb").read_text())
     (saved,) = notebook["metadata"]["widgets"].values()
     models = [model["model_name"] for model in saved["state"].values()]
-    assert models.count("AnyModel") == 4
+    assert models.count("AnyModel") == 5
 
 
 def test_axe_finds_nothing_in_what_is_asleep(lab):
@@ -207,6 +243,9 @@ def test_the_cell_wakes_its_widget_and_what_it_was_is_forgotten(lab, folder):
     expect(first_bar(lab)).to_have_text("␣idle")
     expect(notice(lab, "fill-in")).to_have_text("")
     expect(notice(lab, "token-colours")).to_have_text(ASLEEP)
+    run_cell(lab, "suggestions=")
+    lab.get_by_role("button", name="Shout").click()
+    expect(newest_answer(lab)).to_contain_text("HELLO")
 
 
 def test_a_kernel_that_died_is_noticed_without_a_word_from_it(lab):

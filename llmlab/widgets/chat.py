@@ -54,7 +54,6 @@ class Chat(View):
         for message in examples:
             self.ask(message)
         self._examples, self.given = list(self.exchanges), len(self.exchanges)
-        self.on_msg(self._receive)
 
     def ask(self, message: str, temperature: float | None = None) -> dict[str, str]:
         """What each model answers, as {name: text}; the view shows it too.
@@ -72,7 +71,7 @@ class Chat(View):
         self.exchanges = [*self.exchanges, _exchange(message, temperature, answers)]
         return answers
 
-    def _receive(self, _widget, content: dict, _buffers) -> None:
+    def receive(self, content: dict) -> None:
         message, temperature = content["message"], float(content["temperature"])
         before, answers = self.exchanges, {}
         try:

@@ -42,7 +42,7 @@ function whoIsWho(rows) {
             h("div", {tabIndex: 0, role: "region", "aria-label": "who is who"}, table))];
 }
 
-function render({ model, el }) {
+export default lasting(({ model, el, link }) => {
   const log = h("div", {className: "lab-log", "role": "log", "aria-live": "polite",
                         tabIndex: 0, "aria-label": "messages and answers"});
   const input = h("input", {type: "text", placeholder: "Write to all of them…",
@@ -51,13 +51,16 @@ function render({ model, el }) {
   const heat = slider("temperature", model.get("temperature"));
   const status = statusLine();
   const form = h("form", {className: "lab-row"}, input, send, heat.node);
-  const talk = h("div", {}, log, form, status);
+  const talk = h("div", {}, log, form, status, link.line);
   let waiting = false, mine = false;  // mine: asked here, not in another view
-  const ask = (message) => {
+  // Whether Python has the message; until then it stays where it was typed.
+  const ask = async (message) => {
     if (waiting || !message) return false;
     waiting = mine = true;
-    model.send({type: "ask", message, temperature: Number(heat.input.value)});
-    return true;
+    const heard = await link.send(
+      {type: "ask", message, temperature: Number(heat.input.value)});
+    if (!heard) waiting = mine = false;
+    return heard;
   };
   const suggestions = suggestionsOf(model.get("suggestions"), ask);
   const drawLog = () => {
@@ -73,10 +76,11 @@ function render({ model, el }) {
     });
   };
   const drawStatus = () => {
-    const text = model.get("status");
+    const text = link.asleep() ? "" : model.get("status");
+    link.line.hidden = text !== "";
     waiting = text !== "";
     mine &&= waiting;
-    send.setAttribute("aria-disabled", waiting);
+    send.setAttribute("aria-disabled", waiting || link.asleep());
     status.textContent = text || model.get("refused").why || REST;
   };
   const giveBack = () => {
@@ -93,15 +97,17 @@ function render({ model, el }) {
     event.preventDefault();
     form.requestSubmit();
   });
-  form.addEventListener("submit", (event) => {
+  form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    if (ask(input.value.trim())) input.value = "";
     input.focus();
+    const typed = input.value;
+    if (await ask(typed.trim()) && input.value === typed) input.value = "";
   });
   const stop = follow(model,
                       {exchanges: drawLog, status: drawStatus, refused: giveBack});
-  el.append(h("section", {className: "lab-box lab-chat", "aria-label": "chat"},
-              talk, ...suggestions, ...whoIsWho(model.get("about"))));
-  return stop;
-}
-export default { render };
+  model.on("lab:asleep", drawStatus);
+  el.append(labBox("chat", "chat", talk, ...suggestions,
+                   ...whoIsWho(model.get("about"))));
+  link.needs(send, ...el.querySelectorAll(".lab-suggestion"));
+  return () => { model.off("lab:asleep", drawStatus); stop(); };
+});
