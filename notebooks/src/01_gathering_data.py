@@ -1048,6 +1048,7 @@ def train_tiny(sequences, seed=0):
         modules={"model": model},
         optimizers=optimizers,
         seed=seed,
+        after_a_stop="run the cell again, and it begins anew",
     )
     return model, sum(entry["loss"] for entry in history[-20:]) / 20
 

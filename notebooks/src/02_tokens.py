@@ -516,9 +516,8 @@ desk.answer(
 )
 
 # %% [markdown]
-# Without pieces, one word is many tokens, each with a bit of what happened to stand
-# beside it, and the model must learn of each of them that it is *the*. The table
-# fills with such accidents:
+# The model must learn of each of them that it is *the*. The table fills with such
+# accidents:
 
 # %% tags=["folded"]
 border = [
@@ -627,7 +626,7 @@ plots.merge_tree(trees, title="How the lighthouse was built")
 # **Your turn.** Type something: your name, a word with an accent, a long number, a
 # line of Python. Where does it fall apart?
 
-# %%
+# %% tags=["folded"]
 from llmlab import life
 from llmlab.widgets import TokenColours
 

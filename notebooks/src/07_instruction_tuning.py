@@ -869,9 +869,9 @@ desk.answer(
 )
 
 # %% [markdown]
-# It can answer now, and it foretells the village's pages worse than before. Nobody
-# asked it to keep that skill: no page was among the examples. The usual
-# cure is to mix some in; we have not tried it here.
+# It can answer now. Nobody asked it to keep the skill of reading, too: no page was
+# among the examples. Where the loss on pages rises, the usual cure is to mix some in;
+# we have not tried it here.
 #
 # ## 7 · Talk to it
 #

@@ -964,9 +964,8 @@ desk.answer(
 # %% [markdown]
 # Two things to see. At ratio 1, where every rollout begins, the push is the
 # advantage: PPO's first step *is* the policy gradient. And the zeros stand only
-# where the token has already moved far enough in the *right* direction. A token that
-# moved in the wrong direction is always brought back. The same as a picture: no
-# slope, no push.
+# where the token has already moved far enough in the *right* direction. The same as
+# a picture: no slope, no push.
 
 # %% tags=["folded"]
 figure = Figure(figsize=(plots.WIDTH_INCHES, 2.6), layout="constrained")
