@@ -182,8 +182,9 @@ def _same(wanted, found, tolerance: float) -> bool:
     if isinstance(wanted, list | tuple):
         kinds = (list,) if isinstance(wanted, list) else (list, tuple)
         is_like = isinstance(found, kinds) and len(wanted) == len(found)
-        pairs = zip(wanted, found, strict=False)
-        return is_like and all(_same(*pair, tolerance) for pair in pairs)
+        return is_like and all(
+            _same(*pair, tolerance) for pair in zip(wanted, found, strict=True)
+        )
     return type(wanted) is type(found) and wanted == found
 
 

@@ -208,8 +208,9 @@ def _unknown_pairs(sentence: Sentence) -> int:
 def _is_end(meaning: Meaning | None, plot: str) -> bool:
     if meaning is None or meaning.plot != plot:
         return False
-    is_last = meaning.beat == _beats(plot) - 1
-    return meaning.kind == "moral" or meaning.kind == "beat" and is_last
+    if meaning.kind == "beat":
+        return meaning.beat == _beats(plot) - 1
+    return meaning.kind == "moral"
 
 
 # ---- the score
