@@ -329,7 +329,7 @@ claim(
 # (Vaswani et al. 2017).
 #
 # **The popular mistake** is $\sqrt{\text{width}}$, the width of the *model*. With
-# 16 heads, each a sixteenth of the width, that divides by four times too much.
+# 16 heads, each a sixteenth of the width, that is another number.
 
 # %%
 desk.predict(
@@ -356,8 +356,9 @@ desk.answer(
     "scores of a quarter of their size, no error"
     if wrong.isfinite().all() and wrong.std() < 0.3
     else "a loss of infinity",
-    "The heads begin blunt and have to grow large weights before they can "
-    "point at anything, the more so the more heads there are.",
+    "√width is four times √d_head here. The heads begin blunt and have to "
+    "grow large weights before they can point at anything, the more so the "
+    "more heads there are.",
 )
 claim(
     "By √d_head: scores of size 1, to 10 %",
