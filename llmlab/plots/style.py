@@ -95,8 +95,9 @@ def _settle(figure: Figure) -> None:
 def show(figure: Figure, alt: str | None = None) -> None:
     """Displays `figure` and says in words what it shows.
 
-    The words travel three ways: as alt text in the output's metadata, as the output's
-    plain text, and as a paragraph below, because JupyterLab ignores the first.
+    The words travel as alt text in the output's metadata, which JupyterLab ignores, and
+    as a paragraph below.
+
     Outside a notebook only the words are printed.
     """
     words = alt or getattr(figure, "alt", "")
@@ -107,7 +108,7 @@ def show(figure: Figure, alt: str | None = None) -> None:
         )
     if get_ipython() is not None:
         data, metadata = notebook_image(figure, words)
-        data = {**data, "text/plain": f"Picture: {words}"}
+        data = {**data, "text/plain": "Picture"}
         display(data, raw=True, metadata=metadata)
     print_words(words)
 
@@ -132,7 +133,7 @@ def print_words(words: str) -> None:
         return
     look = "max-width: 700px; margin: 0; color: var(--jp-content-font-color2, #6b6b6b)"
     page = f'<p style="{look}">{html.escape(text)}</p>'
-    display({"text/plain": text, "text/html": page}, raw=True)
+    display({"text/plain": "In words", "text/html": page}, raw=True)
 
 
 def picture(height: float, width: float = WIDTH_INCHES) -> tuple[Picture, Axes]:

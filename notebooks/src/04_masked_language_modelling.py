@@ -385,7 +385,7 @@ young, history = short_life(healthy_step, steps=STEPS, label="a short life")
 
 # %% tags=["folded"]
 plots.loss_curve(
-    {"this run": history},
+    {"this run": history[::3]},
     baselines=baselines,
     title="Half a minute of guessing hidden words",
 )
@@ -498,7 +498,11 @@ def late_loss(history):
 
 # %% tags=["folded"]
 plots.loss_curve(
-    {"healthy": history[:SHORT], "run B": history_b, "run C": history_c},
+    {
+        "healthy": history[:SHORT:2],
+        "run B": history_b[::2],
+        "run C": history_c[::2],
+    },
     baselines=baselines,
     title="Which one would you keep?",
 )
@@ -640,7 +644,7 @@ print(f"{course.card('masked').steps / STEPS:.0f} times as many updates")
 report = json.loads((course.folder / "report.json").read_text("utf-8"))
 [schooling] = [x for x in report["stages"] if x["name"] == "masked"]
 plots.loss_curve(
-    {"masked": schooling["history"]},
+    {"masked": schooling["history"][::20]},
     baselines=baselines,
     title="The schooling of the masked model",
 )

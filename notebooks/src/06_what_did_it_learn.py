@@ -1269,7 +1269,7 @@ claim(
 #
 # Break it yourself. Below stands what the whole model would say after each token of a
 # text, and what it would say without each of its heads: dark where it is sure, framed
-# where it is what comes. (Of a long text the last eight tokens.) A letter of the
+# where it is what comes. (Of a long text the last six tokens.) A letter of the
 # village names its reader again; see which head must not be missing.
 # **Type a text of your own.** Which choices change?
 
@@ -1283,7 +1283,7 @@ course = life.course()
 tokenizer, base = course.tokenizer, course.load("base").requires_grad_(False)
 
 
-def without_each_head(text, most=8):
+def without_each_head(text, most=6):
     """First choices after the last tokens of a text, head by head taken out."""
     ids = torch.tensor([[tokenizer.bos_id, *tokenizer.encode(text)]])
     if ids.shape[1] < 2:
