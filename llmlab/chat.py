@@ -172,6 +172,8 @@ def converse(talk: Talk) -> int:
             return 0
         try:
             _obey(talk, line) if line.startswith("/") else _answer(talk, line)
+        except KeyboardInterrupt:  # of a command: an answer has its own end
+            print("\nstopped.")
         except (ValueError, OSError, argparse.ArgumentTypeError) as error:
             print(error)
 

@@ -31,7 +31,7 @@ def about(number: float, digits: int = 3) -> str:
     shown without being compared.
     """
     rounded = float(f"{float(number):.{digits - 1}e}")
-    if abs(rounded) >= 10**digits:
+    if 10**digits <= abs(rounded) < 1e15:
         return f"≈{rounded:,.0f}"
     return f"≈{rounded:.{digits}g}"
 
@@ -62,7 +62,7 @@ def claim(sentence: str, holds: bool, *, measured: float | str, unit: str = "") 
             f"holds is {holds!r}, not a truth value; pass a comparison, such as "
             "`loss <= 2.0`, or for a tensor `(losses <= 2.0).all()`"
         )
-    if isinstance(measured, bool):
+    if _is_truth_value(measured):
         raise TypeError(f"measured is {measured}; pass the number that was compared")
     statement = sentence.strip().rstrip(".")
     number = f"{shown(measured)} {unit}".rstrip()

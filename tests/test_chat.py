@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from llmlab.__main__ import main
+from llmlab.chat import Talk
 from llmlab.checkpoints import Card, load_checkpoint, save_checkpoint
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.paths import ROOT
@@ -188,6 +189,18 @@ def test_an_interrupt_ends_the_answer_and_not_the_program(chat, monkeypatch):
     code, out, _ = chat("hi\nhi\n", terminal=True)
     assert code == 0 and out.count("ppo> The fox … (stopped)\n") == 2
     assert chat("hi")[0] == 130
+
+
+def test_an_interrupt_of_a_command_does_not_end_the_conversation(chat, monkeypatch):
+    def interrupted(self, stage):
+        if stage == "base":
+            raise KeyboardInterrupt
+        turn_to(self, stage)
+
+    turn_to = Talk.turn_to
+    monkeypatch.setattr(Talk, "turn_to", interrupted)
+    code, out, _ = chat("/stage base\nhi\n", terminal=True)
+    assert code == 0 and "stopped." in out and "ppo> " in out
 
 
 def test_an_interrupt_where_one_types_says_how_to_end(chat, monkeypatch):

@@ -54,6 +54,7 @@ def test_a_page_shows_the_sentence_as_text_and_never_as_markup(monkeypatch):
         (-0.4, "≈-0.4"),
         (999.6, "≈1,000"),
         (torch.tensor(0.25), "≈0.25"),
+        (-1e300, "≈-1e+300"),
     ],
 )
 def test_a_measured_number_stands_behind_its_sign(number, text):
@@ -101,7 +102,8 @@ def test_a_forgotten_comparison_is_noticed(number):
 
 
 def test_a_number_is_wanted_and_not_the_verdict_again():
-    with pytest.raises(TypeError, match="pass the number"):
-        claim("The excess is small", True, measured=True)
+    for verdict in (True, torch.tensor(True)):
+        with pytest.raises(TypeError, match="pass the number"):
+            claim("The excess is small", True, measured=verdict)
     with pytest.raises(TypeError, match="measured"):
         claim("The excess is small", True)

@@ -84,12 +84,23 @@ def test_an_answer_after_a_restart_knows_what_was_asked(capsys):
     assert capsys.readouterr().out == "Answer. ≈6.2 nats.\nAnswer. ≈6.2. So.\n"
 
 
+def test_an_answer_after_a_restart_is_not_bound_by_what_an_older_course_asked(capsys):
+    for question in (CHOICE, CURVE, WORDS, NUMBER):
+        Drawer().ask(question.as_json())
+    desk.answer("04/gap", "big", "So.")
+    desk.answer("05/fall", 3.0, within=0.1)
+    desk.answer("00/beside", 2)
+    desk.answer("05/uniform", RESULT)
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first == "Answer. big. So." and len(others) == 3
+
+
 def test_an_answer_of_another_kind_is_untrue_aloud():
     desk.predict("04/gap", "Which word?", options=["lazy", "brown"])
     with pytest.raises(ValueError, match="none of the options"):
         desk.answer("04/gap", " lazy")
     desk.predict("05/n", "How many?", unit="")
-    for sick in ("3", math.nan, True, None, [1.0]):
+    for sick in ("3", math.nan, True, None, [1.0], 10**400):
         with pytest.raises(ValueError, match="05/n"):
             desk.answer("05/n", sick)
     for sick in (3.0, ([1, 2], [1.0]), ([2, 1], [1.0, 2.0]), ([1], [2])):
@@ -139,7 +150,7 @@ def test_a_number_is_read_as_people_write_it(typed, number):
 
 
 def test_a_unit_may_be_typed_and_another_one_is_refused():
-    assert number_from("3 nats", "nats") == 3
+    assert number_from("3 nats", "nats") == number_from("3 nat", "nats") == 3
     assert number_from("10 %", "%") == number_from("10", "%") == 10
     with pytest.raises(ValueError, match="asks for nats, not for %"):
         number_from("10 %", "nats")
@@ -153,6 +164,7 @@ def test_a_unit_may_be_typed_and_another_one_is_refused():
         *(("", "type a number"), ("1,5", "a point"), ("a lot", "no number")),
         *(("1/0", "no number"), ("nan", "no number"), ("1e999", "no number")),
         *((None, "type a number"), (True, "no number"), ("1,00,0", "no number")),
+        *(("9" * 60_000, "too long"), (10**400, "too long")),
     ],
 )
 def test_what_is_no_number_is_said(typed, said):
@@ -298,6 +310,21 @@ def test_a_damaged_file_is_set_aside_and_said(tmp_path, sick):
     assert aside.read_bytes() == sick
     assert "was damaged" in view.status and aside.name in view.status
     assert Drawer().find(NUMBER.as_json())["predicted"] == 3
+
+
+def test_a_file_that_is_set_aside_while_one_predicts_loses_no_prediction(tmp_path):
+    Drawer().ask(NUMBER.as_json())
+    with sqlite3.connect(tmp_path / "desk.sqlite") as connection:
+        connection.execute("ALTER TABLE predictions RENAME COLUMN sure TO certain")
+    Prediction(NUMBER, Drawer()).keep("3", 50)
+    assert Drawer().find(NUMBER.as_json())["predicted"] == 3
+
+
+def test_half_of_a_character_does_not_stop_the_view():
+    view = Prediction(WORDS, Drawer())
+    view.receive({"type": "keep", "value": "a fox \ud83e", "sure": None})
+    assert view.kept["value"] == "a fox ?"
+    json.dumps(view.get_state()["kept"], ensure_ascii=False).encode()
 
 
 def test_the_file_of_another_program_is_set_aside(tmp_path):

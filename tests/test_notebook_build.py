@@ -237,11 +237,12 @@ def test_what_the_source_tags_as_folded_is_folded_and_keeps_its_tags(tmp_path):
 
 def test_a_number_behind_its_sign_is_shown_and_not_compared(tmp_path):
     """All else on the page is: another word, or a number without the sign, fails."""
-    cell = nbformat.v4.new_code_cell("print('fell to ≈1.58e-3 nats of 2.5')")
+    cell = nbformat.v4.new_code_cell("print('fell to ≈1.58e-3, of 2.5')")
     for stored, passes in (
-        ("fell to ≈12,345.6 nats of 2.5\n", True),
-        ("fell to ≈1.58e-3 nats of 2.6\n", False),
-        ("rose to ≈1.58e-3 nats of 2.5\n", False),
+        ("fell to ≈12,345.6, of 2.5\n", True),
+        ("fell to ≈2, of 2.5\n", True),
+        ("fell to ≈1.58e-3, of 2.6\n", False),
+        ("rose to ≈1.58e-3, of 2.5\n", False),
     ):
         cell.execution_count = 1
         cell.outputs = [nbformat.v4.new_output("stream", text=stored)]

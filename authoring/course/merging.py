@@ -195,7 +195,7 @@ def _brought_up(cell: dict, old: dict | None, new: dict, counts: Counter) -> dic
     result = copy.deepcopy(cell if same_text else new)
     before = (old or new)["metadata"]
     result["metadata"] = dict(cell["metadata"])
-    for key in before.keys() | new["metadata"].keys():
+    for key in before | new["metadata"]:
         if cell["metadata"].get(key) == before.get(key):
             result["metadata"].pop(key, None)
             if key in new["metadata"]:

@@ -147,10 +147,11 @@ def _question_of(name: str, value, drawer: Drawer) -> Question:
     if name in predictions.asked:
         return predictions.asked[name].question
     try:
-        kept = drawer.latest(name).get("question")
-        if kept:
-            return Question(**kept)
-    except (OSError, ValueError, sqlite3.Error):
+        if kept := drawer.latest(name).get("question"):
+            question = Question(**kept)
+            question.value(value)  # an older version may have asked for something else
+            return question
+    except (OSError, ValueError, TypeError, sqlite3.Error):
         pass  # the answer is shown all the same
     if isinstance(value, str):
         return Question(name, "?")

@@ -52,17 +52,18 @@ class Drawer:
         ------
         ValueError : the answer was shown to a prediction made before: it stays.
         """
-        self.ask(question)
-        # One that is first made when the answer was seen is kept, and not counted.
-        changed = self._run(
-            "UPDATE predictions SET predicted = ?, sure = ?, time = ?, "
-            "late = answer IS NOT NULL, hit = NULL, marked = NULL "
-            "WHERE name = ? AND question = ? "
-            "AND (answer IS NULL OR predicted IS NULL OR late)",
-            *(json.dumps(value), sure, time.time(), *_key(question)),
-        )
-        if not changed:
-            raise ValueError("the answer was shown already, so your prediction stays")
+        for _ in range(2):  # between asking and keeping, the file may be set aside
+            self.ask(question)
+            # One that is first made when the answer was seen is kept, not counted.
+            if self._run(
+                "UPDATE predictions SET predicted = ?, sure = ?, time = ?, "
+                "late = answer IS NOT NULL, hit = NULL, marked = NULL "
+                "WHERE name = ? AND question = ? "
+                "AND (answer IS NULL OR predicted IS NULL OR late)",
+                *(json.dumps(value), sure, time.time(), *_key(question)),
+            ):
+                return
+        raise ValueError("the answer was shown already, so your prediction stays")
 
     def answer(self, question: dict, value) -> None:
         """Keep that the answer was shown; the prediction is locked from now on."""

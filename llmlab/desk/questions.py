@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from llmlab.claims import shown
 GRID = 41  # places along the x axis at which a curve is drawn
 NEAR_FACTOR = 1.25
 NEAR_CURVE = 0.15  # of the range of the y axis, on average
+LONGEST_NUMBER = 60  # characters
 WORDS_FOR = {"thousand": 1e3, "k": 1e3, "million": 1e6, "m": 1e6, "billion": 1e9}
 
 
@@ -104,6 +106,8 @@ class Question:
         ------
         ValueError : it is not of the kind that was asked for; a sentence says why.
         """
+        if isinstance(value, str):  # half of a surrogate pair cannot be sent back
+            value = value.encode("utf-8", "replace").decode()
         if self.kind == "number":
             return number_from(value, self.unit)
         if self.kind == "curve":
@@ -191,11 +195,14 @@ def number_from(text, unit: str = "") -> float:
     """
     if isinstance(text, int | float) and not isinstance(text, bool):
         text = repr(text)
-    words = str(text or "").strip().lower().replace("−", "-").lstrip("≈~ ")
+    text = str(text or "").strip()
+    if len(text) > LONGEST_NUMBER:
+        raise ValueError("that is too long for a number; write one such as 3.5 or 1e6")
+    words = text.lower().replace("−", "-").lstrip("≈~ ")
     if not words:
         raise ValueError("type a number first")
-    if unit and words.endswith(unit.lower()):
-        words = words[: -len(unit)].strip()
+    for called in (unit.lower(), unit.lower().removesuffix("s")):  # 3 nats, 1 nat
+        words = words.removesuffix(called).rstrip()
     percent = words.endswith("%")
     words = words.rstrip("% ")
     if percent and unit:
@@ -247,7 +254,7 @@ def _plain(name: str, value) -> int | float:
     plain = value.item() if getattr(value, "shape", None) == () else value
     if isinstance(plain, bool) or not isinstance(plain, int | float):
         raise ValueError(f"{name} was answered with {value!r}, not a number")
-    if not math.isfinite(plain):
+    if not -sys.float_info.max <= plain <= sys.float_info.max:  # NaN, too
         raise ValueError(f"{name} was answered with {plain}; the run gave no number")
     return plain
 
