@@ -258,7 +258,8 @@ def test_a_base_whose_ids_are_gone_is_not_believed(folder, update):
 
 def test_a_copy_of_a_newer_course_is_not_touched(folder, update):
     state = folder / ".course" / "state.json"
-    state.write_text(json.dumps({"format": 99, "pages": {}, "more": 1}), "utf-8")
+    newer = {"format": memory.FORMAT + 1, "pages": {}, "more": 1}
+    state.write_text(json.dumps(newer), "utf-8")
     before = tree(folder)
     with pytest.raises(TooNew, match="newer version of the course.*nothing in it"):
         update()

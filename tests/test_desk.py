@@ -176,6 +176,7 @@ def test_a_prediction_of_another_kind_than_asked_is_refused_and_nothing_is_kept(
     for question, sick in [
         *((CHOICE, "big"), (CHOICE, ""), (CHOICE, None), (WORDS, "  "), (WORDS, 3)),
         *((CURVE, [1.0]), (CURVE, [None] * GRID), (CURVE, "up"), (NUMBER, "much")),
+        (CURVE, [None] * 21 + [1.0] * 20),  # less than half of the axis
     ]:
         view = Prediction(question, Drawer())
         view.receive({"type": "keep", "value": sick, "sure": 70})
@@ -199,6 +200,7 @@ def test_a_prediction_of_another_kind_than_asked_is_refused_and_nothing_is_kept(
         (0.1, 0.0, {"within": 0.1}, True, "close"),
         (0.47, 0.57, {"within": 0.1}, True, "close"),
         (0.46, 0.57, {"within": 0.1}, False, "off by 0.11"),
+        (4.0, 3.9, {"within": 0}, False, "off by 0.1"),
         (2.0, 4.0, {"factor": 2}, True, "close"),
     ],
 )
@@ -215,6 +217,8 @@ def test_a_curve_is_near_within_fifteen_percent_of_its_axis():
     )
     above = ([0, 300], [8.0 + 1.19, 1.0 + 1.19])
     assert CURVE.verdict([y - 0 for y in FALLING], above)[0] is True
+    just_not = ([0, 300], [4 + 1.21] * 2)
+    assert CURVE.verdict([4.0] * GRID, just_not)[0] is None
     far = [8.0] * GRID
     hit, said = CURVE.verdict(far, RESULT)
     assert hit is None and said == "44% of the axis away on average"
@@ -256,6 +260,9 @@ def test_what_is_predicted_after_the_answer_is_kept_and_not_counted():
     answer.look()
     assert answer.verdict["late"]
     assert count(Drawer().chapter("05"), 1)["made"] == 0
+    view.keep("9", 90)  # it may still be changed, and waits to be judged anew
+    row = Drawer().find(NUMBER.as_json())
+    assert row["predicted"] == 9 and row["hit"] is None and row["late"]
 
 
 def test_words_are_judged_by_who_wrote_them():
@@ -279,6 +286,7 @@ def test_a_question_that_has_changed_begins_anew_and_the_old_prediction_stays():
     assert Drawer().find(reworded.as_json())["predicted"] == "lazy"
     [row] = Drawer().chapter("04")
     assert row["question"]["unit"] == "words"
+    assert Drawer().latest("04/gap")["question"] == row["question"]
 
 
 def test_many_kernels_write_at_once_and_lose_nothing(tmp_path):
@@ -309,6 +317,15 @@ def test_a_damaged_file_is_set_aside_and_said(tmp_path, sick):
     [aside] = tmp_path.glob("desk-damaged-*.sqlite")
     assert aside.read_bytes() == sick
     assert "was damaged" in view.status and aside.name in view.status
+    assert Drawer().find(NUMBER.as_json())["predicted"] == 3
+
+
+def test_what_another_kernel_has_set_aside_is_not_set_aside_again(tmp_path):
+    (tmp_path / "desk.sqlite").write_bytes(b"no database" * 99)
+    late = Drawer()
+    seen = late._file()
+    Prediction(NUMBER, Drawer()).keep("3", 50)
+    late._set_aside(seen)
     assert Drawer().find(NUMBER.as_json())["predicted"] == 3
 
 
@@ -363,6 +380,7 @@ def row(hit, sure, late=0, predicted=1):
             ],
         ),
         ([row(0, 90)] * 4, ["You made 4", "0 came true: be a little less sure"]),
+        ([row(1, 90)] * 3 + [row(0, 90)] * 2, ["3 of 5", "be a little less sure"]),
         ([row(1, 50)] * 5, ["You made 5", "5 came true: you know more than"]),
         ([row(0.5, 70), row(1, 70)], ["1½ of 2 answered came true."]),
         ([row(None, None)], ["none is answered yet."]),

@@ -5,6 +5,7 @@ And so is what the course has new.
 
 import random
 import re
+import shutil
 
 import pytest
 from working_copies import (
@@ -279,6 +280,22 @@ def test_the_new_version_of_a_changed_cell_stands_below_it_and_does_not_run(
     assert report.beside == [NAME] and any("below it" in s for s in report.sentences())
 
 
+def test_code_that_holds_a_fence_stands_whole_in_a_longer_one(folder, update):
+    edit(folder, changes_what_the_course_changes)
+    code = NEW["train"] + "\nprint('```')"
+    update(NEW | {"train": code})
+    assert any(f"````python\n{code}\n````" in source for source in sources(folder))
+
+
+def test_where_it_is_unknown_what_was_delivered_every_difference_is_shown(
+    folder, update
+):
+    edit(folder, changes_what_the_course_changes)
+    shutil.rmtree(folder / ".course" / "base")
+    assert update().beside == [NAME]
+    assert any("new version" in s and NEW["train"] in s for s in sources(folder))
+
+
 def test_a_later_version_takes_the_place_of_the_one_beside(folder, update):
     edit(folder, changes_what_the_course_changes)
     update()
@@ -332,10 +349,12 @@ def test_outputs_stay_with_the_code_that_made_them(folder, update):
 def test_metadata_of_the_course_and_of_the_learner_both_count(folder, tmp_path):
     (page,) = course(tmp_path)
     for one in page.notebook["cells"]:
-        one["metadata"] = {"tags": ["new"]}
+        one["metadata"] = {"tags": ["new"]} | dict.fromkeys("edcba", 1)
     edit(folder, lambda cells: cells[1]["metadata"].update(collapsed=True))
     bring_up_to_date(folder, [page])
-    assert read(folder)["cells"][1]["metadata"] == {"tags": ["new"], "collapsed": True}
+    metadata = read(folder)["cells"][1]["metadata"]
+    assert metadata["tags"] == ["new"] and metadata["collapsed"] is True
+    assert list(metadata) == ["collapsed", "tags", *"edcba"], "each time the same bytes"
 
 
 # No cell is lost, whatever is done and however often
