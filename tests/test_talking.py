@@ -11,7 +11,15 @@ from llmlab.filling import fill
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.instruction import answer
 from llmlab.sampling import complete
-from llmlab.talking import ANSWER, PAGE, SKILLS, MessageTooLong, Speaker, speaker
+from llmlab.talking import (
+    ANSWER,
+    LEAST_ROOM,
+    PAGE,
+    SKILLS,
+    MessageTooLong,
+    Speaker,
+    speaker,
+)
 from llmlab.tokenizer import Tokenizer
 
 TOKENIZER = Tokenizer()
@@ -83,7 +91,8 @@ def test_an_answer_that_the_limit_ends_says_so_and_no_other_does():
     short = Speaker(never, TOKENIZER, limit=5)
     assert short("hi", 0.1).endswith(" … (cut at 5 tokens)")
     assert Speaker(never, TOKENIZER)("hi", 0.1).endswith(f"(cut at {ANSWER} tokens)")
-    assert Speaker(at_once, TOKENIZER)("hi", 0.1) == ""
+    for limit in (None, 2):  # it ends by itself with its second token
+        assert Speaker(at_once, TOKENIZER, limit=limit)("hi", 0.1) == ""
 
 
 def test_a_message_sent_again_is_answered_anew_unless_it_is_cold():
@@ -104,6 +113,7 @@ def test_a_message_too_long_is_refused_in_one_sentence_and_what_it_promises_fits
         f"That message is longer than I can read: about {words} words. Shorten it."
     )
     one("gull " * words, 0.1)
+    assert one.check("gull " * words)[1] >= LEAST_ROOM
     with pytest.raises(MessageTooLong):
         one("gull " * (words + 2))
     with pytest.raises(MessageTooLong, match=r"about \d+ letters\."):

@@ -68,5 +68,11 @@ def test_what_the_model_writes_is_shown_before_the_first_step_and_as_it_learns()
     monitor.stop("done")
     assert seen == [[0, "a"]] * 3 + [[3, "b"]] * 3 + [[6, "c"]] * 2
     assert monitor.view.sample == [8, "d"]
+    written = iter("abcdefghijk")
+    monitor = TrainingMonitor(lambda: next(written))
+    monitor.start("base", 80, first_step=0)
+    for step in range(80):
+        monitor.update(step, {"loss": 1.0}, seconds=step)
+    assert monitor.view.sample == [80, "i"], "an eighth of the run lies between two"
     with pytest.raises(ValueError, match="1 step or more"):
         TrainingMonitor(str, every=0)
