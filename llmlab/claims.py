@@ -39,21 +39,15 @@ def about(number: float, digits: int = 3) -> str:
 def claim(sentence: str, holds: bool, *, measured: float | str, unit: str = "") -> None:
     """Show the sentence and what was measured if it is true, raise if it is not.
 
-    Parameters
-    ----------
     sentence : states the bound, and holds no number that differs between machines.
     holds : the comparison that the sentence puts into words.
     measured, unit : the number behind it. A whole number is exact, and so is a text;
         a float stands behind ≈.
 
-    Raises
-    ------
-    ClaimError : the claim does not hold.
-    TypeError : `holds` is not a truth value, so a comparison was left out; or
+    Raises ClaimError: the claim does not hold.
+    Raises TypeError: `holds` is not a truth value, so a comparison was left out; or
         `measured` is one, which says no more than the sentence does.
 
-    Examples
-    --------
     >>> claim("A coin is worth less than 0.7 nats", x < 0.7, measured=x, unit="nats")
     Checked: A coin is worth less than 0.7 nats (here: ≈0.693 nats).
     """

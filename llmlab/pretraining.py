@@ -124,8 +124,6 @@ def pretraining_step(
 ) -> Callable[[int, torch.Generator], Metrics]:
     """The update that `training.train` repeats; masked or causal, as the model is.
 
-    Parameters
-    ----------
     sequences : encoded documents, each no longer than the model's context.
     steps : updates in all.
     tokens_per_batch : positions a batch, padding included.

@@ -23,8 +23,6 @@ def printable(text: str) -> str:
 class Figures:
     """What there is to tell of a run under way: the same figures wherever it is shown.
 
-    Parameters
-    ----------
     steps, first_step : updates of the whole run, and those made in earlier sessions.
     """
 

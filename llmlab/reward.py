@@ -59,8 +59,6 @@ class RewardModel(nn.Module):
     def forward(self, tokens: Tensor, segment_ids: Tensor | None = None) -> Tensor:
         """Score whole texts, (batch,), read off at each row's last real token.
 
-        Parameters
-        ----------
         tokens : (batch, time), prompt and response, the end token included.
         segment_ids : (batch, time), 1 on text and 0 on padding, on either side. None:
             no padding.

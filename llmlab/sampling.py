@@ -18,8 +18,6 @@ from llmlab.tokenizer import Tokenizer
 class Generation:
     """What `generate` drew.
 
-    Parameters
-    ----------
     tokens : (batch, new_time) int64; padding after a row's end.
     mask : (batch, new_time) bool; True for drawn tokens, the stop token included.
     finished : (batch,) bool; True: drew a stop token; False: ran out of room.
@@ -66,8 +64,6 @@ def stream(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Continue every prompt, and give each time's tokens as soon as they are drawn.
 
-    Parameters
-    ----------
     model : a causal GPT.
     prompts : token ids, at least one each; they may differ in length.
     temperature : at least 1e-6. Below 1 likely tokens become likelier, above 1 less so.
@@ -76,15 +72,11 @@ def stream(
         have at least this probability (Holtzman et al. 2020).
     generator : source of randomness; the same state gives the same text.
 
-    Yields
-    ------
-    rows, tokens : the rows that are still written, (rows,), and their next tokens,
-        (rows, 1); a row ends with its stop token.
+    Gives rows, tokens: the rows that are still written, (rows,), and their next
+    tokens, (rows, 1); a row ends with its stop token.
 
-    Raises
-    ------
-    ValueError : a setting out of range, an empty prompt, or a prompt that leaves no
-        room for `max_new_tokens` in the model's context.
+    Raises ValueError: a setting out of range, an empty prompt, or a prompt that leaves
+        no room for `max_new_tokens` in the model's context.
     """
     check_settings(max_new_tokens, temperature, top_k, top_p)
     _check_prompts(prompts, max_new_tokens, model.config.context)

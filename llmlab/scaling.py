@@ -52,16 +52,12 @@ def fit_power_law(
     Least squares on ln((loss - floor) / (start - floor)). For a given unit the best
     exponent is a quotient; the unit itself is found by looking ever more closely.
 
-    Parameters
-    ----------
     amounts : what each run was given, such as tokens.
     losses : where each ended, in the unit of `floor` and `start`. The runs must be
         comparable, each with its learning rate brought down to zero.
 
-    Raises
-    ------
-    ValueError : fewer than two different amounts, or a loss that is not between the
-        two ends.
+    Raises ValueError: fewer than two different amounts, or a loss that is not between
+        the two ends.
     """
     finite = all(0 < amount < math.inf for amount in amounts)
     if len(set(amounts)) < 2 or len(amounts) != len(losses) or not finite:

@@ -49,8 +49,6 @@ class MessageTooLong(ValueError):
 class Speaker:
     """A model with whom one can talk.
 
-    Parameters
-    ----------
     answers : it was taught to answer; otherwise it goes on with the message.
     limit : tokens of an answer, at most; None: `ANSWER`, or `PAGE`.
     top_k, top_p : as in `sampling.stream`.
@@ -108,10 +106,8 @@ class Speaker:
     def check(self, message: str) -> tuple[list[int], int]:
         """What the model reads, and how many tokens it may write.
 
-        Raises
-        ------
-        ValueError, MessageTooLong : the message is empty, has not one gap for a model
-            that fills it, or leaves no room in the model's context.
+        Raises ValueError, MessageTooLong: the message is empty, has not one gap for a
+            model that fills it, or leaves no room in the model's context.
         """
         if not message.strip():
             raise ValueError("the message is empty; write a word or more")

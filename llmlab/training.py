@@ -64,8 +64,6 @@ def train(
 ) -> list[Metrics]:
     """Make `steps` updates, or the rest of them if some were made before.
 
-    Parameters
-    ----------
     step : makes one update. It gets the step's index and the step's own generator, and
         returns numbers worth keeping, such as loss and tokens.
     modules, optimizers : all that `step` changes, by name.
@@ -78,16 +76,13 @@ def train(
     after_a_stop : what a person who stops the run can do next. None: go on, where a
         state is kept; else begin anew with the cell that makes the model.
 
-    Returns
-    -------
-    The history: one dictionary a step, with `step`, `seconds` (since the run began,
-    pauses excluded) and what `step` returned.
+    Returns the history: one dictionary a step, with `step`, `seconds` (since the run
+    began, pauses excluded) and what `step` returned.
 
-    Raises
-    ------
-    Interrupted : on Ctrl-C or the kernel's stop button. The step under way is finished
-        and the state saved first, so that nothing is lost. A second one stops at once.
-    ValueError : the state found belongs to another run.
+    Raises Interrupted: on Ctrl-C or the kernel's stop button. The step under way is
+        finished and the state saved first, so that nothing is lost. A second one stops
+        at once.
+    Raises ValueError: the state found belongs to another run.
     """
     identity = {"steps": steps, "seed": seed} | (identity or {})
     history: list[Metrics] = []
@@ -258,8 +253,6 @@ def loss_step(
 ) -> Callable[[int, torch.Generator], Metrics]:
     """The update that `train` repeats, wherever a loss is minimised.
 
-    Parameters
-    ----------
     loss_of : takes a step's index and dice. Gives the mean loss over some things, or
         the terms that it is the sum of, one after another; how many the things are (in
         this process, see `processes`), and more numbers worth keeping: means over the

@@ -62,10 +62,8 @@ class Answer(DeskView):
     def mark(self, hit: float) -> None:
         """A person says whether they had it: 1, 0.5 (partly) or 0.
 
-        Raises
-        ------
-        ValueError : there is nothing to judge, or the result has judged already.
-        OSError : it could not be written.
+        Raises ValueError: there is nothing to judge, or the result has judged already.
+        Raises OSError: it could not be written.
         """
         if hit not in MARKS or self.verdict.get("marked", "computed") == "computed":
             raise ValueError("there is nothing here to judge by yourself")
@@ -129,9 +127,7 @@ def answer(
     within, factor : a number is near within +-`within`, or within `factor` times
         (1.25 if neither is given).
 
-    Raises
-    ------
-    ValueError : the value is not of the kind that was asked for.
+    Raises ValueError: the value is not of the kind that was asked for.
     """
     drawer = Drawer()
     question = _question_of(name, value, drawer)

@@ -28,9 +28,7 @@ class Drawer:
     or axes have changed is another one; what was predicted for the old one stays.
     A damaged file is set aside, and `remark` says so.
 
-    Raises
-    ------
-    OSError : the file or its folder cannot be written.
+    Raises OSError: the file or its folder cannot be written.
     """
 
     def __init__(self, path: Path | str | None = None):
@@ -48,9 +46,7 @@ class Drawer:
     def predict(self, question: dict, value, sure: int | None) -> None:
         """Keep a prediction in place of the one before.
 
-        Raises
-        ------
-        ValueError : the answer was shown to a prediction made before: it stays.
+        Raises ValueError: the answer was shown to a prediction made before: it stays.
         """
         for _ in range(2):  # between asking and keeping, the file may be set aside
             self.ask(question)

@@ -39,10 +39,9 @@ class Prediction(DeskView):
     def keep(self, value, sure: int | None = None) -> None:
         """Predict: a text or number, an option, or the heights of a curve.
 
-        Raises
-        ------
-        ValueError : it is not what was asked for, or the answer was shown already.
-        OSError : it could not be written, so it was not kept.
+        Raises ValueError: it is not what was asked for, or the answer was shown
+            already.
+        Raises OSError: it could not be written, so it was not kept.
         """
         if sure not in (None, *SURE):
             raise ValueError(f"sure is {sure!r}; expected one of {SURE}, or None")
@@ -92,9 +91,7 @@ def predict(
     options : it is a choice among 2 to 6 texts.
     curve : it is a curve, drawn on these axes. Without any of the three: words.
 
-    Raises
-    ------
-    ValueError : the question is not well put.
+    Raises ValueError: the question is not well put.
     """
     view = Prediction(Question(name, question, unit, options, curve), Drawer())
     asked[name] = view

@@ -102,9 +102,8 @@ class Question:
         value : what a person has put down: a text (a number as they type it), an
             option, or for a curve `GRID` heights, None where nothing is drawn.
 
-        Raises
-        ------
-        ValueError : it is not of the kind that was asked for; a sentence says why.
+        Raises ValueError: it is not of the kind that was asked for; a sentence says
+            why.
         """
         if isinstance(value, str):  # half of a surrogate pair cannot be sent back
             value = value.encode("utf-8", "replace").decode()
@@ -130,9 +129,7 @@ class Question:
     def value(self, value):
         """The result as it is kept: a plain number, an option, a text or (xs, ys).
 
-        Raises
-        ------
-        ValueError : it is not what was asked for, so the page would not be true.
+        Raises ValueError: it is not what was asked for, so the page would not be true.
         """
         if self.kind == "curve":
             return _points(self.name, value)
@@ -189,9 +186,7 @@ class Question:
 def number_from(text, unit: str = "") -> float:
     """The number that a person has typed: 1e6, 1,000, 2 million, 1/8, 10 %, 3 nats.
 
-    Raises
-    ------
-    ValueError : no number can be read; a sentence says what to write.
+    Raises ValueError: no number can be read; a sentence says what to write.
     """
     if isinstance(text, int | float) and not isinstance(text, bool):
         text = repr(text)

@@ -98,9 +98,7 @@ def ask(question: str, *, right: tuple[str, str], wrong: Sequence[tuple]) -> Ask
 
     right : (text, why it is right). wrong : the same of one to five others.
 
-    Raises
-    ------
-    ValueError : an option is empty, stands twice, or is not explained.
+    Raises ValueError: an option is empty, stands twice, or is not explained.
     """
     pairs = [right, *([wrong] if isinstance(wrong, tuple) else wrong)]
     if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs):

@@ -52,10 +52,8 @@ def count(rows: list[dict], invited: int) -> dict:
     invited : how many predictions the chapter asks for. Those made after their answer
         was seen are not counted.
 
-    Returns
-    -------
-    dict of invited, made, judged, hits; levels, one (sure, judged, hits) for each
-    sureness that was used; and sentences that say the same.
+    Returns a dict of invited, made, judged, hits; levels, one (sure, judged, hits) for
+    each sureness that was used; and sentences that say the same.
     """
     made = [row for row in rows if row["predicted"] is not None and not row["late"]]
     judged = [row for row in made if row["hit"] is not None]

@@ -163,8 +163,6 @@ def power_laws(
 ) -> Picture:
     """Losses above the floor, both axes logarithmic: far out a power law is straight.
 
-    Parameters
-    ----------
     fitted : each family's runs, as (amount, loss); drawn as filled markers.
     laws : each family's law, from an amount to a loss; drawn as a line.
     floor : the loss that no run can get below, such as the entropy line.

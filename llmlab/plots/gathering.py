@@ -97,8 +97,6 @@ def chance_curves(
 ) -> Picture:
     """How likely two texts are compared, against how alike they are.
 
-    Parameters
-    ----------
     likeness : from 0 to 1, rising.
     curves : by the name of a setting, the chance at each likeness.
     measured : at some likenesses, how often it happened.

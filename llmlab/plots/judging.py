@@ -187,8 +187,6 @@ def intervals_by_group(
 ) -> Picture:
     """One line for each model, over ordered groups, each point in its interval.
 
-    Parameters
-    ----------
     models : name to one (value, low, high) for each group.
     share : the values are shares of one, written in per cent.
     """

@@ -111,8 +111,6 @@ def logit_lens_grid(
 
     A frame is drawn around a choice that is what really comes.
 
-    Parameters
-    ----------
     guesses : for each layer, for each token, (first choice, its probability).
     answers : for each token what comes after it.
     """
@@ -153,8 +151,6 @@ def embedding_map(
 ) -> Picture:
     """Words as points of a plane; every kind has its colour and its marker.
 
-    Parameters
-    ----------
     shares : of the variance, what each of the two axes keeps.
     named : how many words of each kind have their name beside them, at most; a name
         that would be written over another is left out.
