@@ -20,8 +20,7 @@ import nbformat
 
 import exercises
 from authoring.surroundings import ROOT
-from exercises import Set
-from llmlab.checks import Exercise
+from exercises import Exercise, Set
 
 FOLDER = ROOT / "exercises"
 KINDS = ("release", "solutions", "instructor")

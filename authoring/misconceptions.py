@@ -10,8 +10,8 @@ learner reads who made that mistake.
 import argparse
 import sys
 
-from exercises import load, names
-from llmlab.checks import Exercise, judge, observe
+from exercises import Exercise, judge, load, names
+from llmlab.checks import observe
 
 
 def sentences(exercise: Exercise) -> list[str]:

@@ -5,7 +5,8 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmlab.checks import Exercise
+from exercises.exercise import Exercise, graded_cases
+from exercises.judging import Verdict, judge
 
 FOLDER = Path(__file__).resolve().parent
 

@@ -1,7 +1,8 @@
 """Three small exercises, and notebooks that answer them, for the tests of grading."""
 
 from authoring.grading.verdicts import Assignment
-from llmlab.checks import Case, Exercise
+from exercises import Exercise
+from llmlab.checks import Case
 
 
 def twice(numbers):

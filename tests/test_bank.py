@@ -18,8 +18,8 @@ each_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.n
 
 
 def verdict(exercise, answer, seed=HIDDEN_SEED):
-    cases = checks.graded_cases(exercise, seed)
-    return checks.judge(exercise, cases, checks.observe(answer, cases))
+    cases = exercises.graded_cases(exercise, seed)
+    return exercises.judge(exercise, cases, checks.observe(answer, cases))
 
 
 def as_parts(answer):
@@ -58,7 +58,7 @@ def test_every_mistake_is_rejected_and_gets_its_own_sentence(exercise, mistake, 
 @each_exercise
 def test_seen_from_another_process_an_answer_gets_the_same_verdict(exercise):
     """Inputs and results go through JSON; functions are asked for by number."""
-    cases = checks.graded_cases(exercise, HIDDEN_SEED)
+    cases = exercises.graded_cases(exercise, HIDDEN_SEED)
     coded, functions = data.encode_cases(cases)
 
     def ask(number, inputs):
@@ -70,7 +70,7 @@ def test_seen_from_another_process_an_answer_gets_the_same_verdict(exercise):
         seen = checks.observe(as_parts(answer), arrived)
         sent = json.dumps([data.encode_observation(one) for one in seen])
         back = [data.decode_observation(code) for code in json.loads(sent)]
-        there = checks.judge(exercise, cases, back)
+        there = exercises.judge(exercise, cases, back)
         assert there == verdict(exercise, as_parts(answer))
 
 
@@ -202,16 +202,16 @@ def test_a_forged_observation_is_refused_in_words(code):
 
 @each_exercise
 def test_results_of_no_sense_are_judged_all_the_same(exercise):
-    cases = checks.graded_cases(exercise, HIDDEN_SEED)
+    cases = exercises.graded_cases(exercise, HIDDEN_SEED)
     right = checks.observe(exercise.solutions, cases)
     nan = torch.full((2, 2), float("nan"))
     for nonsense in ((nan,), ([[[]]],), (data.Foreign("x"),)):
         for part in ("results", "gradients"):
             seen = [replace(one, **{part: nonsense}) for one in right]
-            found = checks.judge(exercise, cases, seen)
+            found = exercises.judge(exercise, cases, seen)
             assert found.points == 0 or part == "gradients"
     for part in ("changed", "handed_back"):
         seen = [replace(one, **{part: (50,)}) for one in right]
-        assert checks.judge(exercise, cases, seen).points == 0
-    few = checks.judge(exercise, cases, right[:1])
+        assert exercises.judge(exercise, cases, seen).points == 0
+    few = exercises.judge(exercise, cases, right[:1])
     assert not few.right and few.points == 0

@@ -9,8 +9,9 @@ from torch.nn import functional as F
 from traitlets.config import Config
 
 import exercises
+from exercises import Exercise
 from llmlab import checks, gpt, sampling, tokenizer
-from llmlab.checks import Case, Dice, Exercise, Table
+from llmlab.checks import Case, Dice, Table
 from llmlab.checks.observing import observe_case
 from llmlab.tokenizer import Tokenizer, merge_pair
 
@@ -109,7 +110,7 @@ def test_luck_with_the_dice_fails_no_right_answer():
     for seed in range(20):
         cases = list(exercise.cases(seed))
         answer = (exercise.solution, *exercise.right)[seed % 4]
-        verdict = checks.judge(exercise, cases, checks.observe(answer, cases))
+        verdict = exercises.judge(exercise, cases, checks.observe(answer, cases))
         assert verdict.right, (seed, answer, verdict)
 
 

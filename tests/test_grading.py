@@ -222,9 +222,11 @@ class Any(int):
 largest = is_sick = lambda *_: Any()""",
     "replaces the judge": """
 import importlib, sys, types
-from llmlab.checks import data, judging, observing
-right = judging.Verdict(9, "", "", ())
+from llmlab.checks import data, observing
+judging = types.ModuleType("exercises.judging")
+right = types.SimpleNamespace(points=9, right=True, said="", hidden="", properties=())
 judging.judge = judging.Verdict = lambda *_: right
+sys.modules["exercises"] = sys.modules["exercises.judging"] = judging
 observing.observe = lambda *_: []
 data.encode_observation = lambda *_: [[], [], [], [], "", "", "", 0.0]
 importlib.reload = lambda module: module

@@ -14,9 +14,8 @@ from authoring.grading.notebooks import CannotGrade, code_cells, read_bytes
 from authoring.grading.processes import Place, Stopped, Worker
 from authoring.grading.submissions import Submission, joined, shown
 from authoring.grading.table import Row
+from exercises import Exercise, Verdict, graded_cases, judge
 from llmlab.checks import data
-from llmlab.checks.exercise import Exercise, graded_cases
-from llmlab.checks.judging import Verdict, judge
 
 STARTS = 4
 """A submission that ends its process is started again, without the cell that did."""

@@ -6,8 +6,9 @@ import einops
 import torch
 from torch.nn import functional as F
 
+from exercises import Exercise
 from llmlab import checks, gpt
-from llmlab.checks import Case, Exercise
+from llmlab.checks import Case
 from llmlab.gpt import GPT, GPTConfig
 
 TASK = """

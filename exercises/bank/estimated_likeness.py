@@ -7,8 +7,9 @@ import random
 import numpy as np
 import torch
 
+from exercises import Exercise
 from llmlab import real_text, village
-from llmlab.checks import Case, Exercise, Table
+from llmlab.checks import Case, Table
 
 TASK = """
 A page that was copied and changed a little should be read once. Two texts are

@@ -2,7 +2,8 @@
 
 import math
 
-from llmlab.checks import Case, Exercise, variant
+from exercises import Exercise
+from llmlab.checks import Case, variant
 
 TASK = """
 Four runs of the same small model on the village, drawn in an order that follows from

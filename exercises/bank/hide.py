@@ -6,9 +6,10 @@ import math
 import torch
 from torch.nn import functional as F
 
+from exercises import Exercise
 from llmlab import life, pretraining, village
 from llmlab.batching import IGNORE, pad_sequences
-from llmlab.checks import Case, Dice, Exercise
+from llmlab.checks import Case, Dice
 from llmlab.tokenizer import Tokenizer
 
 TASK = """

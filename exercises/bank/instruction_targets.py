@@ -5,8 +5,9 @@ import random
 import torch
 from torch.nn import functional as F
 
+from exercises import Exercise
 from llmlab.batching import IGNORE, next_token_batch
-from llmlab.checks import Case, Exercise
+from llmlab.checks import Case
 from llmlab.tokenizer import Tokenizer
 
 TASK = """

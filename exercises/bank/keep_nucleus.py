@@ -4,8 +4,9 @@ from collections import Counter
 
 import torch
 
+from exercises import Exercise
 from llmlab import life, sampling
-from llmlab.checks import Case, Exercise
+from llmlab.checks import Case
 
 TASK = """
 A model that writes draws its next token. Each of the two thousand unlikely ones has

@@ -5,9 +5,10 @@ import random
 import torch
 from torch.nn import functional as F
 
+from exercises import Exercise
 from exercises.bank import attention as causal
 from exercises.bank.attention import NOT_SMALL_ENOUGH, future, shares, wrong
-from llmlab.checks import Case, Exercise
+from llmlab.checks import Case
 
 TASK = """
 A model that sees the token it has to predict has a wonderful loss and has learned

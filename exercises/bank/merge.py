@@ -3,8 +3,9 @@
 import random
 from itertools import pairwise
 
+from exercises import Exercise
 from llmlab import checks, village
-from llmlab.checks import Case, Exercise
+from llmlab.checks import Case
 from llmlab.tokenizer import FIRST_MERGE_ID, Tokenizer, merge_pair
 
 TASK = """

@@ -5,9 +5,10 @@ import math
 import torch
 from torch.nn import functional as F
 
+from exercises import Exercise
 from llmlab import life, pretraining, village
 from llmlab.batching import IGNORE, next_token_batch, pad_sequences
-from llmlab.checks import Case, Exercise
+from llmlab.checks import Case
 from llmlab.tokenizer import Tokenizer
 
 TASK = r"""

@@ -5,7 +5,8 @@ import random
 
 import torch
 
-from llmlab.checks import Case, Exercise
+from exercises import Exercise
+from llmlab.checks import Case
 
 TASK = """
 People choose the story that they like better, of two at a time. Do they like images? Do

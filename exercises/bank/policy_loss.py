@@ -3,8 +3,9 @@
 import torch
 from torch.nn import functional as F
 
+from exercises import Exercise
 from llmlab import policy_gradient
-from llmlab.checks import Case, Exercise
+from llmlab.checks import Case
 
 TASK = r"""
 Sampling answers is the expensive part of reinforcement learning, so PPO makes

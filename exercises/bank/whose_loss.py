@@ -2,7 +2,8 @@
 
 import math
 
-from llmlab.checks import Case, Exercise, variant
+from exercises import Exercise
+from llmlab.checks import Case, variant
 
 TASK = """
 Two teams have trained a model on the same text, each with a tokenizer of its own, and

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from exercises.exercise import Exercise
 from llmlab.checks.data import Case, Dice, Foreign, Observation, Table
-from llmlab.checks.exercise import Exercise
 from llmlab.checks.observing import NEVER_CAME_BACK, observe, observe_case
 
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")

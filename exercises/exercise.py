@@ -1,8 +1,5 @@
-"""What an exercise consists of. Each is written in a file of `exercises/bank`."""
+"""What an exercise consists of. Each is written in a file of `bank`."""
 
-import hashlib
-import random
-import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
@@ -81,12 +78,3 @@ def graded_cases(exercise: Exercise, hidden_seed: int) -> list[Case]:
     """The visible cases, and others of the same sizes that no learner has seen."""
     hidden = [replace(case, hidden=True) for case in exercise.cases(hidden_seed)]
     return [*exercise.cases(0), *hidden]
-
-
-def variant(name: str) -> random.Random:
-    """Dice that follow from a learner's name, so that neighbours get other numbers."""
-    words = unicodedata.normalize("NFKC", name).casefold().split()
-    if not words:
-        raise ValueError("the name is empty: write your own between the quotes")
-    digest = hashlib.sha256(" ".join(words).encode("utf-8", "replace")).digest()
-    return random.Random(int.from_bytes(digest[:8], "little"))
