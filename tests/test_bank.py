@@ -8,8 +8,9 @@ import pytest
 import torch
 
 import exercises
+from authoring.grading import wire
 from llmlab import checks
-from llmlab.checks import data
+from llmlab.checks.data import Foreign
 from llmlab.checks.observing import observe_case
 
 EXERCISES = [exercises.load(name) for name in exercises.names()]
@@ -59,17 +60,17 @@ def test_every_mistake_is_rejected_and_gets_its_own_sentence(exercise, mistake, 
 def test_seen_from_another_process_an_answer_gets_the_same_verdict(exercise):
     """Inputs and results go through JSON; functions are asked for by number."""
     cases = exercises.graded_cases(exercise, HIDDEN_SEED)
-    coded, functions = data.encode_cases(cases)
+    coded, functions = wire.encode_cases(cases)
 
     def ask(number, inputs):
-        code = json.loads(json.dumps(data.encode(inputs, [])))
-        return data.decode(data.encode(functions[number](*data.decode(code)), []))
+        code = json.loads(json.dumps(wire.encode(inputs, [])))
+        return wire.decode(wire.encode(functions[number](*wire.decode(code)), []))
 
-    arrived = data.decode_cases(json.loads(json.dumps(coded)), ask)
+    arrived = wire.decode_cases(json.loads(json.dumps(coded)), ask)
     for answer in (exercise.solution, *list(exercise.mistakes)[:4]):
         seen = checks.observe(as_parts(answer), arrived)
-        sent = json.dumps([data.encode_observation(one) for one in seen])
-        back = [data.decode_observation(code) for code in json.loads(sent)]
+        sent = json.dumps([wire.encode_observation(one) for one in seen])
+        back = [wire.decode_observation(code) for code in json.loads(sent)]
         there = exercises.judge(exercise, cases, back)
         assert there == verdict(exercise, as_parts(answer))
 
@@ -192,12 +193,12 @@ FORGED = [
 @pytest.mark.parametrize("code", FORGED, ids=range(len(FORGED)))
 def test_a_forged_observation_is_refused_in_words(code):
     with pytest.raises(ValueError, match="cannot be read"):
-        data.decode_observation(code)
+        wire.decode_observation(code)
     nested = []
     for _ in range(2000):
         nested = [nested]
     with pytest.raises(ValueError, match="cannot be read"):
-        data.decode_observation([nested] * 8)
+        wire.decode_observation([nested] * 8)
 
 
 @each_exercise
@@ -205,7 +206,7 @@ def test_results_of_no_sense_are_judged_all_the_same(exercise):
     cases = exercises.graded_cases(exercise, HIDDEN_SEED)
     right = checks.observe(exercise.solutions, cases)
     nan = torch.full((2, 2), float("nan"))
-    for nonsense in ((nan,), ([[[]]],), (data.Foreign("x"),)):
+    for nonsense in ((nan,), ([[[]]],), (Foreign("x"),)):
         for part in ("results", "gradients"):
             seen = [replace(one, **{part: nonsense}) for one in right]
             found = exercises.judge(exercise, cases, seen)

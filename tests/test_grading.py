@@ -222,13 +222,14 @@ class Any(int):
 largest = is_sick = lambda *_: Any()""",
     "replaces the judge": """
 import importlib, sys, types
-from llmlab.checks import data, observing
+import wire
+from llmlab.checks import observing
 judging = types.ModuleType("exercises.judging")
 right = types.SimpleNamespace(points=9, right=True, said="", hidden="", properties=())
 judging.judge = judging.Verdict = lambda *_: right
 sys.modules["exercises"] = sys.modules["exercises.judging"] = judging
 observing.observe = lambda *_: []
-data.encode_observation = lambda *_: [[], [], [], [], "", "", "", 0.0]
+wire.encode_observation = lambda *_: [[], [], [], [], "", "", "", 0.0]
 importlib.reload = lambda module: module
 twice = largest = is_sick = lambda *_: 0""",
     "sends a verdict": """

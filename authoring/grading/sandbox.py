@@ -44,7 +44,8 @@ def in_bubblewrap(words: list[str], folder: Path, hidden) -> list[str]:
     for name, value in environment(folder).items():
         wall += ["--setenv", name, value]
     system = [*map(Path, SYSTEM + SYSTEM_FILES)]
-    for places in (system, [*shown(), HERE / "worker.py", HERE / "rail.py"]):
+    own = [HERE / name for name in ("worker.py", "rail.py", "wire.py")]
+    for places in (system, [*shown(), *own]):
         for path in places:
             wall += ["--ro-bind-try", str(path), str(path)]
         for path in (ROOT, *map(Path.resolve, hidden)):

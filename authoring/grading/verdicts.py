@@ -10,12 +10,12 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from authoring.grading import wire
 from authoring.grading.notebooks import CannotGrade, code_cells, read_bytes
 from authoring.grading.processes import Place, Stopped, Worker
 from authoring.grading.submissions import Submission, joined, shown
 from authoring.grading.table import Row
 from exercises import Exercise, Verdict, graded_cases, judge
-from llmlab.checks import data
 
 STARTS = 4
 """A submission that ends its process is started again, without the cell that did."""
@@ -31,7 +31,7 @@ class Assignment:
         self.name, self.exercises, self.seed = name, exercises, seed
         self.cases = {one.name: graded_cases(one, seed) for one in exercises}
         self.coded = {
-            name: data.encode_cases(cases) for name, cases in self.cases.items()
+            name: wire.encode_cases(cases) for name, cases in self.cases.items()
         }
 
     def names(self) -> list[str]:
@@ -160,8 +160,8 @@ class Run:
             if questions["asked"] > MOST_QUESTIONS or questions["letters"] > MOST_ASKED:
                 raise Stopped("it asked for more than it needs to")
             try:
-                inputs = data.decode(reply["inputs"])
-                return data.encode(data.plain(functions[reply["ask"]](*inputs)), [])
+                inputs = wire.decode(reply["inputs"])
+                return wire.encode(wire.plain(functions[reply["ask"]](*inputs)), [])
             except Exception as error:  # There, too, it becomes an exception.
                 return {"raised": type(error).__name__}
 
@@ -186,7 +186,7 @@ class Run:
 def verdict_on(exercise, assignment: Assignment, coded_results: list) -> Verdict:
     """Results may be forged; then they are wrong, or cannot be read."""
     try:
-        results = [data.decode_observation(result) for result in coded_results]
+        results = [wire.decode_observation(result) for result in coded_results]
         return judge(exercise, assignment.cases[exercise.name], results)
     except Exception as error:
         words = f"The result cannot be read ({type(error).__name__})."

@@ -178,14 +178,15 @@ def set_limits(limits):
 
 def prepare(root):
     """Import what every submission needs. Returns the way to read a cell's magics."""
-    sys.path[0] = root
+    sys.path.insert(0, root)
     import torch
+    import wire  # noqa: F401 (beside this file, which runs as a script)
     from IPython.core.inputtransformer2 import TransformerManager
 
     from llmlab.checks import observing  # noqa: F401
 
     # Of this course, nothing but llmlab can be imported from here on.
-    sys.path[0] = ""
+    sys.path[:2] = [""]
     for name in ("exercises", "authoring", "tests"):
         sys.modules[name] = None
     torch.set_num_threads(1)
@@ -263,19 +264,21 @@ class Server:
         self.send(error=error, changed=changed)
 
     def observe(self, request):
-        from llmlab.checks import data, observing
+        import wire
+
+        from llmlab.checks import observing
 
         def ask(number, inputs):
-            self.send(ask=number, inputs=data.encode(data.plain(inputs), []))
-            return data.decode(json.loads(self.requests.readline()))
+            self.send(ask=number, inputs=wire.encode(wire.plain(inputs), []))
+            return wire.decode(json.loads(self.requests.readline()))
 
         def keep(seen):
-            self.send(kept=data.encode_observation(seen))
+            self.send(kept=wire.encode_observation(seen))
 
         answers = [self.notebook.names.get(name) for name in request["names"]]
         error = ""
         try:
-            cases = data.decode_cases(request["cases"], ask)
+            cases = wire.decode_cases(request["cases"], ask)
             with limited(*request["seconds"]), blocked(request["library"]):
                 observing.observe(answers, cases, keep)
         except BaseException as raised:
