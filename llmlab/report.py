@@ -1,17 +1,18 @@
 """The tour's report as one page: what was trained, how well, and what each stage says.
 
-`write_report` turns the dictionary of `report.json` into a single HTML file that needs
-nothing else: pictures are inside it, it asks the network for nothing, it reads with
-a screen reader, prints on paper and follows the reader's light or dark setting. What
-models wrote is shown as text, whatever it contains.
+`write_report` fills `report.html` with the dictionary of `report.json`. The one file that
+it writes needs nothing else: pictures are inside it, it asks the network for nothing,
+it reads with a screen reader, prints on paper and follows the reader's light or dark
+setting. What models wrote is shown as text, whatever it contains.
 """
 
-import html
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+
+import jinja2
 
 from llmlab import plots
 from llmlab.files import write_atomically
@@ -53,20 +54,25 @@ def write_report(report: Mapping, path: Path | str) -> None:
 def render_report(report: Mapping) -> str:
     """The page of `report` as one self-contained HTML text."""
     _check(report)
-    at = f"drawn at temperature {report['sample_temperature']}"
-    sections = [
-        _section("bars", "What was promised, what was measured", _bars(report)),
-        _section("answers", f"The same prompts, every stage, {at}", _answers(report)),
-        _section("life", "One line of descent", _life(report["stages"])),
-        _section("stages", "Stage by stage", _stages(report)),
-        _section("machine", "Machine", _machine(report)),
-    ]
-    style, summary, sections = (
-        _read("report.css"),
-        _summary(report),
-        "\n".join(sections),
+    stages, judged = report["stages"], bars(report)
+    cards = [{**stage, "stage": stage["name"]} for stage in stages]
+    # Every text is escaped, whoever wrote it.
+    page = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    page.filters["told"] = _told
+    return page.from_string(_read("report.html")).render(
+        report=report,
+        style=_read("report.css"),
+        bars=judged,
+        promises=[[b.what, b.measured or "–", b.wanted, b.verdict] for b in judged],
+        classes=[
+            {True: "met", False: "missed", None: "unknown"}[b.met] for b in judged
+        ],
+        lineage=_drawn(plots.lineage(cards)),
+        life=list(map(_told_of_life, stages)),
+        curves={
+            stage["name"]: _curve(stage, report.get("entropy_line")) for stage in stages
+        },
     )
-    return _read("report.html").format(style=style, summary=summary, sections=sections)
 
 
 def _read(name: str) -> str:
@@ -116,144 +122,41 @@ def _megabytes(size: float) -> str:
     return f"{size / 1e6:,.0f} MB"
 
 
-# --------------------------------------------------------------------------- sections
-
-
-def _summary(report: Mapping) -> str:
-    judged = bars(report)
-    met = sum(bar.met is True for bar in judged)
-    promised = sum(bool(bar.wanted) for bar in judged)
-    names = [stage["name"] for stage in report["stages"]]
-    return _escape(
-        f"{met} of {promised} promises kept. Trained: {', '.join(names)}, "
-        f"from seed {report['seed']}."
-    )
-
-
-def _bars(report: Mapping) -> str:
-    told = bars(report)
-    rows = [[bar.what, bar.measured or "–", bar.wanted, bar.verdict] for bar in told]
-    names = {True: "met", False: "missed", None: "unknown"}
-    classes = [names[bar.met] for bar in told]
-    return _table(["Promise", "Measured", "Wanted", "Verdict"], rows, classes)
-
-
-def _life(stages: Sequence[Mapping]) -> str:
-    cards = [{**stage, "stage": stage["name"]} for stage in stages]
-    rows = [
-        [
-            stage["name"],
-            stage["parent"] or "–",
-            f"{stage['steps']:,}",
-            f"{stage['tokens']:,}",
-            _duration(stage["seconds"]),
-            _megabytes(stage["peak_memory_bytes"]),
-            stage["hash"][:12],
-        ]
-        for stage in stages
+def _told_of_life(stage: Mapping) -> list[str]:
+    return [
+        stage["name"],
+        stage["parent"] or "–",
+        f"{stage['steps']:,}",
+        f"{stage['tokens']:,}",
+        _duration(stage["seconds"]),
+        _megabytes(stage["peak_memory_bytes"]),
+        stage["hash"][:12],
     ]
-    head = ["Stage", "Parent", "Steps", "Tokens", "Time", "Peak memory", "Weights"]
-    return _figure(plots.lineage(cards)) + _table(head, rows, numeric=(2, 3, 4, 5))
 
 
-def _answers(report: Mapping) -> str:
-    if not report["samples"]:
-        return "<p>No sample was kept.</p>"
-    return "\n".join(
-        f"<h3>{_escape(sample['prompt'])}</h3>\n<dl class='answers'>"
-        + "".join(
-            f"<div><dt>{_escape(name)}</dt><dd>{_escape(answer) or '∅'}</dd></div>"
-            for name, answer in sample["answers"].items()
-        )
-        + "</dl>"
-        for sample in report["samples"]
-    )
-
-
-def _stages(report: Mapping) -> str:
-    return "\n".join(
-        f"<h3>{_escape(stage['name'])}</h3>\n<div class='stage'>"
-        f"<div>{_curve(stage, report.get('entropy_line'))}</div>"
-        f"<div>{_metrics(stage['metrics'])}</div></div>"
-        for stage in report["stages"]
-    )
-
-
-def _curve(stage: Mapping, entropy_line: float | None) -> str:
+def _curve(stage: Mapping, entropy_line: float | None) -> dict | None:
     history = stage["history"]
     if not history:
-        return ""
+        return None
     if "score" in history[0]:
-        return _figure(plots.ppo_dashboard(history))
+        return _drawn(plots.ppo_dashboard(history))
     if "loss" not in history[0]:
-        return ""
+        return None
     line = entropy_line if stage["name"] == "base" else None
     unit = "nats per " + ("comparison" if "reward" in stage["name"] else "token")
     curves = {stage["name"]: history}
-    return _figure(plots.loss_curve(curves, entropy_line=line, unit=unit))
+    return _drawn(plots.loss_curve(curves, entropy_line=line, unit=unit))
 
 
-def _metrics(metrics: Mapping) -> str:
-    if not metrics:
-        return ""
-    return _table(["Measured", "Value"], _readable(metrics), numeric=(1,))
-
-
-def _machine(report: Mapping) -> str:
-    seed = ["seed", str(report["seed"])]
-    return _table(["", ""], [*_readable(report["machine"]), seed])
-
-
-def _readable(figures: Mapping) -> list[list[str]]:
-    return [[name.replace("_", " "), _number(value)] for name, value in figures.items()]
-
-
-# ---------------------------------------------------------------------- small pieces
-
-
-def _section(identifier: str, title: str, body: str) -> str:
-    return f'<section id="{identifier}"><h2>{_escape(title)}</h2>\n{body}\n</section>'
-
-
-def _figure(figure: plots.Picture) -> str:
+def _drawn(figure: plots.Picture) -> dict:
+    """What the page needs of a picture: `png` in base64, `width` and `alt`."""
     data, metadata = plots.notebook_image(figure, figure.alt)
-    width = metadata["image/png"]["width"]
-    return (
-        f'<img src="data:image/png;base64,{data["image/png"]}" width="{width}" '
-        f'alt="{_escape(figure.alt)}">\n'
-    )
+    return {"png": data["image/png"], **metadata["image/png"]}
 
 
-def _table(
-    head: Sequence[str],
-    rows: Iterable[Sequence[str]],
-    classes: Sequence[str] = (),
-    numeric: Sequence[int] = (),
-) -> str:
-    """A table whose first column names its rows; every text is escaped."""
-
-    def attributes(column: int) -> str:
-        return ' class="number"' if column in numeric else ""
-
-    heads = "".join(
-        f'<th scope="col"{attributes(column)}>{_escape(text)}</th>'
-        for column, text in enumerate(head)
-    )
-    head_row = f"<thead><tr>{heads}</tr></thead>" if any(head) else ""
-    body = []
-    for index, (first, *others) in enumerate(rows):
-        row_class = f' class="{classes[index]}"' if classes else ""
-        cells = "".join(
-            f"<td{attributes(column)}>{_escape(text)}</td>"
-            for column, text in enumerate(others, start=1)
-        )
-        body.append(f'<tr{row_class}><th scope="row">{_escape(first)}</th>{cells}</tr>')
-    table = f"<table>{head_row}<tbody>{''.join(body)}</tbody></table>"
-    return f'<div class="wide">{table}</div>'
-
-
-def _escape(text: str) -> str:
-    return html.escape(str(text), quote=True)
+def _told(figures: Mapping) -> list[list[str]]:
+    """A row for each figure, its name and its value."""
+    return [[name.replace("_", " "), _number(value)] for name, value in figures.items()]
 
 
 def _number(value) -> str:
