@@ -1,9 +1,9 @@
 """The tour's report as one page: what was trained, how well, and what each stage says.
 
-`write_report` fills `report.html` with the dictionary of `report.json`. The one file that
-it writes needs nothing else: pictures are inside it, it asks the network for nothing,
-it reads with a screen reader, prints on paper and follows the reader's light or dark
-setting. What models wrote is shown as text, whatever it contains.
+`write_report` fills `report.html` with the dictionary of `report.json`. The one file
+that it writes needs nothing else: pictures are inside it, it asks the network for
+nothing, it reads with a screen reader, prints on paper and follows the reader's light
+or dark setting. What models wrote is shown as text, whatever it contains.
 """
 
 import tomllib

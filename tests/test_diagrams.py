@@ -215,7 +215,6 @@ def test_the_family_tree_shows_who_judges_and_only_where_both_are():
     assert len(dashed) == 1
     alone = plots.lineage(CARDS[:3])
     assert "judges" not in alone.alt and "judges, frozen" not in written(alone)
-    assert "judges" not in plots.lineage(CARDS, judges={}).alt
 
 
 def test_the_readme_shows_the_phases_in_the_readers_theme_and_says_them_in_words():

@@ -133,19 +133,14 @@ PICTURES = {
         {"flat": [1, 1, 1], "steep": [1, 2, 4]},
         x_label="size",
         y_label="cost",
-        words="One line is flat, the other rises with the size.",
         doubling=True,
     ),
     "scattered": lambda: plots.scattered(
         {f"setting {letter}": (0.1, 0.2) for letter in "abcdefg"},
         x_label="broken",
         y_label="various",
-        words="All of the settings lie at one place, which is unlikely.",
     ),
-    "arrows": lambda: plots.arrows(
-        {"fast": [0, 1, 2, 3], "slow": [0, 0.1, 0.2, 0.3]},
-        words="The arrows of the first circle turn fast, the others slowly.",
-    ),
+    "arrows": lambda: plots.arrows({"fast": [0, 1, 2, 3], "slow": [0, 0.1, 0.2, 0.3]}),
     "minhash_table": lambda: plots.minhash_table(
         ["the gull", "gull sat"], ["the gull"], NUMBERINGS
     ),
@@ -672,7 +667,7 @@ def test_in_a_notebook_the_words_are_a_paragraph_below_their_picture(monkeypatch
         (lambda: plots.merge_tree([]), "no tokens"),
         (lambda: plots.merge_tree([HUG] * 9), "27 bytes; at most 26"),
         (
-            lambda: plots.lines([1], {"a": [1, 2]}, x_label="", y_label="", words=""),
+            lambda: plots.lines([1], {"a": [1, 2]}, x_label="", y_label=""),
             "x and y must have same",
         ),
     ],

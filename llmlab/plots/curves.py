@@ -53,13 +53,9 @@ def loss_curve(
     for index, (name, (steps, values)) in enumerate(series.items()):
         smooth = _draw_series(axes, steps, values, index)
         if steps[-1] < 0.9 * last_step:
-            paper = {
-                "facecolor": "white",
-                "edgecolor": "none",
-                "pad": 0.5,
-                "alpha": 0.8,
-            }
-            note(axes, name, (steps[-1], smooth[-1]), (4, 7), fontsize=9.5, bbox=paper)
+            paper = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+            look = {"fontsize": 9.5, "bbox": paper | {"alpha": 0.8}}
+            note(axes, name, (steps[-1], smooth[-1]), (4, 7), **look)
         else:
             labels.append((smooth[-1], name, colour(index)))
         directions.append(f"{name} {direction(values, smooth)}")

@@ -8,17 +8,16 @@ from llmlab.plots.style import WIDTH_INCHES, Picture, styled
 from llmlab.plots.words import listed, visible
 
 _BOX_WIDTH = 0.76
+# A stage, and the one that lends it its judgement; drawn where both are.
 _JUDGES = {"ppo": "reward"}
 
 
 @styled
-def lineage(cards: Iterable[object], *, judges: Mapping[str, str] = _JUDGES) -> Picture:
+def lineage(cards: Iterable[object]) -> Picture:
     """The model's life as a tree, parents to the left of their children.
 
     A card is a `checkpoints.Card` or a mapping with `stage` and `parent` (the name of
     another stage), and optionally `steps` and `seconds`, which are written below.
-
-    judges : stage to the stage that lends it its judgement, drawn where both are.
     """
     fields = [asdict(card) if is_dataclass(card) else dict(card) for card in cards]
     if not fields:
@@ -50,7 +49,7 @@ def lineage(cards: Iterable[object], *, judges: Mapping[str, str] = _JUDGES) -> 
         say(axes, x, y + 0.13, note, fontsize=8.5)
     born = [f"{name} from {parent}" for name, parent in parents.items() if parent]
     words = [f"family tree of the checkpoints: {listed(born)}."]
-    for name, judge in judges.items():
+    for name, judge in _JUDGES.items():
         if {name, judge} <= spots.keys():
             (x, y), (to_x, to_y) = spots[judge], spots[name]
             side = 0.25 if to_y > y else -0.25

@@ -24,9 +24,8 @@ def minhash_table(
     first: Sequence[str],
     second: Sequence[str],
     numberings: Sequence[Mapping[str, int]],
-    names: tuple[str, str] = ("A", "B"),
 ) -> Picture:
-    """Two sets of phrases under some numberings, each with its smallest numbers.
+    """Two sets of phrases, A and B, each with its smallest number of every numbering.
 
     A row for every phrase of either set and a column for every numbering, which gives
     each phrase a number of its own. The smallest number of the first set stands in a
@@ -39,7 +38,7 @@ def minhash_table(
     where = {
         phrase: " ".join(
             name if phrase in members else "–"
-            for name, members in zip(names, (first, second), strict=True)
+            for name, members in (("A", first), ("B", second))
         )
         for phrase in phrases
     }
@@ -71,18 +70,14 @@ def minhash_table(
     axes.tick_params(axis="y", labelfontfamily=MONO)
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
-    axes.set_xlabel(
-        f"numbering   (circle: smallest number of {names[0]},   "
-        f"square: smallest number of {names[1]})",
-        labelpad=8,
-    )
+    marks = "circle: smallest number of A,   square: smallest number of B"
+    axes.set_xlabel(f"numbering   ({marks})", labelpad=8)
     axes.set_xlim(-0.6, len(numberings) - 0.4)
     axes.set_ylim(len(phrases) + 0.15, -0.7)
     shared = len(set(first) & set(second))
-    both = f"{names[0]} and {names[1]}"
     return figure.told(
-        f"{len(phrases)} phrases, {shared} of them in both {both}, under "
-        f"{len(numberings)} numberings. The smallest numbers of {both} are the same "
+        f"{len(phrases)} phrases, {shared} of them in both A and B, under "
+        f"{len(numberings)} numberings. The smallest numbers of A and B are the same "
         f"under {agreements} of them, always at a shared phrase."
     )
 

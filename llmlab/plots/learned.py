@@ -17,7 +17,16 @@ from llmlab.plots.marks import (
     percent,
     table,
 )
-from llmlab.plots.style import BLUE, INK, ORANGE, WIDTH_INCHES, Picture, picture, styled
+from llmlab.plots.style import (
+    BLUE,
+    INK,
+    ORANGE,
+    WIDTH_INCHES,
+    Picture,
+    panels,
+    picture,
+    styled,
+)
 from llmlab.plots.words import listed, tail, visible
 
 
@@ -71,8 +80,7 @@ def attention_and_damage(
 
     `heads` maps a head's name to (attention, (damage, low, high)), the damage in nats.
     """
-    figure = Picture(figsize=(WIDTH_INCHES, 1.2 + 0.28 * len(heads)))
-    looks, breaks = figure.subplots(1, 2, sharey=True)
+    figure, (looks, breaks) = panels(2, 1.2 + 0.28 * len(heads), sharey=True)
     rows = range(len(heads))
     looks.barh(rows, [attention for attention, _ in heads.values()], color=BLUE)
     for row, (_, damage) in enumerate(heads.values()):
@@ -104,8 +112,6 @@ def logit_lens_grid(
     tokens: Sequence[str],
     guesses: Sequence[Sequence[tuple[str, float]]],
     answers: Sequence[str],
-    *,
-    title: str = "",
 ) -> Picture:
     """What each layer would say after each token: its first choice, shaded by how sure.
 
@@ -130,7 +136,7 @@ def logit_lens_grid(
     for layer, place in np.argwhere(right):
         frame(axes, layer, place, ORANGE, width=2.5)
     axes.tick_params(axis="x", labelsize=8, labelfontfamily=MONO)
-    axes.set(xlabel="after reading …", title=title)
+    axes.set_xlabel("after reading …")
     counts = [
         f"≈{count} {name}" for name, count in zip(layers, right.sum(1), strict=True)
     ]

@@ -14,6 +14,7 @@ from llmlab.plots.style import (
     WIDTH_INCHES,
     Picture,
     checked_probabilities,
+    panels,
     picture,
     styled,
 )
@@ -76,21 +77,20 @@ def shaped_distributions(
     }
     order = np.argsort(-next(iter(values.values())), kind="stable")[:top]
     names = [visible(tokens[index]) for index in order] + ["all others"]
-    figure = Picture(figsize=(WIDTH_INCHES, 1.1 + 0.24 * len(names)))
-    panels = figure.subplots(1, len(values), sharex=True, sharey=True, squeeze=False)[0]
+    height = 1.1 + 0.24 * len(names)
+    figure, row = panels(len(values), height, sharex=True, sharey=True)
     most = 0.0
-    for index, (axes, (name, everything)) in enumerate(
-        zip(panels, values.items(), strict=True)
-    ):
+    for index, (name, everything) in enumerate(values.items()):
+        axes = row[index]
         shares = [*everything[order], np.delete(everything, order).sum()]
         most = max(most, *shares)
         look = {"color": PALETTE[index % 6], "hatch": HATCHES[index % 6]}
         bars(axes, shares, digits=0, size=8, edgecolor="white", **look)
         axes.set_title(name, fontsize=9.5, fontweight="normal")
         axes.tick_params(axis="x", labelsize=8)
-    panels[0].set_xlim(0, 1.45 * most)
-    panels[0].set_yticks(range(len(names)), names, fontfamily=MONO, fontsize=9)
-    panels[0].invert_yaxis()
+    row[0].set_xlim(0, 1.45 * most)
+    row[0].set_yticks(range(len(names)), names, fontfamily=MONO, fontsize=9)
+    row[0].invert_yaxis()
     figure.supxlabel("probability of being drawn", fontsize=10)
     cut = [name for name, shares in values.items() if (shares == 0).any()]
     what = f"some tokens under {listed(cut)}" if cut else "no token"

@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 
 from llmlab.plots.boxes import arrow, canvas, say, strip
 from llmlab.plots.marks import MONO, colour, legend_above, line
-from llmlab.plots.style import BLUE, GREY, INK, WIDTH_INCHES, Picture, styled
+from llmlab.plots.style import BLUE, GREY, INK, Picture, panels, styled
 from llmlab.plots.words import listed, tail, visible
 
 _MOST_ROWS, _MOST_TOKENS = 12, 28
@@ -152,12 +152,11 @@ def descent(
         raise ValueError(
             "the ball left the numbers; take a smaller rate or fewer steps"
         )
-    figure = Picture(figsize=(WIDTH_INCHES, 3.0))
-    panels = figure.subplots(1, len(rates), sharey=True, sharex=True, squeeze=False)[0]
+    figure, row = panels(len(rates), 3.0, sharey=True, sharex=True)
     middle, reach = places.mean(), 0.55 * np.ptp(places) or 1.0
     around = np.linspace(middle - 1.2 * reach, middle + 1.2 * reach, 200)
     courses = []
-    for axes, (name, path) in zip(panels, paths.items(), strict=True):
+    for axes, (name, path) in zip(row, paths.items(), strict=True):
         heights = [height(place) for place in path]
         line(axes, around, [height(place) for place in around], 0)
         _roll(axes, path, heights)
@@ -166,8 +165,8 @@ def descent(
         went = "falls" if heights[-1] < heights[0] else "does not fall"
         ends = f"from ≈{heights[0]:.3g} to ≈{heights[-1]:.3g}"
         courses.append(f"with {name} ({rates[name]:g}) the loss {went}, {ends}")
-    panels[0].set_ylabel("loss")
-    balls, _ = panels[0].get_legend_handles_labels()
+    row[0].set_ylabel("loss")
+    balls, _ = row[0].get_legend_handles_labels()
     legend_above(figure, handles=balls, handlelength=None)
     return figure.told(
         f"a ball on a curve, moved {steps} times against the slope: {listed(courses)}."

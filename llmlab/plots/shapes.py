@@ -14,6 +14,7 @@ from llmlab.plots.style import (
     MARKERS,
     WIDTH_INCHES,
     Picture,
+    panels,
     picture,
     styled,
 )
@@ -27,17 +28,15 @@ def lines(
     *,
     x_label: str,
     y_label: str,
-    words: str | None = None,
     title: str = "",
     doubling: bool = False,
     from_zero: bool = False,
 ) -> Picture:
     """One line for each series, with one value for each `x`.
 
-    `words` say what a reader should see; without them, where every line goes is
-    computed. With `doubling`, equal steps along the x axis
-    are equal factors, and every `x` is written there. `from_zero` starts the other axis
-    at zero, so that twice the height is twice as much.
+    With `doubling`, equal steps along the x axis are equal factors, and every `x` is
+    written there. `from_zero` starts the other axis at zero, so that twice the height
+    is twice as much.
     """
     figure, axes = picture(height=3.2)
     for index, (name, values) in enumerate(series.items()):
@@ -54,7 +53,7 @@ def lines(
     axes.grid(axis="y")
     if from_zero:
         axes.set_ylim(0, 1.08 * max(map(max, series.values())))
-    return figure.told(words or f"{y_label} against {x_label}: {_courses(x, series)}")
+    return figure.told(f"{y_label} against {x_label}: {_courses(x, series)}")
 
 
 def _courses(x: Sequence[float], series: Mapping[str, Sequence[float]]) -> str:
@@ -66,16 +65,9 @@ def _courses(x: Sequence[float], series: Mapping[str, Sequence[float]]) -> str:
 
 @styled
 def scattered(
-    points: Mapping[str, tuple[float, float]],
-    *,
-    x_label: str,
-    y_label: str,
-    words: str | None = None,
+    points: Mapping[str, tuple[float, float]], *, x_label: str, y_label: str
 ) -> Picture:
-    """One named point for each (x, y), all of them shares from 0 to 1.
-
-    `words` say what a reader should see; without them, the outermost points are named.
-    """
+    """One named point for each (x, y), all of them shares from 0 to 1."""
     figure, axes = picture(height=3.4)
     for index, (name, (x, y)) in enumerate(points.items()):
         axes.plot(
@@ -103,23 +95,17 @@ def scattered(
         order = sorted(points, key=lambda name: points[name][place])
         for name, where in ((order[0], low), (order[-1], high)):
             ends.append(f"{name} lies {where} (≈{points[name][place]:.1%})")
-    return figure.told(words or f"{y_label} against {x_label}: {listed(ends)}.")
+    return figure.told(f"{y_label} against {x_label}: {listed(ends)}.")
 
 
 @styled
-def arrows(
-    angles: Mapping[str, Sequence[float]], *, words: str | None = None
-) -> Picture:
+def arrows(angles: Mapping[str, Sequence[float]]) -> Picture:
     """One circle for each name, with an arrow for each of its angles in radians.
 
     An arrow carries its place in the sequence, where there is room. Later arrows are
-    longer, so that one that has gone round does not hide an earlier one. Without
-    `words`, how far each goes round is computed.
+    longer, so that one that has gone round does not hide an earlier one.
     """
-    columns = len(angles)
-    side = WIDTH_INCHES / columns
-    figure = Picture(figsize=(WIDTH_INCHES, side + 0.3))
-    row = figure.subplots(1, columns, squeeze=False)[0]
+    figure, row = panels(len(angles), WIDTH_INCHES / len(angles) + 0.3)
     for axes, (name, turns) in zip(row, angles.items(), strict=True):
         axes.set_axis_off()
         axes.set(xlim=(-1.3, 1.3), ylim=(-1.3, 1.3), aspect="equal")
@@ -135,10 +121,9 @@ def arrows(
         f"{name} {about((turns[-1] - turns[0]) / (2 * np.pi))}"
         for name, turns in angles.items()
     ]
-    told = (
+    return figure.told(
         f"arrows on circles. From the first to the last, in rounds: {listed(rounds)}."
     )
-    return figure.told(words or told)
 
 
 def _tips(turns: Sequence[float]) -> np.ndarray:

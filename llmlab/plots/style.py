@@ -141,6 +141,12 @@ def picture(height: float, width: float = WIDTH_INCHES) -> tuple[Picture, Axes]:
     return figure, figure.subplots()
 
 
+def panels(count: int, height: float, **shared: bool) -> tuple[Picture, np.ndarray]:
+    """Axes side by side, over the whole width."""
+    figure = Picture(figsize=(WIDTH_INCHES, height))
+    return figure, figure.subplots(1, count, squeeze=False, **shared)[0]
+
+
 def checked_probabilities(values: Sequence[float], *, expected: int) -> np.ndarray:
     array = np.asarray(values, dtype=float)
     if array.shape != (expected,) or not expected:

@@ -17,6 +17,7 @@ from llmlab.plots.style import (
     SKY,
     WIDTH_INCHES,
     Picture,
+    panels,
     picture,
     styled,
 )
@@ -147,10 +148,9 @@ def vocabulary_costs(
     `costs` maps a model's name to {vocabulary size: {part: cost a character}}. Each
     model has a panel, its parts stacked, its cheapest size marked and drawn as 1.
     """
-    figure = Picture(figsize=(WIDTH_INCHES, 3.3))
-    panels = figure.subplots(1, len(costs), sharey=True, squeeze=False)[0]
+    figure, row = panels(len(costs), 3.3, sharey=True)
     courses, highest = [], 1.2
-    for axes, (model, by_size) in zip(panels, costs.items(), strict=True):
+    for axes, (model, by_size) in zip(row, costs.items(), strict=True):
         sizes = sorted(by_size)
         parts = list(by_size[sizes[0]])
         heights = np.array([[by_size[size][part] for size in sizes] for part in parts])
@@ -171,9 +171,9 @@ def vocabulary_costs(
         highest = max(highest, totals.max() / totals[cheapest])
         axes.grid(axis="y")
         courses.append(f"{model} {course(totals / totals[cheapest], sizes)}")
-    panels[0].set_ylim(0, min(_HIGHEST_COST, 1.05 * highest))
-    panels[0].set_ylabel("cost of a character\n(cheapest = 1)")
-    handles, names = panels[0].get_legend_handles_labels()
+    row[0].set_ylim(0, min(_HIGHEST_COST, 1.05 * highest))
+    row[0].set_ylabel("cost of a character\n(cheapest = 1)")
+    handles, names = row[0].get_legend_handles_labels()
     figure.legend(
         handles, names, loc="outside lower center", ncols=len(names), frameon=False
     )

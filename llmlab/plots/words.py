@@ -65,7 +65,7 @@ def course(values: Sequence[float], places: Sequence[float]) -> str:
     )
 
 
-def lowest(values: Mapping[str, float], what: str = "ends lowest") -> str:
+def lowest(values: Mapping[str, float]) -> str:
     """A sentence on which of some values is the lowest and by how much; "" of one."""
     (name, least), *others = sorted(values.items(), key=lambda pair: pair[1])
     if not others:
@@ -73,7 +73,7 @@ def lowest(values: Mapping[str, float], what: str = "ends lowest") -> str:
     (other, next_), gap = others[0], others[0][1] - least
     if gap <= 0.01 * max(abs(next_), abs(least)):
         return f"{name} and {other} are the lowest and about alike."
-    return f"{name} {what}, {about(gap)} below {other}."
+    return f"{name} ends lowest, {about(gap)} below {other}."
 
 
 def listed(items: Sequence[str]) -> str:
