@@ -77,9 +77,8 @@ class Speaker:
         prompt, room = self.check(message)
         if not self.model.config.causal:
             fillings = fill(self.model, self.tokenizer, message)[:5]
-            yield "\n".join(
-                f"{share:6.1%} {t.replace(' ', '␣')}" for t, share in fillings
-            )
+            rows = (f"{share:6.1%} {t.replace(' ', '␣')}" for t, share in fillings)
+            yield "\n".join(rows)
             return
         usual = ANSWER if self.answers else PAGE
         limit = min(usual if self.limit is None else self.limit, room)
@@ -149,8 +148,6 @@ def _stripped(pieces: Iterable[str]) -> Iterator[str]:
 
 def _too_long(message: str, tokens: int, excess: int) -> str:
     fits = (tokens - excess) / tokens
-    words, letters = (
-        int(fits * count) for count in (len(message.split()), len(message))
-    )
+    words, letters = int(fits * len(message.split())), int(fits * len(message))
     room = f"{words} words" if words > 1 else f"{letters} letters"
     return f"That message is longer than I can read: about {room}. Shorten it."

@@ -23,9 +23,7 @@ class Answer(DeskView):
     """
 
     shows = traitlets.Dict().tag(sync=True)  # name, kind, value, shown, why, curve
-    yours = traitlets.Dict().tag(
-        sync=True
-    )  # value, shown, sure; without one the second
+    yours = traitlets.Dict().tag(sync=True)  # value, shown, sure; of none: shown
     verdict = traitlets.Dict().tag(sync=True)  # hit, said, marked, late
 
     def __init__(
@@ -35,12 +33,8 @@ class Answer(DeskView):
         self.question, self.why = question, why
         self.value = question.value(value)
         self.near = {"within": within, "factor": factor}
-        super().__init__(
-            drawer,
-            shows=question.as_json()
-            | {"kind": question.kind, "value": self.value, "shown": self._result()}
-            | {"why": why},
-        )
+        shows = question.as_json() | {"kind": question.kind, "value": self.value}
+        super().__init__(drawer, shows=shows | {"shown": self._result(), "why": why})
 
     def look(self) -> None:
         """The answer has come to the screen: lock the prediction, and judge it."""

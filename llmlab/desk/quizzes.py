@@ -127,10 +127,8 @@ def in_order(asks: Sequence[Ask]) -> list[Ask]:
     """
     used, ordered = Counter(), []
     for question, (right, *wrong) in asks:
-        place = min(
-            range(len(wrong) + 1),
-            key=lambda place: (used[place], _dice(question, place)),
-        )
+        tickets = [(used[n], _dice(question, n)) for n in range(len(wrong) + 1)]
+        place = tickets.index(min(tickets))
         used[place] += 1
         options = sorted(wrong, key=lambda option: _dice(question, option.text))
         options.insert(place, right)

@@ -28,9 +28,8 @@ class Tally(DeskView):
     def look(self) -> None:
         """Count anew."""
         rows = self.drawer.chapter(self.chapter)
-        here = {
-            name for name in predictions.asked if name.startswith(f"{self.chapter}/")
-        }
+        start = f"{self.chapter}/"
+        here = {name for name in predictions.asked if name.startswith(start)}
         self.found = count(rows, len(here | {row["name"] for row in rows}))
         self.status = self.drawer.remark
 
@@ -78,19 +77,16 @@ def _how_many(invited: int, made: int, judged: int, hits: float) -> str:
             f"You have made none of {invited} predictions yet. Being wrong is when one "
             "learns most: go back and try one."
         )
-    came = (
-        f"{_halves(hits)} of {judged} answered came true"
-        if judged
-        else ("none is answered yet")
-    )
-    return f"You made {made} of {invited} predictions; {came}."  # fmt: skip
+    came = f"{_halves(hits)} of {judged} answered came true"
+    came = came if judged else "none is answered yet"
+    return f"You made {made} of {invited} predictions; {came}."
 
 
 def _how_well_judged(levels: list[list]) -> str:
     """One sentence about the sureness that was used most."""
-    sure, number, hits = max(
-        levels, key=lambda level: (level[1], level[0]), default=(0, 0, 0)
-    )
+    if not levels:
+        return ""
+    sure, number, hits = max(levels, key=lambda level: (level[1], level[0]))
     if number < ENOUGH:
         return ""
     expected = number * sure / 100

@@ -87,9 +87,8 @@ class Chat(View):
 
     def static_html(self) -> str:
         if not self._examples:
-            return (
-                f"<p>Run this cell to talk to {html.escape(', '.join(self.names))}.</p>"
-            )
+            names = html.escape(", ".join(self.names))
+            return f"<p>Run this cell to talk to {names}.</p>"
         return "".join(
             table(
                 f"Answered at temperature {exchange['temperature']:.1f}",

@@ -18,7 +18,6 @@ class TrainingTimeSlider(View):
 
     snapshots = traitlets.List().tag(sync=True)
     position = traitlets.CInt(0).tag(sync=True)
-
     steps = traitlets.Int(0).tag(sync=True)
 
     def __init__(self, snapshots: Iterable[tuple], *, steps: int = 0):
