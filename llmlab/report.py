@@ -57,7 +57,8 @@ def render_report(report: Mapping) -> str:
     stages, judged = report["stages"], bars(report)
     cards = [{**stage, "stage": stage["name"]} for stage in stages]
     # Every text is escaped, whoever wrote it.
-    page = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    lines = {"trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True}
+    page = jinja2.Environment(autoescape=True, **lines)
     page.filters["told"] = _told
     return page.from_string(_read("report.html")).render(
         report=report,

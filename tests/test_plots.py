@@ -471,7 +471,7 @@ def test_labels_are_moved_apart_and_no_further_than_needed():
 
 
 def test_lines_from_zero_begin_at_zero_and_keep_their_values():
-    names = {"x_label": "size", "y_label": "cost", "words": "A cost that rises."}
+    names = {"x_label": "size", "y_label": "cost"}
     figure = plots.lines([1, 2], {"cost": [30, 40]}, from_zero=True, **names)
     (axes,) = figure.axes
     assert axes.get_ylim()[0] == 0
