@@ -112,8 +112,9 @@ desk.answer(
 #   raise no error. We make the famous ones on purpose, so that you know their
 #   looks.
 # - **A long cell** shows a bar and the time left. The stop button (■) lets it
-#   finish the step under way. In a terminal, `make tour` goes on where it was, even
-#   after a power cut.
+#   finish the step under way. One that crawls shares the processor with another
+#   program; `make doctor` says so. In a terminal, `make tour` goes on where it was,
+#   even after a power cut.
 # - **The next day** boxes and sliders show what they showed last and are asleep; run
 #   their cell to wake them.
 # - **Exercises** are notebooks of their own. There you write the line that

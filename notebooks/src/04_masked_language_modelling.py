@@ -518,7 +518,11 @@ desk.answer(
     min(late, key=late.get),
     "After a hundred updates: "
     + ", ".join(f"{name} {about(loss)}" for name, loss in late.items())
-    + " nats. The two that look better are the sick ones.",
+    + " nats. "
+    + " and ".join(
+        name for name in late if late[name] < late["the healthy one"]
+    )
+    + " would have looked better than the healthy one, and B and C are sick.",
 )
 
 # %% [markdown]
@@ -1235,7 +1239,7 @@ claim(
 #   the shipped model hides more. BERT itself read so much that it could afford it.
 # - **Half a minute is not enough**, and for a masked model even less than for a causal
 #   one. The young model of section 5 fills grammar's gaps, and few others.
-# - **What no page tells.** The umbrella of section 1 stayed unfound.
+# - **What no page tells.** A gap like that of section 1 asks for having seen a storm.
 # - **Gaps longer than a token.** A name in pieces would need several gaps, and a model
 #   that fills them one by one does not know how many to expect.
 # - **Writing by filling** gave no text worth reading, in either order. There are

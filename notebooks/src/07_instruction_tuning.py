@@ -690,8 +690,8 @@ for task in ("summarise", "story"):
 
 # %% [markdown]
 # The endings of French words are learned, and it puts them on words that it never saw
-# together. What it hardly does is to compose a sentence from parts of which it knows
-# each: it has learned patterns and no grammar.
+# together. To compose a sentence from parts of which it knows each is another matter: as
+# far as the second row lies below the first, it has learned patterns and no grammar.
 #
 # ### Right in form
 #
@@ -928,8 +928,8 @@ Chat(
 # - **It does not know what it does not know.** A few stock excuses of the help desk,
 #   for tomorrow's weather or for homework, are all the modesty it was shown, and a
 #   stock sentence is not judgement.
-# - **Tuning forgets.** Nothing here watches over the old skills, and the loss on the
-#   village's pages rises.
+# - **Tuning forgets.** Nothing here watches over the old skills; the loss on the
+#   village's pages says what that costs.
 # - **It combines, and does not compose.** Two layers learned sentence patterns word for
 #   word. Whether more of them would teach a model of this size to build new ones, we
 #   have not tried yet.

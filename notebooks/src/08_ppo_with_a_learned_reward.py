@@ -374,8 +374,8 @@ for kind, bound in zip(kinds_of_pairs, (5, 12), strict=True):
     )
 
 # %% [markdown]
-# Keep that in mind: what a policy is paid for is judged by the weaker of the two
-# figures.
+# Keep that in mind: a policy is paid for stories of its own, so it is the second of the
+# two figures that counts for it.
 
 # %% [markdown]
 # ### What does it pay for?
@@ -620,8 +620,8 @@ print(f"labels learned:   {before:.0%} before, {after:.0%} after")
 print(f"labels kept back: {agrees_with(own_reward, kept_back):.0%} after")
 
 # %% [markdown]
-# Whether that is taste and not only memory, the labels kept back say; of a dozen of
-# them each is worth eight points, so do not read much into a few. (Yours differ from
+# Whether that is taste and not only memory, the labels kept back say; where they are a
+# dozen, each is worth eight points, so do not read much into a few. (Yours differ from
 # ours, so the numbers appear only once you run the cell.)
 #
 # So how many labels does a taste take? Here is one that is simple and never tired: it
@@ -1436,7 +1436,7 @@ plots.share_intervals(
 )
 
 # %% [markdown]
-# Neither practice nor a low temperature is a cure. Half of the comparisons that the
+# A cure would bring these shares near to all stories. Half of the comparisons that the
 # reward model learned from are the village's own tellings, which never get a name
 # wrong; of two stories by the instruct model often both do, and where one does, the
 # name is one difference among many. A reward model knows only what its comparisons told
@@ -1520,7 +1520,7 @@ Chat(
 # %% [markdown]
 # ## What did not work at this size
 #
-# - **Names are hardly minded.** What the reward model does not see, it cannot teach the
+# - **Names.** What the reward model does not see, it cannot teach the
 #   policy. In our trials it took thousands of comparisons that differ in a name alone,
 #   labelled without noise, before a reward model of this size noticed.
 # - **Near the ceiling is not right.** The labels are noisy, and a reward model of this
