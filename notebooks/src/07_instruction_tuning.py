@@ -690,8 +690,8 @@ for task in ("summarise", "story"):
 
 # %% [markdown]
 # The endings of French words are learned, and it puts them on words that it never saw
-# together. To compose a sentence from parts of which it knows each is another matter: as
-# far as the second row lies below the first, it has learned patterns and no grammar.
+# together. To compose a sentence from parts of which it knows each is another matter:
+# as far as the second row lies below the first, it has learned patterns and no grammar.
 #
 # ### Right in form
 #
