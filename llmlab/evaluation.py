@@ -240,11 +240,12 @@ def answers_right(
     """How often the model's likeliest answer is right: by task, and where the prompts
     of a task are of several kinds, by population too.
 
-    examples : with `task`, `population` and `prompt`.
+    examples : with `task`, `population`, `prompt` and `earlier`.
     score : the task's exact scorer; its "right" is 1 or 0.
     """
     prompts = [example.prompt for example in examples]
     how = dict(max_new_tokens=max_new_tokens, top_k=1)
+    how["earlier"] = [example.earlier for example in examples]
     said = answer(model, tokenizer, prompts, **how)
     return _shares(
         (name, score(example, text)["right"])

@@ -4,7 +4,7 @@ The same model and the same loss as in phase 1. New are the *form* (a template t
 says who speaks) and the *mask* (only the answer is learned; the question is read).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch.optim import Optimizer
@@ -17,37 +17,78 @@ from llmlab.sampling import generate
 from llmlab.tokenizer import Tokenizer
 from llmlab.training import Metrics
 
+Turns = Sequence[tuple[str, str]]
+"""Questions and answers of a conversation, the oldest first."""
 
-def render_prompt(tokenizer: Tokenizer, prompt: str) -> list[int]:
+
+def render_prompt(tokenizer: Tokenizer, prompt: str, earlier: Turns = ()) -> list[int]:
     """The model's view of a question: <bos> <user> question <assistant>.
 
     The role tokens are ids that no text encodes to, so whatever a person types stays
     on their side of the conversation.
+
+    earlier : what was asked and answered before; each answer ends with <eos>.
     """
-    return [
-        tokenizer.bos_id,
-        tokenizer.user_id,
-        *tokenizer.encode(prompt),
-        tokenizer.assistant_id,
-    ]
+    ids = [tokenizer.bos_id]
+    for question, answered in earlier:
+        ids += _turn(tokenizer, question)
+        ids += [*tokenizer.encode(answered), tokenizer.eos_id]
+    return ids + _turn(tokenizer, prompt)
+
+
+def _turn(tokenizer: Tokenizer, question: str) -> list[int]:
+    return [tokenizer.user_id, *tokenizer.encode(question), tokenizer.assistant_id]
 
 
 def render_example(
-    tokenizer: Tokenizer, prompt: str, answer: str
+    tokenizer: Tokenizer, prompt: str, answer: str, earlier: Turns = ()
 ) -> tuple[list[int], list[bool]]:
     """A question with its answer, and which of its tokens are to be learned.
 
     Training text and generation prompt come from the same function, so they cannot
     drift apart. The closing <eos> is learned: a model that never learned to stop,
-    never stops.
+    never stops. Earlier answers are read, as the questions are.
 
     Returns
     -------
     ids, response_mask : equally long; True for the answer's tokens and the <eos>.
     """
-    question = render_prompt(tokenizer, prompt)
+    question = render_prompt(tokenizer, prompt, earlier)
     response = [*tokenizer.encode(answer), tokenizer.eos_id]
     return question + response, [False] * len(question) + [True] * len(response)
+
+
+def read_conversation(
+    messages: Sequence[Mapping[str, str]],
+) -> tuple[str, str, list[tuple[str, str]]]:
+    """A row of a dataset in the usual form, as prompt, answer and earlier turns.
+
+    messages : {"role": "user" or "assistant", "content": text} each, in turns.
+
+    Raises ValueError: roles are not in turns, or an answer or question is missing.
+    """
+    texts = []
+    for number, message in enumerate(messages):
+        wanted, role = ("user", "assistant")[number % 2], message.get("role")
+        text = message.get("content")
+        if role != wanted:
+            raise ValueError(
+                f"message {number} is of role {role!r}; expected {wanted!r}: user and "
+                "assistant take turns, and the user begins"
+            )
+        if not isinstance(text, str) or not text.strip():
+            raise ValueError(
+                f"message {number} ({role}) has no content; write its text, or drop "
+                "the conversation"
+            )
+        texts.append(text)
+    if not texts or len(texts) % 2:
+        raise ValueError(
+            f"the conversation of {len(texts)} messages has no answer at its end; "
+            "there is nothing to learn from it. Add the answer, or drop it"
+        )
+    *earlier, (prompt, answered) = zip(texts[::2], texts[1::2], strict=True)
+    return prompt, answered, earlier
 
 
 def packed_batches(
@@ -115,11 +156,19 @@ def answer(
     tokenizer: Tokenizer,
     prompts: Sequence[str],
     *,
+    earlier: Sequence[Turns] | None = None,
     max_new_tokens: int = 120,
     **settings,
 ) -> list[str]:
-    """What the model says to each prompt. `settings` as in `sampling.generate`."""
+    """What the model says to each prompt. `settings` as in `sampling.generate`.
+
+    earlier : for each prompt, the turns before it; None: all begin a conversation.
+    """
     refuse_one_text(prompts)
-    rendered = [render_prompt(tokenizer, prompt) for prompt in prompts]
+    before = [()] * len(prompts) if earlier is None else earlier
+    rendered = [
+        render_prompt(tokenizer, prompt, turns)
+        for prompt, turns in zip(prompts, before, strict=True)
+    ]
     generation = generate(model, rendered, max_new_tokens=max_new_tokens, **settings)
     return [tokenizer.decode(ids).strip() for ids in generation.sequences()]

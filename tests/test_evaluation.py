@@ -183,7 +183,7 @@ def test_a_long_ending_is_no_worse_for_its_length(tokenizer):
 
 def test_answers_are_scored_by_task_and_by_what_the_prompt_tests(parrot, tokenizer):
     examples = [
-        SimpleNamespace(task=task, population=population, prompt=prompt)
+        SimpleNamespace(earlier=(), task=task, population=population, prompt=prompt)
         for task, population, prompt in (
             ("echo", "echo", "the"),
             ("long", "long, new", "a dog"),

@@ -10,6 +10,7 @@ from llmlab.instruction import (
     answer,
     instruction_step,
     packed_batches,
+    read_conversation,
     render_example,
     render_prompt,
 )
@@ -37,6 +38,59 @@ def test_training_text_begins_with_the_generation_prompt(tokenizer):
     for prompt, reply in [("ab?", "cd."), ("", "x"), ("<eos>", "<assistant>")]:
         rendered = render_prompt(tokenizer, prompt)
         assert render_example(tokenizer, prompt, reply)[0][: len(rendered)] == rendered
+
+
+def test_earlier_turns_are_read_and_only_the_last_answer_is_learned(tokenizer):
+    ids, mask = render_example(tokenizer, "hi", "yo", [("a", "b"), ("c", "d")])
+    byte = lambda letter: 6 + ord(letter)  # noqa: E731
+    before = [4, byte("a"), 5, byte("b"), 2, 4, byte("c"), 5, byte("d"), 2]
+    alone, alone_mask = render_example(tokenizer, "hi", "yo")
+    assert ids == [1, *before, *alone[1:]]
+    assert mask == [False] * (1 + len(before)) + alone_mask[1:]
+
+
+def test_an_answer_depends_on_the_turns_before_it(tokenizer):
+    model = GPT(CONFIG)
+    torch.manual_seed(0)
+    for weight in model.parameters():
+        torch.nn.init.normal_(weight)
+    how = dict(max_new_tokens=8, top_k=1)
+    turns = [("ab cd", "cd"), ("ab", "ab ab")]
+    alone, after = (
+        answer(model, tokenizer, ["ab"] * 2, earlier=earlier, **how)
+        for earlier in (None, [(), turns])
+    )
+    assert alone[0] == alone[1] == after[0] != after[1]
+    with pytest.raises(ValueError, match="argument 2 is"):
+        answer(model, tokenizer, ["ab"] * 2, earlier=[()], **how)
+
+
+def says(*texts):
+    roles = ("user", "assistant")
+    return [{"role": roles[n % 2], "content": text} for n, text in enumerate(texts)]
+
+
+def test_a_conversation_of_the_usual_form_is_read():
+    assert read_conversation(says("a", "b")) == ("a", "b", [])
+    assert read_conversation(says("a", "b", "c", "d")) == ("c", "d", [("a", "b")])
+
+
+@pytest.mark.parametrize(
+    "messages, complaint",
+    [
+        ([], "0 messages has no answer"),
+        (says("a"), "1 messages has no answer"),
+        (says("a", "b", "c"), "no answer at its end"),
+        (says("a", " "), r"message 1 \(assistant\) has no content"),
+        ([{"role": "user"}], r"message 0 \(user\) has no content"),
+        (says("a", "b")[::-1], "message 0 is of role 'assistant'; expected 'user'"),
+        (says("a") * 2, "message 1 is of role 'user'; expected 'assistant'"),
+        ([{"role": "system", "content": "x"}], "'system'; expected 'user'"),
+    ],
+)
+def test_a_conversation_that_cannot_be_learned_from_is_refused(messages, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        read_conversation(messages)
 
 
 def test_typed_text_never_becomes_a_control_token(tokenizer):

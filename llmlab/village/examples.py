@@ -14,8 +14,9 @@ _SHARES = dict(translate=0.34, summarise=0.08, support=0.23, story=0.28, questio
 
 @dataclass(frozen=True)
 class Instruction:
-    """`facts` holds what a scorer needs to know to judge an answer; `phenomenon` is
-    what a right answer shows, in a task whose examples do not all show the same:
+    """`facts` holds what a scorer needs to know to judge an answer; `earlier` the turns
+    of the conversation before the prompt, (question, answer) each; `phenomenon` is what
+    a right answer shows, in a task whose examples do not all show the same:
 
         translate   "known pattern", "new combination", "new pattern"
         support     "template wording", "own wording", "unanswerable"
@@ -27,6 +28,7 @@ class Instruction:
     answer: str
     facts: dict = field(default_factory=dict)
     phenomenon: str = ""
+    earlier: tuple[tuple[str, str], ...] = ()
 
     @property
     def population(self) -> str:
