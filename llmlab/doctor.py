@@ -29,7 +29,7 @@ MEMORY_NEEDED = 3 * GIB
 DISK_NEEDED = 1 * GIB
 # Parts of Python that are left out where it was built without a system library.
 PARTS_OF_PYTHON = {
-    "sqlite3": "the labels of notebook 08 and JupyterLab",
+    "sqlite3": "the labels of notebook 09 and JupyterLab",
     "ssl": "pip and JupyterLab",
     "ctypes": "torch",
     "zlib": "pip and pictures",

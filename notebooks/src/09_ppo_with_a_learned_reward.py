@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 8 · PPO with a learned reward
+# # 9 · PPO with a learned reward
 #
 # **You will be able to** turn *I like this one better* into a number that a model can
 # be trained on, and say how good that number can possibly be; check a policy gradient
@@ -144,7 +144,7 @@ print(len(clicked), "labels kept, all of them", sources)
 
 # %%
 desk.predict(
-    "08/person",
+    "09/person",
     "The first story is better by 6 points, a large difference. How often "
     "does a simulated person choose it?",
     unit="%",
@@ -159,7 +159,7 @@ for difference in (-6, -3, -1, 0, 1, 3, 6):
 
 # %%
 desk.answer(
-    "08/person",
+    "09/person",
     round(100 * person.probability_first(6, 0)),
     "Not always, even then: carelessness never goes away.",
     within=5,
@@ -173,7 +173,7 @@ desk.answer(
 
 # %%
 desk.predict(
-    "08/crowd",
+    "09/crowd",
     "On how many of 100 pairs do two people of this crowd choose alike?",
     unit="of 100",
 )
@@ -204,7 +204,7 @@ print(f"two of them choose alike on {alike:.0%} of the pairs")
 
 # %%
 desk.answer(
-    "08/crowd",
+    "09/crowd",
     round(100 * alike),
     "Each agrees with the gold score in about 80, and when one errs, the "
     "other most often does not: they disagree with each other more than with "
@@ -219,7 +219,7 @@ desk.answer(
 
 # %%
 desk.predict(
-    "08/ceiling",
+    "09/ceiling",
     "How often would that model agree with one person's label?",
     unit="%",
 )
@@ -237,7 +237,7 @@ print(f"the same by hand: {by_hand:.1%}")
 
 # %%
 desk.answer(
-    "08/ceiling",
+    "09/ceiling",
     round(100 * ceiling),
     "The labels are noisy, so they agree with nobody all the time.",
     within=4,
@@ -260,7 +260,7 @@ desk.answer(
 
 # %%
 desk.predict(
-    "08/strength",
+    "09/strength",
     "Which difference r₁ − r₂ makes σ = 3/4? (Solve for e to the r₁ − r₂.)",
     options=["3/4", "ln 3", "3", "ln 4"],
 )
@@ -275,7 +275,7 @@ print(f"by hand: ln 3 =       {math.log(3):.6f}")
 difference = float(strengths[0] - strengths[1])
 ways = {"3/4": 3 / 4, "ln 3": math.log(3), "3": 3, "ln 4": math.log(4)}
 desk.answer(
-    "08/strength",
+    "09/strength",
     min(ways, key=lambda way: abs(ways[way] - difference)),
     "e to the difference is the odds: three to one.",
 )
@@ -296,7 +296,7 @@ print(getsource(preference_loss))
 
 # %%
 desk.predict(
-    "08/same",
+    "09/same",
     "What is the loss of a model that gives all stories the same reward?",
     options=["0", "1/2", "ln 2", "1"],
 )
@@ -311,7 +311,7 @@ print(f"ln 2 = {math.log(2):.4f}")
 same = float(preference_loss(torch.zeros(1), torch.zeros(1)))
 ways = {"0": 0, "1/2": 1 / 2, "ln 2": math.log(2), "1": 1}
 desk.answer(
-    "08/same",
+    "09/same",
     min(ways, key=lambda way: abs(ways[way] - same)),
     "It gives either story one half, and the surprise at one half is ln 2.",
 )
@@ -327,7 +327,7 @@ desk.answer(
 
 # %%
 desk.predict(
-    "08/nearer",
+    "09/nearer",
     "For which kind of pairs is the reward model nearer to the ceiling?",
     options=["tellings by the village", "instruct's own stories"],
 )
@@ -359,7 +359,7 @@ for kind, numbers in kinds_of_pairs.items():
 
 # %%
 desk.answer(
-    "08/nearer",
+    "09/nearer",
     min(behind, key=behind.get),
     "The village's tellings differ in what the gold score counts, and in "
     "little else. The model's own stories differ in its mistakes as well, "
@@ -386,7 +386,7 @@ for kind, bound in zip(kinds_of_pairs, (5, 12), strict=True):
 
 # %%
 desk.predict(
-    "08/pays",
+    "09/pays",
     "For which kind of sentence does the reward model pay most?",
     options=["twist", "line", "simile", "detail", "fact"],
 )
@@ -412,7 +412,7 @@ for kind in village.ADDITIONS:
 # %%
 most = max(worth, key=worth.get)
 desk.answer(
-    "08/pays",
+    "09/pays",
     most,
     f"One more is worth {about(worth[most], 2)} to it, a fact "
     f"{about(worth['fact'], 2)}. (Its rewards are in units of their spread.)",
@@ -436,7 +436,7 @@ claim("It does not pay for a fact", worth["fact"] < 0.1, measured=worth["fact"])
 
 # %%
 desk.predict(
-    "08/length",
+    "09/length",
     "Which of the two agrees better with comparisons of equal length?",
     options=["likes images", "dislikes facts", "both agree equally"],
 )
@@ -467,7 +467,7 @@ differences = {
 }
 images, facts = map(sum, differences.values())
 desk.answer(
-    "08/length",
+    "09/length",
     "both agree equally"
     if images == facts
     else "likes images"
@@ -502,7 +502,7 @@ desk.answer(
 
 # %%
 desk.predict(
-    "08/shown",
+    "09/shown",
     "How would the points lie if we asked about the story that was shown "
     "first?",
     options=["higher", "lower", "the same"],
@@ -535,7 +535,7 @@ first_won = torch.tensor([float(pair.preferred == 0) for pair in labelled])
 foretold = torch.where(first_won == 1, in_nats, -in_nats).sigmoid()
 lean = float((first_won - foretold).mean())
 desk.answer(
-    "08/shown",
+    "09/shown",
     "higher" if lean > 0.01 else "lower" if lean < -0.01 else "the same",
     f"By {about(100 * lean, 2)} points: the crowd leans to the first one it "
     "sees, and a reward model, which never learns which that was, cannot "
@@ -552,7 +552,7 @@ desk.answer(
 
 # %%
 desk.predict(
-    "08/learned",
+    "09/learned",
     "Afterwards, with how many per cent of the labels that it learned from "
     "does it agree?",
     unit="%",
@@ -608,7 +608,7 @@ after = agrees_with(own_reward, learned)
 
 # %%
 desk.answer(
-    "08/learned",
+    "09/learned",
     100 * after,
     f"It was {about(100 * before, 2)} % before forty updates on "
     f"{len(learned)} labels.",
@@ -630,7 +630,7 @@ print(f"labels kept back: {agrees_with(own_reward, kept_back):.0%} after")
 
 # %%
 desk.predict(
-    "08/many",
+    "09/many",
     "How many labels are enough for it to agree on 9 of 10 new pairs?",
     options=["6", "24", "96", "more than 96"],
 )
@@ -673,7 +673,7 @@ plots.lines(
 # %%
 enough = [count for count, share in agreement.items() if share >= 0.9]
 desk.answer(
-    "08/many",
+    "09/many",
     str(min(enough)) if enough else "more than 96",
     f"From {about(100 * agreement[0], 2)} % before to "
     + ", ".join(
@@ -740,7 +740,7 @@ claim(
 
 # %%
 desk.predict(
-    "08/ten",
+    "09/ten",
     "What happens to the estimator's mean, and what to its scatter?",
     options=[
         "both stay",
@@ -769,7 +769,7 @@ bias, grown = scatter["reward + 10"]
 stays = bias == "none"
 grows = grown > 2 * scatter["reward"][1]
 desk.answer(
-    "08/ten",
+    "09/ten",
     {
         (True, False): "both stay",
         (True, True): "the mean stays, the scatter grows",
@@ -804,7 +804,7 @@ print(getsource(policy_gradient_loss))
 
 # %%
 desk.predict(
-    "08/loose",
+    "09/loose",
     "What will it write in the end?",
     options=[
         "all texts that hold ab, about equally",
@@ -850,7 +850,7 @@ print(f"without a price, nearly all of its texts are {best!r}")
 # %%
 held = sum(share > 0.01 for share in loose.tolist())
 desk.answer(
-    "08/loose",
+    "09/loose",
     "one text, again and again"
     if loose.max() > 0.9
     else "all texts that hold ab, about equally"
@@ -913,13 +913,13 @@ print(getsource(clipped_policy_loss))
 
 # %%
 desk.predict(
-    "08/push",
+    "09/push",
     "A token was better than usual (advantage 1), and is already 1.3 times "
     "as probable as when it was drawn. How hard is it pushed?",
     options=["1.3", "1.0", "0", "-1.3"],
 )
 desk.predict(
-    "08/back",
+    "09/back",
     "A token was worse than usual (advantage -1), and is 1.3 times as "
     "probable. How hard is it pushed?",
     options=["1.3", "1.0", "0", "-1.3"],
@@ -950,13 +950,13 @@ for name, advantage in {"better than usual": 1, "worse than usual": -1}.items():
 # %%
 pushes = [f"{push(sign)[5].item() + 0.0:.2g}" for sign in (1, -1)]
 desk.answer(
-    "08/push",
+    "09/push",
     pushes[0],
     "It has moved far enough in the right direction: more is not justified "
     "by this one rollout.",
 )
 desk.answer(
-    "08/back",
+    "09/back",
     pushes[1],
     "It moved in the wrong direction, and is always brought back.",
 )
@@ -1028,13 +1028,13 @@ plots.policy_loop(judge="reward model", beta=PPO.beta)
 
 # %%
 desk.predict(
-    "08/critic",
+    "09/critic",
     "What will the critic's explained variance do, from the first update to "
     "the last?",
     options=["rise", "stay as it is", "fall"],
 )
 desk.predict(
-    "08/kl",
+    "09/kl",
     "How far from instruct will the policy be after a dozen updates?",
     unit="nats a story",
 )
@@ -1101,7 +1101,7 @@ plots.show(
 # %%
 explained = [entry["explained_variance"] for entry in history]
 desk.answer(
-    "08/critic",
+    "09/critic",
     "rise"
     if explained[-1] > explained[0] + 0.05
     else "fall"
@@ -1111,7 +1111,7 @@ desk.answer(
     "what stories earn faster than the policy changes them.",
 )
 desk.answer(
-    "08/kl",
+    "09/kl",
     history[-1]["kl"],
     f"It began at {about(history[0]['kl'], 2)}: at first the policy is the "
     "instruct model.",
@@ -1160,7 +1160,7 @@ claim(
 # match on 400 prompts with other dice; its share may differ by a few points.)
 
 # %%
-desk.predict("08/wins", "Which share of the prompts does PPO win?", unit="%")
+desk.predict("09/wins", "Which share of the prompts does PPO win?", unit="%")
 
 # %% tags=["folded"]
 ppo = course.load("ppo").requires_grad_(False)
@@ -1202,7 +1202,7 @@ plots.win_rate_intervals({"ppo": (wins.rate, low, high)}, against="instruct")
 
 # %%
 desk.answer(
-    "08/wins",
+    "09/wins",
     100 * wins.rate,
     "A prompt for which both stories score alike counts one half.",
     within=7,
@@ -1321,7 +1321,7 @@ claim(
 
 # %%
 desk.predict(
-    "08/cool",
+    "09/cool",
     "At 0.3, will PPO be nearer to instruct than at 0.7, or farther away?",
     options=["nearer", "as far", "farther away"],
 )
@@ -1343,7 +1343,7 @@ plots.win_rate_intervals(
 # %%
 warm_nats, cool_nats = float(kl.mean()), float(cool_kl.mean())
 desk.answer(
-    "08/cool",
+    "09/cool",
     "nearer"
     if cool_nats < warm_nats / 1.1
     else "farther away"
@@ -1374,7 +1374,7 @@ claim(
 
 # %%
 desk.predict(
-    "08/names",
+    "09/names",
     "How often does the reward model prefer the telling with the right name?",
     unit="%",
 )
@@ -1418,7 +1418,7 @@ plots.share_intervals(
 
 # %%
 desk.answer(
-    "08/names",
+    "09/names",
     100 * minds.rate,
     "A coin is right in 50. The village's own tellings never get a name "
     "wrong, so nothing taught it to mind.",
@@ -1449,7 +1449,7 @@ plots.share_intervals(
 
 # %%
 desk.predict(
-    "08/judges",
+    "09/judges",
     "On which share of the prompts do the two judges prefer the same story?",
     unit="%",
 )
@@ -1478,7 +1478,7 @@ plots.share_intervals(
 
 # %%
 desk.answer(
-    "08/judges",
+    "09/judges",
     100 * same.rate,
     "The reward model was taught by people who feel the gold score, with "
     "noise; it did not learn all of it.",
@@ -1551,7 +1551,7 @@ Chat(
 
 # %%
 desk.quiz(
-    "08",
+    "09",
     desk.ask(
         "All your labelled pairs are so close that half of the people prefer "
         "either. How accurate can a reward model be?",
@@ -1609,7 +1609,7 @@ desk.quiz(
 )
 
 # %%
-desk.tally("08")
+desk.tally("09")
 
 # %% [markdown]
 # ### Where to go from here
