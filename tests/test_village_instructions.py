@@ -11,7 +11,6 @@ from llmlab.village import (
     corpus,
     french,
     french_patterns,
-    questions,
     scoring,
     support,
     world,
@@ -136,8 +135,10 @@ def test_a_phrase_is_held_as_whole_words(text, held):
 
 
 def test_a_question_wants_whose_it_is_and_what_it_is():
-    for example in examples("question", count=100):
+    for example in examples("question", count=200):
         fact = example.facts["fact"]
+        if "link" in example.facts:
+            continue
         only_value = village.score_answer(example, f"It is {fact.value}.")
         if fact.name not in fact.value:
             assert (only_value["right"], only_value["recalled"]) == (0, 0.5)
@@ -228,43 +229,6 @@ def test_every_trade_that_support_sends_people_to_is_a_fact_of_the_world():
             assert place == f"the {named[0].home}"
 
 
-def test_an_answer_about_the_village_names_no_other_value():
-    for example in examples("question", count=300):
-        fact = example.facts["fact"]
-        other = sorted(questions.other_values(fact))[0]
-        wrong = example.answer.replace(".", f" and {other}.")
-        assert village.score_answer(example, wrong)["right"] == 0
-        assert village.score_answer(example, f"{fact.name}.")["right"] == 0
-
-
-def test_the_reversal_of_a_held_out_fact_is_asked_in_tests_only():
-    def reversed_facts(split, count):
-        return {
-            (e.facts["fact"].kind, e.facts["fact"].name)
-            for e in examples("question", split, count)
-            if e.facts["direction"] == "reverse"
-        }
-
-    train, test = reversed_facts("train", 4000), reversed_facts("test", 1000)
-    assert len(test) > 40 and not train & test
-    prompts = {e.prompt for e in examples("question", "train", 4000)}
-    assert not prompts & {e.prompt for e in examples("question", "test", 1000)}
-
-
-def test_a_fact_held_out_in_reverse_is_asked_forward_in_training():
-    asked = {
-        (e.facts["fact"].kind, e.facts["fact"].name)
-        for e in examples("question", "train", 20_000)
-        if e.facts["direction"] == "forward"
-    }
-    test = {
-        (e.facts["fact"].kind, e.facts["fact"].name)
-        for e in examples("question", "test", 1000)
-        if e.facts["direction"] == "reverse"
-    }
-    assert len(test - asked) < 0.05 * len(test)
-
-
 def test_questions_of_support_and_about_the_village_differ():
     intents = support.load()
     asked = {q for i in intents for q in (*i.questions, *i.held_out_questions)}
@@ -340,17 +304,6 @@ def test_an_own_wording_is_one_that_only_its_intent_has():
         assert len(phenomena("support", split)) == 3
 
 
-def test_a_question_is_in_a_known_wording_a_new_one_or_backwards():
-    for split, forward in (
-        ("train", "known wording"),
-        ("validation", "known wording"),
-        ("test", "new wording"),
-    ):
-        for example in examples("question", split, 200):
-            backwards = example.facts["direction"] == "reverse"
-            assert example.phenomenon == ("backwards" if backwards else forward)
-
-
 def test_a_population_is_a_task_or_a_part_of_one():
     assert {e.population for e in examples(None, "test", 400)} == {
         "translate, new combination",
@@ -362,6 +315,8 @@ def test_a_population_is_a_task_or_a_part_of_one():
         "story",
         "question, new wording",
         "question, backwards",
+        "question, two steps",
+        "question, two steps, said first",
     }
 
 

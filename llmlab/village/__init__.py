@@ -16,6 +16,7 @@ from llmlab.village.examples import (
     story_additions,
     story_pairs,
     story_prompts,
+    two_step_questions,
 )
 from llmlab.village.facts import BACKWARD, FORWARD, Fact, count_readings, every_fact
 from llmlab.village.gold import gold_score

@@ -20,7 +20,8 @@ class Instruction:
 
         translate   "known pattern", "new combination", "new pattern"
         support     "template wording", "own wording", "unanswerable"
-        question    "known wording", "new wording", "backwards"
+        question    "known wording", "new wording", "backwards", "two steps",
+                    "two steps, said first"
     """
 
     task: str
@@ -96,15 +97,29 @@ def _story(chooser: Chooser, split: str) -> Instruction:
 
 
 def _question(chooser: Chooser, split: str) -> Instruction:
-    question = questions.draw_question(chooser, split == "test")
-    facts = {"fact": question.fact, "direction": question.direction}
-    wording = "new wording" if split == "test" else "known wording"
-    phenomenon = wording if question.direction == "forward" else "backwards"
-    return Instruction("question", question.text, question.answer, facts, phenomenon)
+    return _asked(questions.draw_question(chooser, split))
+
+
+def _asked(question: questions.Question) -> Instruction:
+    facts: dict = {"fact": question.fact}
+    if question.link:
+        said_first = question.phenomenon == questions.SAID_FIRST
+        facts |= {"link": question.link, "said_first": said_first}
+    said = question.text, question.answer, facts, question.phenomenon
+    return Instruction("question", *said)
 
 
 _WRITERS = dict(translate=_translate, summarise=_summarise, support=_support)
 _WRITERS |= dict(story=_story, question=_question)
+
+
+def two_step_questions(*, split: str, said_first: bool = False) -> list[Instruction]:
+    """Every combination of two facts that a split asks for, once.
+
+    said_first : the two facts are to be said before the answer.
+    """
+    check_split(split)
+    return list(map(_asked, questions.two_step_questions(split, said_first=said_first)))
 
 
 def story_prompts(count: int, *, seed: int, split: str) -> list[str]:

@@ -140,12 +140,40 @@ def _score_story(example: Instruction, answer: str) -> dict[str, float]:
 
 def _score_question(example: Instruction, answer: str) -> dict[str, float]:
     """Right: subject and value, no other value of the same kind, one sentence."""
+    if "link" in example.facts:
+        return _score_two_steps(answer, **example.facts)
     fact = example.facts["fact"]
-    text = answer[:1].lower() + answer[1:] if answer.startswith("The ") else answer
-    expected = (fact.name, fact.value)
-    recalled = sum(contains(text, part) for part in expected) / 2
-    invented = sum(contains(text, other) for other in questions.other_values(fact))
-    return _scores_of_facts(recalled, invented, _is_one_sentence(answer))
+    told = _told(answer, fact, (fact.name, fact.value))
+    return _scores_of_facts(*told, _is_one_sentence(answer))
+
+
+def _score_two_steps(
+    answer: str, link: questions.Fact, fact: questions.Fact, said_first: bool
+) -> dict[str, float]:
+    """Right: the last sentence holds the value and no other of its kind, and stands
+    alone or, if the facts are to be said first, behind a sentence for each.
+
+    "steps" is the share of the two facts that the first sentences tell, in order.
+    """
+    sentences = re.findall(r"[^.!?]+\.", answer)
+    steps = sum(
+        _told(sentence, each, (each.name, each.value)) == (1, 0)
+        for sentence, each in zip(sentences, (link, fact), strict=False)
+    )
+    whole = "".join(sentences) == answer and len(sentences) == (3 if said_first else 1)
+    told = _told((sentences or [""])[-1], fact, (fact.value,), known=link.name)
+    scores = _scores_of_facts(*told, whole and (steps == 2 or not said_first))
+    return scores | {"steps": steps / 2}
+
+
+def _told(text: str, fact: questions.Fact, wanted: tuple, known: str = "") -> tuple:
+    """The share of what is wanted that a text holds, and how many other subjects and
+    values of the fact's kind, but for one that the question names."""
+    text = text.strip()
+    text = text[:1].lower() + text[1:] if text.startswith("The ") else text
+    recalled = sum(contains(text, part) for part in wanted) / len(wanted)
+    others = questions.other_values(fact) - {known}
+    return recalled, sum(contains(text, other) for other in others)
 
 
 _SCORERS = dict(translate=_score_translation, summarise=_score_summary)

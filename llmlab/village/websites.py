@@ -49,7 +49,7 @@ def quiz(chooser: Chooser) -> tuple[str, dict[str, str]]:
     """What is asked at school about the village; never what tests keep back."""
     lines = ["School page: our quiz"]
     for _ in range(_QUESTIONS):
-        asked = questions.draw_question(chooser, held_out=False)
+        asked = questions.ask_of_one_fact(chooser, "train", chooser.coin(0.5))
         told = f"Pascal {asked.text} {asked.answer}"
         pupils = [w.name for w in everybody("who") if w.name not in told]
         who = chooser.pick(pupils)
