@@ -171,7 +171,22 @@ PICTURES = {
         shares=(0.2, 0.1),
     ),
     "loss_matrix": lambda: plots.loss_matrix(LOSSES, unit="bits"),
+    "learned_rows": lambda: plots.learned_rows(SEGMENTS, TARGETS),
+    "stacked_shares": lambda: plots.stacked_shares(
+        {"examples": {"short": 0.9, "long": 0.1}, "tokens": {"short": 0.2, "long": 0.8}}
+    ),
+    "intervals_by_row": lambda: plots.intervals_by_row(
+        ["old", "new"],
+        {"base": [(0.1, 0, 0.2)] * 2, "tuned": [(0.8, 0.7, 0.9), (0.1, 0, 0.2)]},
+        x_label="right",
+    ),
+    "confusion": lambda: plots.confusion({"room": {"room": 1, "boat": 2}}),
+    "risk_and_coverage": lambda: plots.risk_and_coverage(
+        [0.9, 0.7, 0.8, 0.1], [1, 1, 0, 0], threshold=0.7, allowed=0.05
+    ),
 }
+SEGMENTS = [[1, 1, 1, 2, 2], [1, 1, 1, 1, 0]]
+TARGETS = [[0, 1, 1, 0, 1], [0, 0, 0, 1, 0]]
 
 
 @cache

@@ -52,6 +52,7 @@ class Instruction:
     """Phase 2: answering."""
 
     examples: int = 24_000
+    pages: int = 4_000  # of the village, replayed; see `answers.instruction_examples`
     steps: int = 1200
     rows_per_batch: int = 5
     matrix_rate: float = 0.003
@@ -114,7 +115,7 @@ RECIPES = {
         ),
         masked=Pretraining(steps=4),
         base=Pretraining(steps=8),
-        instruct=Instruction(examples=200, steps=5, rows_per_batch=4),
+        instruct=Instruction(examples=200, pages=10, steps=5, rows_per_batch=4),
         reward=Preference(comparisons=40, own_comparisons=6, steps=4),
         ppo=replace(PPO, steps=3, warm_up=1, responses=8),
     ),

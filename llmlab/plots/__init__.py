@@ -10,6 +10,13 @@ Colours are those of Okabe and Ito (2008), distinguishable with any colour visio
 and each one comes with a line style, a marker or a hatch that says the same.
 """
 
+from llmlab.plots.answering import (
+    confusion,
+    intervals_by_row,
+    learned_rows,
+    risk_and_coverage,
+    stacked_shares,
+)
 from llmlab.plots.curves import loss_curve, power_laws, ppo_dashboard, schedule
 from llmlab.plots.diagrams import gpt_block, gpt_whole, policy_loop
 from llmlab.plots.family import lineage
