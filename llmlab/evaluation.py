@@ -143,6 +143,21 @@ def win_rate(challenger: Sequence[float], champion: Sequence[float]) -> Share:
     return Share(wins, len(challenger))
 
 
+def sign_test(before: Sequence[bool], after: Sequence[bool]) -> float:
+    """How probable so uneven a change is if nothing has changed, two-sided.
+
+    The same prompts are judged before and after. Where both judgements agree they say
+    nothing about a change; of the others, chance alone would turn as many to the better
+    as to the worse (McNemar 1947, with exact binomial probabilities).
+    """
+    pairs = list(zip(before, after, strict=True))
+    better = sum(bool(new) > bool(old) for old, new in pairs)
+    changed = sum(bool(new) != bool(old) for old, new in pairs)
+    fewer = min(better, changed - better)
+    tail = sum(math.comb(changed, count) for count in range(fewer + 1)) / 2**changed
+    return min(1.0, 2 * tail)
+
+
 @torch.inference_mode()
 def masked_accuracy(
     model: GPT,

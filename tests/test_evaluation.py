@@ -1,3 +1,4 @@
+import itertools
 import math
 from dataclasses import replace
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from llmlab.evaluation import (
     language_loss,
     masked_accuracy,
     minimal_pairs,
+    sign_test,
     wilson_interval,
     win_rate,
 )
@@ -201,3 +203,22 @@ def test_answers_are_scored_by_task_and_by_what_the_prompt_tests(parrot, tokeniz
         "long, new": Share(0.0, 1),
         "long, old": Share(0.0, 1),
     }
+
+
+@pytest.mark.parametrize(
+    "better, worse, p",
+    [(0, 0, 1.0), (1, 0, 1.0), (5, 0, 2 / 32), (6, 0, 2 / 64), (7, 1, 18 / 256)],
+)
+def test_a_change_is_judged_by_the_prompts_that_changed(better, worse, p):
+    before = [False] * better + [True] * worse + [True, False] * 50
+    after = [True] * better + [False] * worse + [True, False] * 50
+    assert sign_test(before, after) == sign_test(after, before) == p
+
+
+def test_chance_changes_as_much_one_time_in_twenty_at_most():
+    """By enumeration: all ways in which 12 prompts can turn, equally likely."""
+    small = sum(
+        sign_test([turn == 0 for turn in turns], [turn == 1 for turn in turns]) < 0.05
+        for turns in itertools.product((0, 1), repeat=12)
+    )
+    assert 0.01 < small / 2**12 <= 0.05

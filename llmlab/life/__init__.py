@@ -15,7 +15,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from llmlab.life.answers import measure_answers, train_instruct
+from llmlab.life.answers import (
+    instruction_examples,
+    measure_answers,
+    train_instruct,
+)
 from llmlab.life.folder import Life, Trained
 from llmlab.life.judging import crowd_preferences, measure_policy, measure_reward
 from llmlab.life.pleases import train_ppo, train_reward
