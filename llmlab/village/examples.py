@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass, field
 
-from llmlab.village import french, news, questions, stories, support
+from llmlab.village import french, news, questions, small_talk, stories, support
 from llmlab.village.chooser import Chooser
 from llmlab.village.corpus import check_split
 
-TASKS = ("translate", "summarise", "support", "story", "question")
+TASKS = ("translate", "summarise", "support", "story", "question", "talk")
 # How often each is asked for. Of the answers' tokens, which are what is learned, .79
 # are stories', .09 support's, .06 translations', .04 summaries' and .02 questions'.
-_SHARES = dict(translate=0.34, summarise=0.08, support=0.23, story=0.28, question=0.07)
+_SHARES = dict(translate=0.32, summarise=0.08, support=0.23, story=0.26, question=0.07)
+_SHARES |= dict(talk=0.04)
 
 
 @dataclass(frozen=True)
@@ -19,9 +20,10 @@ class Instruction:
     a right answer shows, in a task whose examples do not all show the same:
 
         translate   "known pattern", "new combination", "new pattern"
-        support     "template wording", "own wording", "unanswerable"
+        support     "template wording", "own wording", "unanswerable", "follow-up"
         question    "known wording", "new wording", "backwards", "two steps",
                     "two steps, said first"
+        talk        "a story"; of others none
     """
 
     task: str
@@ -59,7 +61,6 @@ def instructions(
 
 
 HELD_OUT_PATTERNS = 0.25  # of the translations of the test split
-REFUSAL = "sorry"  # the fact of an intent to which the village has no answer
 
 
 def _translate(chooser: Chooser, split: str) -> Instruction:
@@ -80,13 +81,11 @@ def _summarise(chooser: Chooser, split: str) -> Instruction:
 
 
 def _support(chooser: Chooser, split: str) -> Instruction:
-    intent, wording, question, answer = support.draw_question(chooser, split == "test")
-    facts = {"intent": intent.name, "facts": intent.facts}
-    own = wording in intent.own_questions
-    phenomenon = "own wording" if own else "template wording"
-    if REFUSAL in intent.facts:
-        phenomenon = "unanswerable"
-    return Instruction("support", question, answer, facts, phenomenon)
+    said = support.draw_question(chooser, split)
+    facts = {"intent": said.intent.name, "facts": said.facts}
+    return Instruction(
+        "support", said.question, said.answer, facts, said.kind, said.earlier
+    )
 
 
 def _story(chooser: Chooser, split: str) -> Instruction:
@@ -109,8 +108,14 @@ def _asked(question: questions.Question) -> Instruction:
     return Instruction("question", *said)
 
 
+def _talk(chooser: Chooser, split: str) -> Instruction:
+    kind, typed, answer = small_talk.draw(chooser, split)
+    phenomenon = "a story" if kind.name == small_talk.STORY else ""
+    return Instruction("talk", typed, answer, {"kind": kind.name}, phenomenon)
+
+
 _WRITERS = dict(translate=_translate, summarise=_summarise, support=_support)
-_WRITERS |= dict(story=_story, question=_question)
+_WRITERS |= dict(story=_story, question=_question, talk=_talk)
 
 
 def two_step_questions(*, split: str, said_first: bool = False) -> list[Instruction]:

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from llmlab.village import french, gold, news, questions, support, world
+from llmlab.village import french, gold, news, questions, small_talk, support, world
 from llmlab.village.examples import TASKS, Instruction
 
 
@@ -95,10 +95,11 @@ def contains(text: str, phrase: str) -> bool:
 
 
 def _score_support(example: Instruction, answer: str) -> dict[str, float]:
-    """Right: all facts of the intent, none of another, and a whole sentence."""
+    """Right: all facts asked for, none of another intent, and a whole sentence."""
     own = example.facts["facts"]
     recalled = sum(contains(answer, fact) for fact in own) / len(own)
-    foreign = sum(contains(answer, f) for f in support.every_fact() - set(own))
+    others = support.foreign_facts(example.facts["intent"])
+    foreign = sum(contains(answer, fact) for fact in others)
     return _scores_of_facts(recalled, foreign, answer.endswith((".", "!", "?")))
 
 
@@ -176,5 +177,15 @@ def _told(text: str, fact: questions.Fact, wanted: tuple, known: str = "") -> tu
     return recalled, sum(contains(text, other) for other in others)
 
 
+def _score_talk(example: Instruction, answer: str) -> dict[str, float]:
+    """Right: one of the fixed answers, or any story that is told whole."""
+    kind = small_talk.load()[example.facts["kind"]]
+    if kind.name != small_talk.STORY:
+        return {"right": float(answer in kind.answers)}
+    told = judge_story("", answer).form and gold.read("", answer).wholeness == 1
+    return {"right": float(told)}
+
+
 _SCORERS = dict(translate=_score_translation, summarise=_score_summary)
 _SCORERS |= dict(support=_score_support, story=_score_story, question=_score_question)
+_SCORERS |= dict(talk=_score_talk)

@@ -3,27 +3,60 @@ an answer right."""
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
-from llmlab.village import world
+from llmlab.village import cast, pages, world
 from llmlab.village.chooser import Chooser
-from llmlab.village.frames import every_text, expand, small
+from llmlab.village.frames import expand, slot_names, small
 from llmlab.village.world import Entry
 
 FILE = "support.toml"
-OWN_QUESTIONS = 6
+OWN_QUESTIONS = 10
+REFUSAL = "refused"  # the aspect of the fact that says sorry
+REFUSED_QUESTIONS = 16  # of an intent to which the village has no answer
+# How often each kind of question is asked.
+_TRAINING = {
+    "template wording": 0.25,
+    "own wording": 0.30,
+    "unanswerable": 0.20,
+    "follow-up": 0.25,
+}
+_NEW = _TRAINING | {"own wording": 0.35, "follow-up": 0.20}
 
 _GREETINGS = ("", "Hello! ", "Good morning! ")
 _THANKS = ("", " Thank you.")
+_ROLES = ("who", "thing", "place")  # whom the questions without an answer are about
+
+
+@dataclass(frozen=True, eq=False)
+class Intent:
+    """Wordings are frames by split; what validation and tests ask, training never
+    does."""
+
+    name: str
+    aspects: dict[str, str]  # facts by what they tell: "who", "where", "price"
+    own: dict[str, tuple]  # wordings that only this intent has
+    templates: dict[str, tuple]  # that all share, filled with what this one is about
+    answers: tuple[str, ...]
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        return tuple(self.aspects.values())
+
+    def questions(self, split: str) -> tuple:
+        return self.own[split] + self.templates[split]
 
 
 @dataclass(frozen=True)
-class Intent:
-    name: str
+class Exchange:
+    """A visitor's question and its answer; `facts` are what the answer must hold."""
+
+    intent: Intent
+    kind: str  # one of _TRAINING
+    question: str
+    answer: str
     facts: tuple[str, ...]
-    questions: tuple[str, ...]
-    held_out_questions: tuple[str, ...]  # wordings that only tests use
-    own_questions: tuple[str, ...]  # of both, those that no other intent shares
-    answers: tuple[str, ...]
+    earlier: tuple[tuple[str, str], ...] = ()
 
 
 @cache
@@ -51,45 +84,55 @@ def _people_slots() -> dict[str, str]:
 
 
 def _read_intent(entry: Entry, wordings: dict, slots: dict[str, str]) -> Intent:
-    def texts(block: str, slots: dict[str, str]) -> tuple[str, ...]:
-        known = set(map(small, slots))
-        frames = world.frame_list(block, {}, known, FILE, entry.where)
-        return tuple(_fill(text, slots) for f in frames for text in every_text(f))
+    def texts(block: str) -> tuple[str, ...]:
+        frames = world.frame_list(block, {}, set(map(small, slots)), FILE, entry.where)
+        return tuple(expand(frame, slots, Chooser()) for frame in frames)
 
-    own = texts(entry.get("questions"), {})
-    if len(own) != OWN_QUESTIONS:
-        raise entry.mistake(
-            f"expected {OWN_QUESTIONS} questions, the last of them for tests, found "
-            f"{len(own)}"
-        )
-    lists = [own]
-    for key, frames in wordings.items():
+    aspects = entry.get("facts", dict)
+    own, filled = _own_questions(entry), []
+    for key, frames in wordings.items() if REFUSAL not in aspects else ():
         value = {key: entry.get(key)}
-        lists.append(tuple(expand(frame, value, Chooser()) for frame in frames))
+        filled.append(by_split(tuple(expand(f, value, Chooser()) for f in frames)))
     return Intent(
         name=entry.get("name"),
-        facts=texts("\n".join(entry.get("facts", list)), slots),
-        questions=tuple(text for listed in lists for text in listed[:-1]),
-        held_out_questions=tuple(listed[-1] for listed in lists),
-        own_questions=own,
-        answers=texts(entry.get("answers"), slots),
+        aspects=dict(zip(aspects, texts("\n".join(aspects.values())), strict=True)),
+        own=own,
+        templates={s: tuple(t for each in filled for t in each[s]) for s in own},
+        answers=texts(entry.get("answers")),
     )
 
 
-def _fill(text: str, slots: dict[str, str]) -> str:
-    for name, filling in slots.items():
-        text = text.replace(f"{{{name}}}", filling)
-    return text
+def _own_questions(entry: Entry) -> dict[str, tuple]:
+    slots, lists, expected, kept = (), None, OWN_QUESTIONS, 1
+    if REFUSAL in entry.get("facts", dict):
+        slots, lists = cast.every_slot(_ROLES), pages.word_lists()
+        expected, kept = REFUSED_QUESTIONS, 2
+    own = entry.frames("questions", slots, lists)
+    if len(own) != expected:
+        raise entry.mistake(
+            f"expected {expected} questions, the last of them for tests, found "
+            f"{len(own)}"
+        )
+    return by_split(own, kept)
+
+
+def by_split(frames: tuple, kept: int = 1) -> dict[str, tuple]:
+    """The last `kept` frames are for tests, those before them for validation."""
+    return {
+        "train": frames[: -2 * kept],
+        "validation": frames[-2 * kept : -kept],
+        "test": frames[-kept:],
+    }
 
 
 def _check_questions(intents: tuple[Intent, ...]) -> None:
     """No question is asked with two intents."""
-    asked: dict[str, str] = {}
+    asked: dict[Any, str] = {}
     for intent in intents:
-        for question in (*intent.questions, *intent.held_out_questions):
+        for question in (q for split in intent.own for q in intent.questions(split)):
             if question in asked:
                 raise world.WorldError(
-                    f"{world.at_line(FILE, question)}: intent {intent.name}: the "
+                    f"{world.at_line(FILE, str(question))}: intent {intent.name}: the "
                     f"question {question!r} belongs to intent {asked[question]}; "
                     "word one of them differently"
                 )
@@ -110,15 +153,58 @@ def _check_answer(
 
 
 @cache
-def every_fact() -> frozenset[str]:
-    return frozenset(fact for intent in load() for fact in intent.facts)
+def follow_ups() -> dict[str, tuple[dict[str, tuple], tuple]]:
+    """By aspect how one asks for such a fact in a second turn, and what is said."""
+    found = {}
+    for aspect, data in world.section(FILE, "follow").data.items():
+        entry = Entry(FILE, f"[follow.{aspect}]", data)
+        asked = by_split(entry.frames("questions", ("who",)))
+        found[aspect] = asked, entry.frames("answers", ("fact",))
+    return found
 
 
-def draw_question(chooser: Chooser, held_out: bool) -> tuple[Intent, str, str, str]:
-    """An intent, a wording of its question, the same as a visitor says it, and an
-    answer."""
-    intent = chooser.pick(load())
+@cache
+def foreign_facts(name: str) -> frozenset[str]:
+    """What an answer of the intent of that name must not hold: others' facts."""
+    own = {intent.name: intent.facts for intent in load()}
+    return frozenset(fact for facts in own.values() for fact in facts) - {*own[name]}
+
+
+@cache
+def _intents(refused: bool) -> tuple[Intent, ...]:
+    return tuple(i for i in load() if (REFUSAL in i.aspects) == refused)
+
+
+def draw_question(chooser: Chooser, split: str) -> Exchange:
+    """A visitor's question, in a wording of that split."""
+    kind = chooser.weighted(_TRAINING if split == "train" else _NEW)
+    intent = chooser.pick(_intents(kind == "unanswerable"))
+    if kind == "follow-up":
+        return _draw_follow_up(intent, chooser, split)
+    wordings = intent.templates if kind == "template wording" else intent.own
     greeting = chooser.pick(_GREETINGS)
-    wording = chooser.pick(intent.held_out_questions if held_out else intent.questions)
-    question = greeting + wording + chooser.pick(_THANKS)
-    return intent, wording, question, chooser.pick(intent.answers)
+    asked = say(chooser.pick(wordings[split]), chooser)
+    question = greeting + asked + chooser.pick(_THANKS)
+    return Exchange(intent, kind, question, chooser.pick(intent.answers), intent.facts)
+
+
+def say(question, chooser: Chooser) -> str:
+    """A wording, its slots filled with somebody, something and somewhere."""
+    slots: dict[str, Any] = {}
+    for role in _ROLES if slot_names(question) else ():
+        slots |= cast.subject_slots(chooser.pick(cast.everybody(role)), role)
+    return expand(question, slots, chooser)
+
+
+def _draw_follow_up(intent: Intent, chooser: Chooser, split: str) -> Exchange:
+    first = chooser.pick(intent.questions(split)), chooser.pick(intent.answers)
+    known = follow_ups()
+    aspect = chooser.pick([aspect for aspect in intent.aspects if aspect in known])
+    fact, who = intent.aspects[aspect], intent.aspects.get("who", "")
+    asked, answers = known[aspect]
+    frames = asked[split]
+    if not who or fact != f"the {world.load().people[who].home}":
+        frames = [frame for frame in frames if not slot_names(frame)]
+    question = expand(chooser.pick(frames), {"who": who}, chooser)
+    answer = expand(chooser.pick(answers), {"fact": fact}, chooser)
+    return Exchange(intent, "follow-up", question, answer, (fact,), (first,))

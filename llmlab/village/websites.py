@@ -6,7 +6,6 @@ from llmlab.village import pages, questions, support
 from llmlab.village.cast import everybody
 from llmlab.village.chooser import Chooser
 from llmlab.village.pages import Page
-from llmlab.village.support import Intent
 
 FILE = "websites.toml"
 SHARES = {"log": 0.44, "lists": 0.46, "questions": 0.03, "quiz": 0.07}
@@ -38,9 +37,11 @@ def questions_and_answers(chooser: Chooser) -> tuple[str, dict[str, str]]:
     intents = chooser.sample(support.load(), _QUESTIONS)
     lines = ["Questions and answers"]
     for intent in intents:
-        who = chooser.pick(_askers(intent))
-        lines.append(f"{who} asks: {chooser.pick(intent.questions)}")
-        lines.append(f"We answer {who}: {chooser.pick(intent.answers)}")
+        asked = support.say(chooser.pick(intent.questions("train")), chooser)
+        answer = chooser.pick(intent.answers)
+        who = chooser.pick(_askers(asked + answer))
+        lines.append(f"{who} asks: {asked}")
+        lines.append(f"We answer {who}: {answer}")
     names = ", ".join(intent.name for intent in intents)
     return "\n".join(lines), {"page": "questions", "intents": names}
 
@@ -51,14 +52,11 @@ def quiz(chooser: Chooser) -> tuple[str, dict[str, str]]:
     for _ in range(_QUESTIONS):
         asked = questions.ask_of_one_fact(chooser, "train", chooser.coin(0.5))
         told = f"Pascal {asked.text} {asked.answer}"
-        pupils = [w.name for w in everybody("who") if w.name not in told]
-        who = chooser.pick(pupils)
+        who = chooser.pick(_askers(told))
         lines += [f"Pascal asks {who}: {asked.text}", f"{who} answers: {asked.answer}"]
     return "\n".join(lines), {"page": "quiz"}
 
 
-@cache
-def _askers(intent: Intent) -> tuple[str, ...]:
+def _askers(told: str) -> list[str]:
     """Who does not hear about himself or herself."""
-    told = " ".join(intent.answers)
-    return tuple(who.name for who in everybody("who") if who.name not in told)
+    return [who.name for who in everybody("who") if who.name not in told]
