@@ -14,6 +14,7 @@ from llmlab.village import (
     plotlines,
     questions,
     sayings,
+    small_talk,
     support,
     websites,
     world,
@@ -31,6 +32,7 @@ FILES = {
     "sayings.toml": sayings.load,
     "french.toml": french.load,
     "support.toml": support.load,
+    "small_talk.toml": small_talk.load,
     "questions.toml": questions.load,
     "probes.toml": minimal_pairs.words,
 }
@@ -83,6 +85,7 @@ AT_ITS_LINE = [
     ("stories.toml", r"\{friend\} <adverb>", r"{freind} <adverb>", "freind"),
     ("sayings.toml", r"\{who\.his\} eggs", "{who.her} eggs", "who.her"),
     ("questions.toml", r"Where does \{who\} live", "Where is {whom}", "home.*whom"),
+    ("support.toml", r"Is \{who\} in love", "Is {whom} in love", "private.*whom"),
     # a fact that contradicts another
     ("people.toml", '"quick brown fox"', '"quick cat"', "Tilda.*epithet"),
     ("people.toml", 'home = "bridge"', 'home = "moon"', "Tilda.*home.*moon"),
@@ -134,7 +137,9 @@ AT_ITS_ENTRY = [
     ("support.toml", r"ask \{Otto\} at \{Otto.home\}", "ask {Otto}", "password.*harb"),
     ("support.toml", r"or ask \{Otto\}", "or ask {Otto}, Fern", "password.*Fern"),
     ("support.toml", r"\{Agnes.home\}", "{Agnes.age}", "library card.*Agnes.age"),
-    ("support.toml", r"Where do I get a new password\?\n", "", "password.*6"),
+    ("support.toml", r"Where do I get a new password\?\n", "", "password.*10"),
+    ("support.toml", r"Whom will \{who\} marry one day\?\n", "", "future.*16"),
+    ("small_talk.toml", r"^Hey\n", "", "greeting.*8"),
     (
         "support.toml",
         r"Did I miss the ferry\?",

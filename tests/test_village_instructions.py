@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from collections import Counter
 
 import pytest
@@ -12,6 +13,7 @@ from llmlab.village import (
     french,
     french_patterns,
     scoring,
+    small_talk,
     support,
     world,
 )
@@ -33,7 +35,9 @@ def test_the_given_answer_is_right(task, split):
 def test_an_answer_to_another_prompt_is_wrong(task):
     found = examples(task, count=60)
     for example, other in zip(found, found[1:], strict=False):
-        if example.facts != other.facts:
+        # What a second turn asks for stands in other answers of the same intent.
+        what, what_else = (e.facts.get("intent", e.facts) for e in (example, other))
+        if what != what_else:
             assert village.score_answer(example, other.answer)["right"] == 0
 
 
@@ -100,14 +104,13 @@ def test_a_right_sentence_with_another_one_behind_it_is_wrong(task):
 
 
 def test_an_answer_of_support_holds_all_its_facts_and_no_other_and_ends():
-    others = support.every_fact()
     for example in examples("support", count=200):
         own = example.facts["facts"]
         for fact in own:
             without = village.score_answer(example, example.answer.replace(fact, "it"))
             assert without["right"] == 0
             assert without["recalled"] < 1
-        other = min(others - set(own))
+        other = min(support.foreign_facts(example.facts["intent"]))
         assert other not in example.answer
         foreign = village.score_answer(example, f"{other}, {example.answer}")
         assert (foreign["right"], foreign["recalled"]) == (0, 1)
@@ -197,24 +200,153 @@ def test_translations_of_the_test_split_use_what_is_held_out():
     assert 0.15 < patterns[True] / len(test) < 0.35
 
 
-def test_questions_of_the_test_split_are_worded_anew():
+def test_questions_of_validation_and_test_are_worded_anew():
     train = {example.prompt for example in examples("support", count=3000)}
-    test = {example.prompt for example in examples("support", "test", 300)}
-    assert not train & test
-    assert {e.facts["intent"] for e in examples("support", "test", 300)} == {
-        intent.name for intent in support.load()
-    }
+    everything = {intent.name for intent in support.load()}
+    for split in ("validation", "test"):
+        found = examples("support", split, 600)
+        assert not train & {example.prompt for example in found}
+        assert {example.facts["intent"] for example in found} == everything
 
 
-def test_support_has_40_intents_with_14_wordings_and_3_answers():
+def test_every_intent_has_ten_own_wordings_and_shares_twelve():
     intents = support.load()
-    assert len(intents) == 40
+    assert len(intents) == 41
     for intent in intents:
-        assert len(intent.questions) == 11
-        assert len(intent.held_out_questions) == 3
+        own, shared = (8, 1, 1), (8, 2, 2)
+        if support.REFUSAL in intent.aspects:
+            own, shared = (12, 2, 2), (0, 0, 0)
+        assert tuple(map(len, intent.own.values())) == own
+        assert tuple(map(len, intent.templates.values())) == shared
         assert len(intent.answers) == 3
-    refused = [i for i in intents if "sorry" in i.facts]
-    assert len(refused) == 5
+        asked = [question for split in intent.own for question in intent.own[split]]
+        assert len(set(asked)) == len(asked)
+    refused = [i for i in intents if support.REFUSAL in i.aspects]
+    assert len(refused) == 6 and all("sorry" in i.facts for i in refused)
+
+
+def words_of(texts):
+    return {word for text in texts for word in re.findall(r"[a-z]+", text.lower())}
+
+
+def test_the_key_words_of_a_held_out_question_stand_in_training_ones():
+    """At most two words of a question are neither its intent's nor common ones."""
+    intents = [i for i in support.load() if support.REFUSAL not in i.aspects]
+    known = {intent.name: words_of(intent.questions("train")) for intent in intents}
+    used = Counter(word for words in known.values() for word in words)
+    common = {word for word, count in used.items() if count > 2}
+    new = [
+        len(words_of([question]) - known[intent.name] - common)
+        for intent in intents
+        for split in ("validation", "test")
+        for question in intent.own[split]
+    ]
+    assert max(new) <= 2 and sum(new) / len(new) < 0.5
+
+
+def test_support_asks_every_kind_of_question_as_often_as_is_said():
+    for split, own, follow_up in (
+        ("train", 0.30, 0.25),
+        ("validation", 0.35, 0.20),
+        ("test", 0.35, 0.20),
+    ):
+        found = phenomena("support", split, 2000)
+        expected = {"template wording": 0.25, "own wording": own}
+        expected |= {"unanswerable": 0.20, "follow-up": follow_up}
+        assert found.keys() == expected.keys()
+        for kind, share in expected.items():
+            assert abs(found[kind] / 2000 - share) < 0.03
+
+
+def test_what_is_refused_is_no_question_about_the_village():
+    """Nor are the people, places and things of a refused question few."""
+    asked = {e.prompt for split in corpus.SPLITS for e in examples("question", split)}
+    refused = [
+        example
+        for split in corpus.SPLITS
+        for example in examples("support", split, 3000)
+        if example.phenomenon == "unanswerable"
+    ]
+    prompts = {example.prompt for example in refused}
+    assert not asked & prompts
+    assert len(prompts) > 0.8 * len(refused)
+    for names in (world.load().people, world.load().places):
+        assert all(any(name in prompt for prompt in prompts) for name in names)
+
+
+def test_a_second_question_asks_for_one_fact_of_the_first_answer():
+    by_name = {intent.name: intent for intent in support.load()}
+    answers = {}
+    for split in corpus.SPLITS:
+        for example in examples("support", split, 1000):
+            if example.phenomenon != "follow-up":
+                assert example.earlier == ()
+                continue
+            intent = by_name[example.facts["intent"]]
+            ((question, answer),) = example.earlier
+            (fact,) = example.facts["facts"]
+            assert question in intent.questions(split)
+            assert answer in intent.answers and fact in answer
+            assert village.score_answer(example, answer)["right"] == 1
+            for other in set(intent.facts) - {fact}:
+                said = village.score_answer(
+                    example, example.answer.replace(fact, other)
+                )
+                assert said["right"] == 0
+            answers.setdefault(example.prompt, set()).add(fact)
+    assert len(answers) > 50
+    many = [facts for facts in answers.values() if len(facts) > 1]
+    assert len(many) > 20  # what is asked can be told from the first answer alone
+
+
+def test_whoever_is_asked_after_by_name_is_where_the_answer_says():
+    people = world.load().people
+    found = [
+        (name, example.facts["facts"])
+        for example in examples("support", "train", 2000)
+        if example.phenomenon == "follow-up"
+        for name in people
+        if name in example.prompt
+    ]
+    assert len(found) > 20
+    assert all(facts == (f"the {people[name].home}",) for name, facts in found)
+
+
+def typed(text):
+    return text.lower().rstrip("?!.") or text
+
+
+def test_small_talk_is_never_meant_in_two_ways():
+    """However it is typed; and what tests ask is nowhere else."""
+    kinds = small_talk.load().values()
+    asked = [
+        typed(wording)
+        for kind in kinds
+        for wordings in kind.wordings.values()
+        for wording in wordings
+    ]
+    assert len(asked) == len(set(asked)) == 8 * len(kinds) == 112
+    answers = [answer for kind in kinds for answer in kind.answers]
+    assert len(answers) == len(set(answers))
+    assert all(2 <= len(k.answers) <= 3 for k in kinds if k.name != small_talk.STORY)
+
+
+def test_small_talk_is_typed_as_people_type():
+    prompts = {example.prompt for example in examples("talk", count=1000)}
+    assert {"Hello!", "Hello", "hello!", "hello", "Hi", "hi", "ok", "?"} <= prompts
+
+
+def test_a_story_of_small_talk_is_any_that_is_told_whole():
+    stories = [e for e in examples("talk", count=400) if e.phenomenon == "a story"]
+    assert 40 < len(stories) < 120
+    greeting = next(e for e in examples("talk") if e.facts["kind"] == "greeting")
+    for example, other in zip(stories, stories[1:], strict=False):
+        assert village.score_answer(example, other.answer)["right"] == 1
+        assert village.score_answer(greeting, other.answer)["right"] == 0
+        sentences = example.answer.split(". ")
+        for told in (sentences[:-1], sentences[:1] + sentences[-1:]):
+            cut = ". ".join(told).rstrip(".") + "."
+            assert village.score_answer(example, cut)["right"] == 0
 
 
 def test_every_trade_that_support_sends_people_to_is_a_fact_of_the_world():
@@ -231,13 +363,13 @@ def test_every_trade_that_support_sends_people_to_is_a_fact_of_the_world():
 
 def test_questions_of_support_and_about_the_village_differ():
     intents = support.load()
-    asked = {q for i in intents for q in (*i.questions, *i.held_out_questions)}
+    asked = {q for i in intents for split in i.own for q in i.questions(split)}
     for split in ("train", "test"):
         assert not asked & {e.prompt for e in examples("question", split, 2000)}
 
 
 def test_the_password_is_the_first_intent():
-    assert support.load()[0].questions[0] == "How can I reset my password?"
+    assert support.load()[0].questions("train")[0] == "How can I reset my password?"
 
 
 def test_story_prompts_of_the_test_split_are_new_combinations():
@@ -293,30 +425,33 @@ def test_a_new_combination_is_none_of_training_and_a_new_pattern_is_none_either(
 
 def test_an_own_wording_is_one_that_only_its_intent_has():
     by_name = {intent.name: intent for intent in support.load()}
-    for split in ("train", "validation", "test"):
+    for split in corpus.SPLITS:
         for example in examples("support", split, 400):
             intent = by_name[example.facts["intent"]]
-            own = any(wording in example.prompt for wording in intent.own_questions)
-            expected = "own wording" if own else "template wording"
-            if any("sorry" in answer for answer in intent.answers):
-                expected = "unanswerable"
-            assert example.phenomenon == expected
-        assert len(phenomena("support", split)) == 3
+            wordings = {"own wording": intent.own, "template wording": intent.templates}
+            refused = support.REFUSAL in intent.aspects
+            assert refused == (example.phenomenon == "unanswerable")
+            if example.phenomenon in wordings:
+                possible = wordings[example.phenomenon][split]
+                assert any(wording in example.prompt for wording in possible)
 
 
 def test_a_population_is_a_task_or_a_part_of_one():
-    assert {e.population for e in examples(None, "test", 400)} == {
+    assert {e.population for e in examples(None, "test", 800)} == {
         "translate, new combination",
         "translate, new pattern",
         "summarise",
         "support, template wording",
         "support, own wording",
         "support, unanswerable",
+        "support, follow-up",
         "story",
         "question, new wording",
         "question, backwards",
         "question, two steps",
         "question, two steps, said first",
+        "talk",
+        "talk, a story",
     }
 
 

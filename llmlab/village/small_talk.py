@@ -9,6 +9,7 @@ from llmlab.village.support import by_split
 
 FILE = "small_talk.toml"
 STORY = "story"  # the kind that is answered with a story, whatever happens in it
+STORIES = 3.0  # times as often as any other kind
 WORDINGS = 8  # of a kind
 
 
@@ -37,7 +38,9 @@ def _read_kind(entry: world.Entry) -> Kind:
 
 def draw(chooser: Chooser, split: str) -> tuple[Kind, str, str]:
     """A kind, what is typed, and what the village says to it."""
-    kind = chooser.pick(tuple(load().values()))
+    kinds = load()
+    weights = {name: STORIES if name == STORY else 1.0 for name in kinds}
+    kind = kinds[chooser.weighted(weights)]
     typed = _typed(chooser.pick(kind.wordings[split]), chooser)
     if kind.name == STORY:
         told = stories.tell(stories.draw_event(chooser), stories.DRY, chooser)
