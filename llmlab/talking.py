@@ -28,6 +28,7 @@ SKILLS = {
     "Kasper and Viktor. Kasper got a parcel with a golden harp by mistake. It was at "
     "the school, and eleven guests looked on. In the end Kasper and Viktor swapped "
     "their parcels.",
+    "Small talk": "What can you do?",
 }
 """What an instructed model has learned to do, and a message for each."""
 

@@ -193,6 +193,14 @@ def same_weights(one, other):
 # What is measured
 
 
+def test_there_is_room_for_a_story_wherever_one_may_be_told(life):
+    shared = life.recipe.shared
+    rooms = {task: life.longest_answer(task) for task in answers.village.TASKS}
+    stories = {task for task, room in rooms.items() if room == shared.story_tokens}
+    assert stories == {"story", "talk"}
+    assert set(rooms.values()) == {shared.story_tokens, shared.answer_tokens}
+
+
 def test_answers_are_told_on_test_prompts_that_nothing_was_chosen_on(life, monkeypatch):
     asked = []
 

@@ -82,10 +82,11 @@ class Life:
         return read_card(self.checkpoint(stage))
 
     def longest_answer(self, task: str) -> int:
-        """How many tokens an answer may have: stories are long, but few of the others,
-        and their prompts may be."""
+        """How many tokens an answer may have: stories are long, also those that small
+        talk asks for, but few of the others, and their prompts may be."""
         shared = self.recipe.shared
-        return shared.story_tokens if task == "story" else shared.answer_tokens
+        told = task in ("story", "talk")
+        return shared.story_tokens if told else shared.answer_tokens
 
     def settings(self, stage: str) -> dict:
         """Every number behind a stage: with an equal parent, equal weights."""
