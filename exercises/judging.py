@@ -207,6 +207,9 @@ def _general_fault(
         )
     if found.error and found.error != wanted.error:
         return _why_it_stopped(exercise, case, found)
+    if wanted.error and not found.error:
+        situation = _situation(exercise, case)
+        return f"For {situation} your function should raise {wanted.error}."
     for pair in zip(wanted.results, found.results, strict=True):
         if fault := _form(*pair):
             return fault
