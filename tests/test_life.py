@@ -193,7 +193,8 @@ def same_weights(one, other):
 # What is measured
 
 
-def test_there_is_room_for_a_story_wherever_one_may_be_told(life):
+def test_there_is_room_for_a_story_wherever_one_may_be_told(tmp_path):
+    life = Life(tmp_path)
     shared = life.recipe.shared
     rooms = {task: life.longest_answer(task) for task in answers.village.TASKS}
     stories = {task for task, room in rooms.items() if room == shared.story_tokens}
