@@ -305,7 +305,8 @@ for task in village.TASKS:
 # %%
 desk.predict(
     "07/loudest",
-    "Which task has most of the examples, and which most of the learned tokens?",
+    "Which task has most of the examples, and which most of the learned "
+    "tokens?",
     options=[
         "one task has most of both",
         "two different tasks",
@@ -335,8 +336,10 @@ desk.answer(
     "one task has most of both"
     if most_examples == most_tokens
     else "two different tasks",
-    f"Most examples: {most_examples}. Most learned tokens: {most_tokens}. Whoever "
-    "mixes by example and looks at the loss watches the task with the longest answers.",
+    f"Most examples: {most_examples}. Most learned tokens: {most_tokens}. "
+    "Whoever "
+    "mixes by example and looks at the loss watches the task with the longest "
+    "answers.",
 )
 
 # %% [markdown]
@@ -515,7 +518,8 @@ desk.read(f"asked:  {slow.prompt}\nsays:   {said}\nshould: {slow.answer}")
 # %%
 desk.predict(
     "07/step",
-    "After one step on this one example: how many tokens of its answer have become "
+    "After one step on this one example: how many tokens of its answer have "
+    "become "
     "more probable?",
     options=["all", "most", "half or fewer"],
 )
@@ -578,7 +582,8 @@ desk.answer(
     else "most"
     if rose > len(p_before) / 2
     else "half or fewer",
-    f"{about(rose, 2)} of {len(p_before)}. One step lowers the mean surprise, and a "
+    f"{about(rose, 2)} of {len(p_before)}. One step lowers the mean surprise, "
+    "and a "
     "mean may fall while a part of it rises.",
 )
 claim(
@@ -788,7 +793,8 @@ plots.lines(
 desk.answer(
     "07/few",
     min(seen_loss, key=seen_loss.get),
-    "Few examples are soon known by heart, and then there is nothing to be surprised "
+    "Few examples are soon known by heart, and then there is nothing to be "
+    "surprised "
     "at.",
 )
 desk.answer(
@@ -804,11 +810,12 @@ claim(
 )
 
 # %% [markdown]
-# That gap is **overfitting**: the left student has learned its fifty answers, not how to
-# answer. Its training loss is the best of all four, so whoever looks at the training
-# loss alone picks the worst. The lines come together where the examples are so many
-# that none is seen often. How many that takes depends on what is to be learned: the
-# *form* is there after a few hundred; the French of every verb takes thousands.
+# That gap is **overfitting**: the left student has learned its fifty answers, not how
+# to answer. Its training loss is the best of all four, so whoever looks at the
+# training loss alone picks the worst. The lines come together where the examples are
+# so many that none is seen often. How many that takes depends on what is to be
+# learned: the *form* is there after a few hundred; the French of every verb takes
+# thousands.
 #
 # ## 8 · How good are the answers?
 #
@@ -1071,7 +1078,8 @@ claim(
 # %%
 desk.predict(
     "07/cost",
-    "After sixty updates on answers alone: is the student more surprised by the "
+    "After sixty updates on answers alone: is the student more surprised by "
+    "the "
     "village's pages than the base model?",
     options=[
         "no, or less",
@@ -1182,10 +1190,10 @@ claim(
 )
 
 # %% [markdown]
-# Another cure is to change few weights: with **LoRA** the base model stays as it is, and
-# a small correction of low rank is learned beside it, to be taken off whenever the old
-# skill is wanted. At this size nobody needs it; to build one is an exercise of
-# [problem set 4](../exercises/release/ps4/ps4.ipynb).
+# Another cure is to change few weights: with **LoRA** the base model stays as it is,
+# and a small correction of low rank is learned beside it, to be taken off whenever
+# the old skill is wanted. At this size nobody needs it; to build one is an exercise
+# of [problem set 4](../exercises/release/ps4/ps4.ipynb).
 #
 # ## 10 · Talk to it
 #
@@ -1244,7 +1252,8 @@ Chat(
 #   stock sentence is not judgement.
 # - **Tuning forgets.** Pages among the examples keep what they show, and nothing else;
 #   what nobody thought of measuring may be gone.
-# - **Some kinds of new are out of reach.** The rows of the figure in section 8 say which.
+# - **Some kinds of new are out of reach.** The rows of the figure in section 8 say
+#   which.
 
 # %% [markdown]
 # ## Summary
