@@ -8,6 +8,8 @@ from collections import Counter
 import pytest
 
 from llmlab import village
+from llmlab.paths import CHECKPOINTS
+from llmlab.tokenizer import Tokenizer
 from llmlab.village import (
     corpus,
     french,
@@ -17,7 +19,7 @@ from llmlab.village import (
     support,
     world,
 )
-from llmlab.village.examples import TASKS
+from llmlab.village.examples import LEARNED, TASKS
 
 
 def examples(task, split="train", count=200):
@@ -545,3 +547,13 @@ def test_a_clean_story_has_the_form_and_is_consistent():
     ]
     assert all(verdict.form and verdict.consistent for verdict in verdicts)
     assert sum(verdict.clean for verdict in verdicts) >= 90
+
+
+def test_each_task_has_its_share_of_what_is_learned():
+    """Not of the examples: a story is thirteen translations long."""
+    tokenizer = Tokenizer.load(CHECKPOINTS / "tokenizer.json")
+    learned = Counter()
+    for example in village.instructions(6000, seed=0, split="train"):
+        learned[example.task] += len(tokenizer.encode(example.answer)) + 1
+    for task, share in LEARNED.items():
+        assert learned[task] / learned.total() == pytest.approx(share, abs=0.04), task

@@ -7,10 +7,12 @@ from llmlab.village.chooser import Chooser
 from llmlab.village.corpus import check_split
 
 TASKS = ("translate", "summarise", "support", "story", "question", "talk")
-# How often each is asked for. Of the answers' tokens, which are what is learned, .79
-# are stories', .09 support's, .06 translations', .04 summaries' and .02 questions'.
-_SHARES = dict(translate=0.32, summarise=0.08, support=0.23, story=0.26, question=0.07)
-_SHARES |= dict(talk=0.04)
+# What is learned are the answers' tokens, and this is their share of each task ...
+LEARNED = dict(translate=0.25, summarise=0.06, support=0.2, story=0.3, question=0.16)
+LEARNED |= dict(talk=0.03)
+_TOKENS = dict(translate=8, summarise=23, support=15, story=104, question=14, talk=38)
+# ... so that a task with short answers is asked more often.
+_SHARES = {task: LEARNED[task] / _TOKENS[task] for task in TASKS}
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from llmlab.village.plotlines import Plot
 from llmlab.village.simulation import Event
 from llmlab.village.world import Person, Place, Thing
 
-MOST_WORDS = 146  # a telling is not added to if that would make it longer
+MOST_WORDS = 140  # a telling is not added to if that would make it longer
 WORDS_OF_AN_ADDITION = 11  # about
 WORDS_OF_A_TWIST = 16
 SHORTEST_OF_A_PAIR = 75
@@ -34,7 +34,7 @@ class Style:
     fact: float
 
 
-BOOK = Style(simile=0.45, line=0.55, senses=0.4, twist=0.45, fact=0.08)
+BOOK = Style(simile=0.38, line=0.45, senses=0.34, twist=0.4, fact=0.06)
 DRY = Style(simile=0.1, line=0.1, senses=0.1, twist=0.05, fact=0.03)
 
 
