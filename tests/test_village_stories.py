@@ -168,7 +168,7 @@ def test_stories_fit_a_context():
     lengths = sorted(stories.count_words(text) for _, text in tellings(2000))
     assert lengths[0] >= 50
     assert lengths[int(0.97 * len(lengths))] <= 145
-    assert lengths[-1] <= 140
+    assert lengths[-1] <= 150
 
 
 def test_few_sentences_are_told_twice():
