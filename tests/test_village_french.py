@@ -9,18 +9,22 @@ french.toml. That the sentence can be read at all shows that English leaves no c
 import re
 from collections import Counter
 from dataclasses import dataclass
+from itertools import combinations, product
 
 import pytest
 
-from llmlab.village import french, french_patterns, world
+from llmlab.village import french, world
 from llmlab.village.chooser import Chooser
+from llmlab.village.french_cells import PERSONS, POLARITIES, TENSES
 from llmlab.village.french_lexicon import load, nouns_of
+from llmlab.village.french_patterns import FRAMES, NEW_FRAMES, cells_of, say
 from llmlab.village.french_scene import Scene
 
 pyrealb = pytest.importorskip("pyrealb")
 
 SENTENCES = 5000
-LEMMAS = {  # infinitives, which the phrase book does not print
+KEPT = ("validation", "test")
+LEMMAS = {  # the infinitives, written once more
     "see": "voir",
     "find": "trouver",
     "draw": "dessiner",
@@ -45,6 +49,7 @@ LEMMAS = {  # infinitives, which the phrase book does not print
     "show": "montrer",
     "go": "aller",
     "come": "venir",
+    "be": "être",
 }
 PREPOSITIONS = {
     "at": ["à"],
@@ -63,6 +68,7 @@ OWNERS = {
     "my": ("mon", 1),
     "his": ("mon", 3),
     "her": ("mon", 3),
+    "our": ("notre", 1),
     "their": ("notre", 3),
 }
 PRONOUNS = {"I": (1, "s", "m"), "we": (1, "p", "m"), "he": (3, "s", "m")}
@@ -192,23 +198,29 @@ def prepositional(reader):
 
 
 def verb_of(reader):
-    """(lemma, tense, negative) of the verb that stands here."""
+    """(lemma, tense, negative) of the verb that stands here; the tense "f" is the near
+    future, told by another verb."""
+    if reader.take(["am going to", "is going to", "are going to"]):
+        return LEMMAS[reader.take(LEMMAS)], "f", False
+    if reader.take(["am not going to", "is not going to", "are not going to"]):
+        return LEMMAS[reader.take(LEMMAS)], "f", True
     helper = reader.take(["do not", "does not", "did not"])
+    if helper:
+        tense = "pc" if helper == "did not" else "p"
+        return LEMMAS[reader.take(LEMMAS)], tense, True
     forms = {}
     for verb in (*load().verbs, *load().giving):
         base, with_he = verb.english
-        if helper:
-            forms[base] = (LEMMAS[base], "pc" if helper == "did not" else "p", True)
-        else:
-            forms[base] = forms[with_he] = (LEMMAS[base], "p", False)
-            if verb.past:
-                forms[verb.past] = (LEMMAS[base], "pc", False)
+        forms[base] = forms[with_he] = (LEMMAS[base], "p", False)
+        if verb.past:
+            forms[verb.past] = (LEMMAS[base], "pc", False)
     for base, with_he in (("go", "goes"), ("come", "comes")):
-        forms[base] = forms[with_he] = (LEMMAS[base], "p", bool(helper))
+        forms[base] = forms[with_he] = (LEMMAS[base], "p", False)
     return forms[reader.take(forms)]
 
 
 def clause(reader):
+    beginning = reader.place
     subject = subject_of(reader)
     if reader.take(["says that"]):
         told = clause(reader)
@@ -216,21 +228,43 @@ def clause(reader):
             subject,
             pyrealb.VP(pyrealb.V("dire"), pyrealb.SP(pyrealb.C("que"), told)),
         )
-    if reader.take(["am", "is", "are"]):
-        return being(reader, subject)
+    start = reader.place
+    if reader.take(["am", "is", "are"]) and reader.peek(2) != "not going":
+        if reader.peek() != "going":
+            negative = bool(reader.take(["not"]))
+            verb = pyrealb.VP(pyrealb.V("être"), *being(reader))
+            return pyrealb.S(subject, verb).typ({"neg": negative})
+    reader.place = start
     lemma, tense, negative = verb_of(reader)
-    found = []
-    if lemma not in ("aller", "venir"):
-        found.append(noun_phrase(reader, negative))
-    more = prepositional(reader)
-    if more:
-        found.append(more)
-    verb = pyrealb.V(lemma).t(tense)
-    return pyrealb.S(subject, pyrealb.VP(verb, *found)).typ({"neg": negative})
+    verbs = [pyrealb.V("aller"), pyrealb.V(lemma).t("b")]
+    if tense != "f":
+        verbs = [pyrealb.V(lemma).t(tense)]
+    if reader.take(["to"]) and reader.peek() in {base.split()[0] for base in LEMMAS}:
+        lemma = LEMMAS[reader.take(LEMMAS)]
+        verbs.append(pyrealb.V(lemma).t("b"))
+    elif reader.words[reader.place - 1] == "to":
+        reader.place -= 1  # "goes to the market"
+    if lemma == "être" and reader.peek() in ADJECTIVES:
+        again = Reader(reader.words, beginning)
+        found = [agreeing(subject_of(again), ADJECTIVES[reader.take(ADJECTIVES)])]
+    elif lemma == "être":
+        found = being(reader)
+    else:
+        found = [] if lemma in ("aller", "venir") else [noun_phrase(reader, negative)]
+        more = prepositional(reader)
+        found += [more] if more else []
+    verb = pyrealb.VP(*verbs, *found)
+    return pyrealb.S(subject, verb).typ({"neg": negative})
 
 
-def being(reader, subject):
-    negative = bool(reader.take(["not"]))
+def agreeing(subject, adjective):
+    """pyrealb makes no adjective agree behind an infinitive, but behind "est"."""
+    verb = pyrealb.VP(pyrealb.V("être"), pyrealb.A(adjective))
+    return pyrealb.Q(plain(pyrealb.S(subject, verb).realize()).split()[-1])
+
+
+def being(reader):
+    """What follows "is", or "is going to be"."""
     found = []
     comparative = reader.take(COMPARATIVES)
     if comparative:
@@ -242,8 +276,7 @@ def being(reader, subject):
         found.append(pyrealb.A(ADJECTIVES[reader.take(ADJECTIVES)]))
     while not reader.finished:
         found.append(prepositional(reader))
-    verb = pyrealb.VP(pyrealb.V("être"), *found)
-    return pyrealb.S(subject, verb).typ({"neg": negative})
+    return found
 
 
 def translate(english):
@@ -279,13 +312,14 @@ def plain(text):
 # ---- the promises
 
 
+NEW = [("", "train")]
+NEW += [(n, s) for n in ("combination", "cell", "frame") for s in KEPT]
+
+
 def sentences(count):
     for number in range(count):
-        yield french.sentence(
-            Chooser("inflector", number),
-            held_out=number % 3 == 1,
-            held_out_pattern=number % 3 == 2,
-        )
+        new, split = NEW[number % len(NEW)]
+        yield french.sentence(Chooser("inflector", number), new, split)
 
 
 def test_french_agrees_with_the_inflector_on_5000_sentences():
@@ -332,10 +366,10 @@ def test_the_pages_show_every_form_of_every_word_often_enough():
         assert counts[form] >= 12, form
 
 
-def test_a_sentence_has_two_to_nine_words_and_one_translation():
+def test_a_sentence_has_at_most_17_words_and_one_translation():
     translations = {}
     for phrase in sentences(20_000):
-        assert 2 <= len(phrase.english.split()) <= 9, phrase
+        assert 2 <= len(phrase.english.split()) <= 17, phrase
         other = translations.setdefault(phrase.english, phrase.french)
         assert other == phrase.french
 
@@ -350,7 +384,17 @@ def test_french_shows_all_that_it_promises():
     text = "\n".join(phrase.french for phrase in sentences(5000))
     for word in ("l'", "n'", "J'", "qu'", "d'", "au ", "aux ", "du ", "des "):
         assert word in text
-    for word in ("mon ", "ma ", "mes ", "son ", "sa ", "ses ", "leur ", "leurs "):
+    for word in (
+        "mon ",
+        "ma ",
+        "mes ",
+        "son ",
+        "sa ",
+        "ses ",
+        "leur ",
+        "leurs ",
+        "nos ",
+    ):
         assert word in text
     assert re.search(r"mon (échelle|assiette)", text)
     assert re.search(r"\b(bel|vieil|nouvel) [aeoâé]", text)
@@ -358,33 +402,165 @@ def test_french_shows_all_that_it_promises():
     assert not re.search(r"\b(à|de) les? ", text)
 
 
-def test_held_out_combinations_and_patterns_never_stand_in_training():
-    held_out = {
-        f"{adjective.english} {english}"
-        for noun in load().nouns
-        for adjective in french.adjectives_for(noun, held_out=True)
-        for english in noun.english
+def training_texts():
+    yield from (french.page(Chooser("held out", n))[0] for n in range(1500))
+    for number in range(5000):
+        yield french.sentence(Chooser("train", number)).english
+
+
+def test_pairs_kept_for_validation_and_tests_never_stand_in_training():
+    kept = {}
+    for split in KEPT:
+        kept[split] = {
+            f"{adjective.english} {english}"
+            for noun in load().nouns
+            for adjective in french.adjectives_for(noun, split)
+            for english in noun.english
+        }
+        assert len(kept[split]) > 100
+    assert not kept["validation"] & kept["test"]
+    for text in training_texts():
+        words = re.findall(r"\w+", text)
+        said = set(map(" ".join, zip(words, words[1:], strict=False)))
+        assert not said & (kept["validation"] | kept["test"]), text
+
+
+def factors(cell):
+    return {"frame": cell.frame, "person": cell.person} | {
+        "tense": cell.tense,
+        "polarity": cell.polarity,
     }
-    assert len(held_out) > 100
-    texts = [french.page(Chooser("held out", n))[0] for n in range(1500)]
-    texts += [french.sentence(Chooser("train", n)).english for n in range(5000)]
-    for text in texts:
-        assert not any(f" {pair}" in text for pair in held_out), text
-        assert not re.search(r"We did not|says that .* (is|are) not", text)
-        assert not re.search(r"'s? \w+ (is|are) [\w ]+ than ", text)
 
 
-def test_sentences_of_tests_hold_what_they_hold_out():
-    for number in range(500):
-        combined = french.sentence(Chooser("c", number), held_out=True)
-        assert combined.pattern in french_patterns.PATTERNS
-        new = french.sentence(Chooser("p", number), held_out_pattern=True)
-        assert new.pattern in french_patterns.HELD_OUT_PATTERNS
+def by_split():
+    """The cells that factors have, by split."""
+    return {
+        split: [c for cells in cells_of("cell", split).values() for c in cells]
+        for split in ("train", *KEPT)
+    }
+
+
+def test_one_cell_in_five_is_kept_half_for_validation_and_half_for_tests():
+    cells = by_split()
+    total = sum(map(len, cells.values()))
+    assert total == len({str(c) for some in cells.values() for c in some}) > 200
+    for split in KEPT:
+        assert 0.08 < len(cells[split]) / total < 0.12
+
+
+def test_every_two_factors_of_a_kept_cell_meet_in_training():
+    cells = by_split()
+    for one, other in combinations(("frame", "person", "tense", "polarity"), 2):
+        shown = {(factors(c)[one], factors(c)[other]) for c in cells["train"]}
+        for split in KEPT:
+            for cell in cells[split]:
+                assert (factors(cell)[one], factors(cell)[other]) in shown, str(cell)
+
+
+def test_every_frame_with_factors_keeps_a_cell_for_validation_and_one_for_tests():
+    for split in KEPT:
+        assert set(cells_of("cell", split)) == set(FRAMES) - {"description"}
+
+
+def test_a_report_keeps_what_its_clause_keeps():
+    for split in KEPT:
+        cells = cells_of("cell", split)
+        told, plain_ones = (
+            {(c.person, c.tense, c.polarity) for c in cells[frame]}
+            for frame in ("report", "action")
+        )
+        assert told == plain_ones
+
+
+OF_PERSON = {
+    "I": r"(I|My)\b",
+    "we": r"(We|Our)\b",
+    "he or she": r"(He|She|His|Her)\b",
+    "name": rf"({'|'.join(PEOPLE)})\b(?! and)",
+    "two names": rf"(({'|'.join(PEOPLE)}) and ({'|'.join(PEOPLE)})|Their)\b",
+    "noun": r"The\b",
+    "nouns": r"The\b",
+}
+# What French alone says of a cell: read from the verb, not from the English.
+OF_TENSE = {
+    "past": r"\b(ai|a|avons|ont) (pas )?\w+(é|i|u|is|eint)\b",
+    "future": r"\b(vais|va|allons|vont) (pas )?\w+(er|ir|re)\b",
+}
+
+
+def test_a_sentence_is_of_its_cell():
+    read = 0
+    for phrase in sentences(7000):
+        if phrase.pattern == "description":
+            continue
+        person, tense, polarity, frame = phrase.pattern.split(" / ")
+        assert (person, tense, polarity) in product(PERSONS, TENSES, POLARITIES)
+        english = re.sub(r"^(\w+ says that )+", "", phrase.english)
+        english = english[0].upper() + english[1:]
+        assert re.match(OF_PERSON[person], english), phrase
+        assert (" not " in english) == (polarity == "no")
+        assert bool(re.search(r"\b(ne|n')\b?", phrase.french)) == (polarity == "no")
+        for name, pattern in OF_TENSE.items():
+            assert bool(re.search(pattern, phrase.french)) == (tense == name), phrase
+        assert (" says that " in english + phrase.english) == ("report" in frame)
+        assert (" than " in english) == ("compar" in frame)
+        read += 1
+    assert read > 6000
+
+
+def test_new_combinations_cells_and_frames_hold_what_they_promise():
+    pairs = {
+        split: {
+            (adjective.english, english)
+            for noun in load().nouns
+            for adjective in french.adjectives_for(noun, split)
+            for english in noun.english
+        }
+        for split in KEPT
+    }
+    known = {str(c) for cells in cells_of("", "train").values() for c in cells}
+    for split in KEPT:
+        kept = {str(cell) for cell in by_split()[split]}
+        for number in range(500):
+            combined = french.sentence(Chooser("c", number), "combination", split)
+            assert combined.pattern in known
+            words = combined.english.rstrip(".").split()
+            if not re.search(r"\b(is|are|be)\b", combined.english):
+                said = set(zip(words, words[1:], strict=False))
+                assert said & pairs[split], combined
+            cell = french.sentence(Chooser("l", number), "cell", split)
+            assert cell.pattern in kept and cell.pattern not in known
+            frame = french.sentence(Chooser("f", number), "frame", split)
+            assert frame.pattern.split(" / ")[-1] in NEW_FRAMES[split]
+    assert not set(NEW_FRAMES["validation"]) & set(NEW_FRAMES["test"])
+
+
+def test_training_tells_cells_of_training_only():
+    known = {str(c) for cells in cells_of("", "train").values() for c in cells}
+    told = {french.sentence(Chooser("train", n)).pattern for n in range(8000)}
+    assert told == known
+
+
+def test_a_page_tells_cells_of_training_only(monkeypatch):
+    told = []
+    monkeypatch.setattr(
+        french, "say", lambda scene, cell: told.append(cell) or say(scene, cell)
+    )
+    for number in range(1500):
+        french.page(Chooser("cells", number))
+    assert {cell.split for cell in told} == {"train"}
+    assert not {cell.frame for cell in told} - set(FRAMES)
+
+
+def test_nobody_is_named_twice_in_a_sentence():
+    for phrase in sentences(7000):
+        names = [w for w in re.findall(r"\w+", phrase.english) if w in PEOPLE]
+        assert len(names) == len(set(names)), phrase
 
 
 def test_a_page_that_has_named_everybody_may_name_them_again():
-    people = nouns_of(("person",), False)
-    scene = Scene(Chooser("everybody"), held_out=False)
+    people = nouns_of(("person",), "train")
+    scene = Scene(Chooser("everybody"))
     named = [scene.one_of(people) for _ in people]
     assert set(named) == set(people)
     assert scene.one_of(people) in people

@@ -21,7 +21,7 @@ class Instruction:
     of the conversation before the prompt, (question, answer) each; `phenomenon` is what
     a right answer shows, in a task whose examples do not all show the same:
 
-        translate   "known pattern", "new combination", "new pattern"
+        translate   "known cell", "new combination", "new cell", "new frame"
         support     "template wording", "own wording", "unanswerable", "follow-up"
         question    "known wording", "new wording", "backwards", "two steps",
                     "two steps, said first"
@@ -46,8 +46,9 @@ def instructions(
 ) -> list[Instruction]:
     """Instructions `start` to `start + count` of a split, of one task or of all.
 
-    The test split asks what training never did: held-out noun-adjective pairs and
-    sentence patterns in translations, held-out wordings of questions, held-out
+    Validation and test translate what training never shows, each its own: pairs of noun
+    and adjective, cells of person, tense, polarity and frame, whole frames. The test
+    split also asks what training never did: held-out wordings of questions, held-out
     combinations in stories, facts whose reversal was never asked.
     """
     check_split(split)
@@ -62,16 +63,15 @@ def instructions(
     return drawn
 
 
-HELD_OUT_PATTERNS = 0.25  # of the translations of the test split
+# What is new in the translations of validation and of the test split.
+_NEW = {"combination": 0.5, "cell": 0.3, "frame": 0.2}
 
 
 def _translate(chooser: Chooser, split: str) -> Instruction:
-    new_pattern = split == "test" and chooser.coin(HELD_OUT_PATTERNS)
-    held_out = split == "test" and not new_pattern
-    phrase = french.sentence(chooser, held_out, held_out_pattern=new_pattern)
-    known = "new combination" if split == "test" else "known pattern"
+    new = "" if split == "train" else chooser.weighted(_NEW)
+    phrase = french.sentence(chooser, new, split)
     facts = {"french": phrase.french, "pattern": phrase.pattern}
-    phenomenon = "new pattern" if new_pattern else known
+    phenomenon = f"new {new}" if new else "known cell"
     prompt = f"Translate into French: {phrase.english}"
     return Instruction("translate", prompt, phrase.french, facts, phenomenon)
 

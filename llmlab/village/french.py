@@ -1,7 +1,7 @@
 """The bilingual pages: sentences in English and in French, side by side.
 
-One noun-adjective combination in eight and four whole sentence patterns are held
-out: they occur in tests only.
+One noun-adjective combination in eight, one cell in ten (see `french_cells`) and
+three whole frames occur in tests only; about as many occur in validation only.
 """
 
 from functools import cache
@@ -10,42 +10,34 @@ from llmlab.village import calendar, world
 from llmlab.village.cast import everybody
 from llmlab.village.chooser import Chooser
 from llmlab.village.frames import expand
-from llmlab.village.french_grammar import Phrase
+from llmlab.village.french_grammar import BE, COME, GO, Phrase
 from llmlab.village.french_lexicon import FILE, adjectives_for, load
-from llmlab.village.french_patterns import HELD_OUT_PATTERNS, PATTERNS, say
+from llmlab.village.french_patterns import draw_cell, say
 from llmlab.village.french_scene import Scene
 
 __all__ = ["FILE", "adjectives_for", "lemmas", "load", "page", "sentence"]
 
-LINES = 6  # of a page in both languages
-LINES_OF_FRENCH = 11  # of a page in French alone
+LINES = 5  # of a page in both languages
+LINES_OF_FRENCH = 10  # of a page in French alone
 FRENCH_ALONE = 0.15
-_WEIGHTS = {name: weight for name, (_, weight) in PATTERNS.items()}
-# The patterns in which a noun meets its adjective whatever else is drawn.
-_WITH_ADJECTIVE = {name: weight for name, weight in _WEIGHTS.items() if name != "gift"}
 
 
-def sentence(
-    chooser: Chooser, held_out: bool = False, held_out_pattern: bool = False
-) -> Phrase:
-    """A sentence in both languages. `held_out`: with a noun-adjective combination,
-    `held_out_pattern`: of a pattern, that only tests use."""
-    scene = Scene(chooser, held_out)
-    if held_out_pattern:
-        pattern = chooser.pick(tuple(HELD_OUT_PATTERNS))
-    else:
-        pattern = chooser.weighted(_WITH_ADJECTIVE if held_out else _WEIGHTS)
-    return say(scene, pattern)
+def sentence(chooser: Chooser, new: str = "", split: str = "test") -> Phrase:
+    """A sentence in both languages, of what training shows; or with something `new`,
+    kept for a split of "validation" or "test": the "combination" of a noun with its
+    adjective, the "cell", or the "frame"."""
+    scene = Scene(chooser, split if new == "combination" else "train")
+    return say(scene, draw_cell(chooser, new, split))
 
 
 def page(chooser: Chooser) -> tuple[str, dict[str, str]]:
     """The text of a page with its labels."""
     alone = chooser.coin(FRENCH_ALONE)
-    scene = Scene(chooser, held_out=False)
+    scene = Scene(chooser)
     kind = "french" if alone else "lesson"
     lines = [expand(load().titles[kind], _title_slots(chooser), chooser)]
     for _ in range(LINES_OF_FRENCH if alone else LINES):
-        phrase = say(scene, chooser.weighted(_WEIGHTS))
+        phrase = say(scene, draw_cell(chooser))
         lines.append(phrase.french if alone else f"{phrase.english} – {phrase.french}")
     return "\n".join(lines), {"page": kind}
 
@@ -68,10 +60,10 @@ def lemmas() -> dict[str, str]:
     for adjective in load().adjectives:
         forms = (*adjective.forms.values(), adjective.before_vowel)
         found |= dict.fromkeys(forms, adjective.forms["m", False])
-    for verb in (*load().verbs, *load().giving):
-        found |= dict.fromkeys(verb.present, verb.present[1])
-    for forms in (("un", "une"), ("mon", "ma", "mes"), ("son", "sa", "ses")):
+    for verb in (*load().verbs, *load().giving, GO, COME, BE):
+        found |= dict.fromkeys((*verb.present, verb.infinitive), verb.present[1])
+    for forms in (("le", "la", "les"), ("un", "une"), ("leur", "leurs")):
         found |= dict.fromkeys(forms, forms[0])
-    for forms in (("le", "la", "les"), ("leur", "leurs"), ("Le", "La", "Les")):
+    for forms in (("mon", "ma", "mes"), ("son", "sa", "ses"), ("notre", "nos")):
         found |= dict.fromkeys(forms, forms[0])
-    return found
+    return found | {form.title(): lemma.title() for form, lemma in found.items()}

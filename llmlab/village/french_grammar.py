@@ -1,9 +1,9 @@
 """A small grammar that says the same thing in English and in French.
 
 Gender, number, elision (l', j', n', d', qu'), contraction (au, aux, du, des),
-adjectives before and after the noun, possessives, negation, present and passé
-composé with avoir. Whatever English says, it says in a way that leaves French no
-choice: states are told in the present only, "they" and "you" never occur.
+adjectives before and after the noun, possessives, negation, present, passé composé
+with avoir and the near future with aller. Whatever English says, it says in a way that
+leaves French no choice: states are not told in the past, "they" and "you" never occur.
 """
 
 from dataclasses import dataclass, replace
@@ -18,8 +18,11 @@ _VOWELS = "aeiouhâàéèêëîïôöûùAEIOU"
 _I, _HE, _WE, _THEY = range(4)
 _BE = (("am", "suis"), ("is", "est"), ("are", "sommes"), ("are", "sont"))
 _HAVE = ("ai", "a", "avons", "ont")
-GO = Verb(("go", "goes"), "", ("vais", "va", "allons", "vont"), "", ())
-COME = Verb(("come", "comes"), "", ("viens", "vient", "venons", "viennent"), "", ())
+GO = Verb(("go", "goes"), "", ("vais", "va", "allons", "vont"), "", "aller", ())
+COME = Verb(
+    ("come", "comes"), "", ("viens", "vient", "venons", "viennent"), "", "venir", ()
+)
+BE = Verb(("be", "is"), "", tuple(french for _, french in _BE), "", "être", ())
 # Masculine, feminine, plural.
 _DETERMINERS = {
     "the": ("le", "la", "les"),
@@ -27,6 +30,7 @@ _DETERMINERS = {
     "my": ("mon", "ma", "mes"),
     "his": ("son", "sa", "ses"),
     "her": ("son", "sa", "ses"),
+    "our": ("notre", "notre", "nos"),
     "their": ("leur", "leur", "leurs"),
 }
 
@@ -137,49 +141,62 @@ def name(person: Person) -> Nominal:
 
 
 def both(first: Person, second: Person) -> Nominal:
-    """Tilda and Bruno"""
+    """Tilda and Bruno: feminine only if both are."""
     english, french = (f"{first.name} {w} {second.name}" for w in ("and", "et"))
-    return Nominal(english, french, "m", _THEY, "their")
+    gender = "f" if first.gender == second.gender == "female" else "m"
+    return Nominal(english, french, gender, _THEY, "their")
 
 
 SHE = Nominal("she", "elle", "f", owner="her")
 HE = Nominal("he", "il", "m", owner="his")
 I = Nominal("I", "je", "m", _I, "my")  # noqa: E741
-WE = Nominal("we", "nous", "m", _WE)
+WE = Nominal("we", "nous", "m", _WE, "our")
 
 
 # ---- verbs
 
 
-def _with_subject(subject: Nominal, verb: str) -> str:
+def clause_of(subject: Nominal, verb: Verb, tense: str, negative: bool) -> Phrase:
+    """Subject and verb; what follows the verb is added by the caller."""
+    french, more = {
+        "present": (verb.present, ""),
+        "past": (_HAVE, f" {verb.participle}"),
+        "future": (GO.present, f" {verb.infinitive}"),
+    }[tense]
+    return Phrase(
+        f"{subject.english} {_english_verb(subject, verb, tense, negative)}",
+        _with_subject(subject, french[subject.form], negative) + more,
+    )
+
+
+def _english_verb(subject: Nominal, verb: Verb, tense: str, negative: bool) -> str:
+    base, with_he = verb.english
+    third = subject.form == _HE
+    if tense == "future":
+        return f"{_BE[subject.form][0]} {'not ' if negative else ''}going to {base}"
+    if negative:
+        do = "did" if tense == "past" else ("does" if third else "do")
+        return f"{do} not {base}"
+    return verb.past if tense == "past" else (with_he if third else base)
+
+
+def _with_subject(subject: Nominal, verb: str, negative: bool) -> str:
+    if negative:
+        verb = elide("ne", verb) + " pas"
     if subject.form == _I:
         return elide("je", verb)
     return f"{subject.french} {verb}"
 
 
-def clause_of(subject: Nominal, verb: Verb, negative: bool, past: bool) -> Phrase:
-    """Subject and verb; what follows the verb is added by the caller."""
-    base, with_he = verb.english
-    spoken = _HAVE[subject.form] if past else verb.present[subject.form]
-    participle = f" {verb.participle}" if past else ""
-    if negative:
-        spoken = elide("ne", spoken) + " pas"
-        do = "did" if past else ("does" if subject.form == _HE else "do")
-        english = f"{do} not {base}"
-    elif past:
-        english = verb.past
-    else:
-        english = with_he if subject.form == _HE else base
+def be(subject: Nominal, tense: str, negative: bool) -> Phrase:
+    """Is, or is going to be."""
+    if tense == "future":
+        return clause_of(subject, BE, tense, negative)
+    english, french = _BE[subject.form]
     return Phrase(
-        f"{subject.english} {english}", _with_subject(subject, spoken) + participle
+        f"{subject.english} {english}{' not' if negative else ''}",
+        _with_subject(subject, french, negative),
     )
-
-
-def be(subject: Nominal, negative: bool) -> Phrase:
-    english, spoken = _BE[subject.form]
-    if negative:
-        english, spoken = f"{english} not", elide("ne", spoken) + " pas"
-    return Phrase(f"{subject.english} {english}", _with_subject(subject, spoken))
 
 
 def add(start: Phrase, english: str, french: str) -> Phrase:

@@ -36,6 +36,7 @@ class Verb:
     past: str  # "saw", or "" for a state
     present: tuple[str, str, str, str]  # je, il, nous, ils
     participle: str
+    infinitive: str
     kinds: tuple[str, ...]  # of its object
 
 
@@ -60,7 +61,10 @@ _TABLES = {
         f"English | {_FORMS} | place | before a vowel | kinds | comparative",
         6,
     ),
-    "verbs": ("English | with he | past | je | il | nous | ils | participle | of", 9),
+    "verbs": (
+        "English | with he | past | je | il | nous | ils | participle | to | of",
+        10,
+    ),
 }
 _TABLES["giving"] = _TABLES["verbs"]
 
@@ -106,10 +110,10 @@ def _read_adjective(line: str, row: list[str]) -> Adjective:
 
 
 def _read_verb(line: str, row: list[str]) -> Verb:
-    base, with_he, past, je, il, nous, ils, participle, kinds = row
+    base, with_he, past, je, il, nous, ils, participle, infinitive, kinds = row
     past, present = past if past != "-" else "", (je, il, nous, ils)
     kinds = _kinds(kinds, f"verbs: {base}", line)
-    return Verb((base, with_he), past, present, participle, kinds)
+    return Verb((base, with_he), past, present, participle, infinitive, kinds)
 
 
 def _split(cell: str) -> tuple[str, ...]:
@@ -123,35 +127,50 @@ def _kinds(cell: str, entry: str, line: str) -> tuple[str, ...]:
     return kinds
 
 
-@cache
-def adjectives_for(noun: Noun, held_out: bool) -> tuple[Adjective, ...]:
-    """The adjectives that stand with a noun in training, or in tests only."""
-
-    def is_held_out(adjective):
-        pair = f"{noun.english[0]} {adjective.english}"
-        return crc32(pair.encode()) % 8 == 0
-
-    fitting = (a for a in load().adjectives if noun.kind in a.kinds)
-    return tuple(a for a in fitting if is_held_out(a) == held_out)
+def _kept_for(noun: Noun, adjective: Adjective) -> str:
+    """The split that shows a pair: tests and validation keep one in eight each."""
+    number = crc32(f"{noun.english[0]} {adjective.english}".encode()) % 8
+    return {0: "test", 1: "validation"}.get(number, "train")
 
 
 @cache
-def nouns_of(kinds: tuple[str, ...], held_out: bool) -> tuple[Noun, ...]:
-    """The nouns of some kinds that have an adjective (in tests, a held-out one)."""
-    of_kind = (noun for noun in load().nouns if noun.kind in kinds)
-    return tuple(noun for noun in of_kind if adjectives_for(noun, held_out))
+def adjectives_for(noun: Noun, split: str) -> tuple[Adjective, ...]:
+    """The adjectives that stand with a noun in a split and in no other."""
+    fitting = adjectives_of(noun.kind)
+    return tuple(a for a in fitting if _kept_for(noun, a) == split)
 
 
 @cache
-def verbs(past: bool) -> tuple[Verb, ...]:
-    """The verbs with one object; in the past only those that act."""
-    return tuple(verb for verb in load().verbs if verb.past or not past)
+def adjectives_of(kind: str) -> tuple[Adjective, ...]:
+    return tuple(a for a in load().adjectives if kind in a.kinds)
 
 
 @cache
-def comparable(noun: Noun, held_out: bool) -> tuple[Adjective, ...]:
-    """The adjectives of a noun that the phrase book compares."""
-    return tuple(a for a in adjectives_for(noun, held_out) if a.comparative)
+def nouns_of(kinds: tuple[str, ...], split: str, compared: bool = False):
+    """The nouns of some kinds that have an adjective in a split, or one to compare."""
+
+    def has_adjective(noun):
+        fitting = adjectives_for(noun, split)
+        return bool(comparable(fitting) if compared else fitting)
+
+    return tuple(n for n in load().nouns if n.kind in kinds and has_adjective(n))
+
+
+def comparable(adjectives: tuple[Adjective, ...]) -> tuple[Adjective, ...]:
+    """Those that the phrase book compares."""
+    return tuple(a for a in adjectives if a.comparative)
+
+
+@cache
+def verbs(tense: str) -> tuple[Verb, ...]:
+    """The verbs with one object: a state is told in the present only."""
+    return tuple(verb for verb in load().verbs if verb.past or tense == "present")
+
+
+@cache
+def wishes() -> tuple[Verb, ...]:
+    """What one says of an action: I want, I love to find the key."""
+    return tuple(verb for verb in load().verbs if verb.english[0] in ("want", "love"))
 
 
 @cache

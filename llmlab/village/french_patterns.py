@@ -1,238 +1,301 @@
-"""The sentence patterns of the phrase book; each draws what it says from a scene."""
+"""The frames of the phrase book; each draws what it says of a cell from a scene."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
 
 from llmlab.village import french_grammar as grammar
 from llmlab.village import french_lexicon as lexicon
-from llmlab.village.cast import everybody
+from llmlab.village.chooser import Chooser
+from llmlab.village.french_cells import PERSONS, TENSES, Cell, every_cell
 from llmlab.village.french_grammar import COME, GO, HE, SHE, WE, I, Nominal, Phrase
-from llmlab.village.french_lexicon import KINDS, Noun, comparable, load, nouns_of
+from llmlab.village.french_lexicon import KINDS, Noun, Verb, load, nouns_of
 from llmlab.village.french_scene import Scene
 
 _OWNED = ("thing", "food")  # the kinds of what somebody may have
 _LIVING = ("person", "animal")
+_NOUNS = ("noun", "nouns")
+_THIRD = PERSONS[2:]  # of whose gender English tells enough
 
 
-# ---- parts of a sentence
+# ---- subjects
 
 
-def _subject(scene: Scene, we: bool = True) -> Nominal:
-    """Who acts: I, we, she or he, a name, or the goat."""
-    who = scene.chooser.pick((I, "pronoun", "name", "noun", WE)[: 5 if we else 4])
-    if who == "pronoun":
-        return scene.chooser.pick((SHE, HE))
-    if who == "name":
-        return grammar.name(scene.person())
-    return _somebody(scene, _LIVING) if who == "noun" else who
+def _subject(scene: Scene, cell: Cell, kinds: tuple[str, ...] = _LIVING) -> Nominal:
+    """Who acts: I, we, she or he, a name, two names, the goat or the goats."""
+    match cell.person:
+        case "I":
+            return I
+        case "we":
+            return WE
+        case "he or she":
+            return scene.chooser.pick((HE, SHE))
+        case "name":
+            return grammar.name(scene.person())
+        case "two names":
+            return grammar.both(scene.person(), scene.person())
+    return _somebody(scene, kinds, cell.person == "nouns")
 
 
-def _somebody(scene: Scene, kinds: tuple[str, ...]) -> Nominal:
-    """The king, or the queens."""
-    noun = scene.one_of(nouns_of(kinds, False))
-    return grammar.noun_phrase(noun, None, "the", scene.chooser.coin(0.3))
+def _somebody(scene: Scene, kinds: tuple[str, ...], plural: bool) -> Nominal:
+    noun = scene.one_of(nouns_of(kinds, "train"))
+    return grammar.noun_phrase(noun, None, "the", plural)
 
 
-def _two_people(scene: Scene) -> Nominal:
-    return grammar.both(*scene.chooser.sample(everybody("who"), 2))
+def _described(scene: Scene, cell: Cell, kinds: tuple[str, ...], compared=False):
+    """A subject and the adjectives that can be said of it."""
+    if cell.person not in _NOUNS:
+        return _subject(scene, cell), lexicon.adjectives_of("person")
+    noun = scene.one_of(nouns_of(kinds, scene.pairs, compared))
+    subject = grammar.noun_phrase(noun, None, "the", cell.person == "nouns")
+    return subject, lexicon.adjectives_for(noun, scene.pairs)
 
 
-def _number(scene: Scene) -> str:
-    return scene.chooser.pick(tuple(load().numbers))
+def _property(scene: Scene, cell: Cell, compared=False):
+    """Her boats, or the king's boat, and the adjectives that can be said of it."""
+    owner = _subject(scene, cell, ("person",))
+    noun = scene.one_of(nouns_of(_OWNED, scene.pairs, compared))
+    plural = scene.chooser.coin(0.3)
+    if cell.person in ("name", *_NOUNS):
+        found = grammar.owned(owner, noun, None, plural)
+    else:
+        found = grammar.noun_phrase(noun, None, owner.owner, plural)
+    return found, lexicon.adjectives_for(noun, scene.pairs)
 
 
-def _object(scene: Scene, noun: Noun, owner: str, negative: bool) -> Nominal:
+# ---- what is said of them
+
+
+def _does(scene: Scene, cell: Cell, subject: Nominal, verb: Verb) -> Phrase:
+    """she did not find ..."""
+    return grammar.clause_of(subject, verb, cell.tense, cell.negative)
+
+
+def _wishes(scene: Scene, cell: Cell, subject: Nominal, verb: Verb) -> Phrase:
+    """she does not want to find ..."""
+    wish = _does(scene, cell, subject, scene.chooser.pick(lexicon.wishes()))
+    return grammar.add(wish, f"to {verb.english[0]}", verb.infinitive)
+
+
+def _object(scene: Scene, noun: Noun, adjective, owner: str, a_may_be: bool, cell):
     """What a verb acts on. `owner` is the possessive of the subject, if it has one."""
     plural = scene.chooser.coin(0.3)
     determiners = ["the"]
     if owner and noun.kind in _OWNED:
         determiners.append(owner)
-    if not plural:
+    if not plural and a_may_be:
         determiners.append("a")
-    elif not negative:
+    elif plural and not cell.negative:
         determiners.append("number")
-    determiner = scene.chooser.pick(determiners)
-    if determiner == "number":
-        determiner = _number(scene)
-    adjective = scene.perhaps_adjective(noun)
-    if negative and determiner == "a":
+    determiner = _determiner(scene, determiners)
+    if cell.negative and determiner == "a":
         return grammar.without_any(noun, adjective, plural)
     return grammar.noun_phrase(noun, adjective, determiner, plural)
 
 
-def _act(scene: Scene, subject: Nominal, negative: bool, past: bool) -> Phrase:
-    verb = scene.chooser.pick(lexicon.verbs(past))
-    noun = scene.noun(verb.kinds)
-    found = _object(scene, noun, subject.owner, negative)
-    clause = grammar.clause_of(subject, verb, negative, past)
-    return grammar.add(clause, found.english, found.french)
+def _determiner(scene: Scene, options: list[str]) -> str:
+    found = scene.chooser.pick(options)
+    return scene.chooser.pick(tuple(load().numbers)) if found == "number" else found
 
 
-def _is_like(scene: Scene, subject: Nominal, noun: Noun, negative: bool) -> Phrase:
-    return grammar.predicate(
-        grammar.be(subject, negative), subject, scene.adjective(noun)
-    )
+def _is_like(scene: Scene, cell: Cell, subject: Nominal, adjectives) -> Phrase:
+    """... is red"""
+    start = grammar.be(subject, cell.tense, cell.negative)
+    return grammar.predicate(start, subject, scene.chooser.pick(adjectives))
 
 
-def _compared(scene: Scene, subject: Nominal, noun: Noun, kinds) -> Phrase:
+def _is_more(scene: Scene, cell: Cell, subject: Nominal, adjectives, kinds) -> Phrase:
     """... is older than a coat"""
-    adjective = scene.chooser.pick(comparable(noun, scene.held_out))
+    adjective = scene.chooser.pick(lexicon.comparable(adjectives))
     fitting = tuple(kind for kind in kinds if kind in adjective.kinds)
     article = scene.chooser.pick(("the", "a"))
     other = grammar.noun_phrase(scene.noun(fitting), None, article, False)
     form = adjective.forms[subject.gender, subject.plural]
     return grammar.add(
-        grammar.be(subject, False),
+        grammar.be(subject, cell.tense, cell.negative),
         f"{adjective.comparative} than {other.english}",
         f"plus {form} {grammar.elide('que', other.french)}",
     )
 
 
-# ---- the patterns
+# ---- the frames
 
 
-def _description(scene: Scene) -> Phrase:
+def _description(scene: Scene, cell: Cell) -> Phrase:
     """seven red boats"""
     noun = scene.noun(KINDS)
     plural = scene.chooser.coin(0.4)
     determiners = ["the", "number" if plural else "a"]
     if noun.kind in _OWNED:
         determiners.append("my")
-    determiner = scene.chooser.pick(determiners)
-    if determiner == "number":
-        determiner = _number(scene)
+    determiner = _determiner(scene, determiners)
     found = grammar.noun_phrase(noun, scene.adjective(noun), determiner, plural)
     return Phrase(found.english, found.french)
 
 
-def _statement(scene: Scene, negative: bool = False) -> Phrase:
-    """the boats are red"""
-    noun = scene.noun(KINDS)
-    subject = grammar.noun_phrase(noun, None, "the", scene.chooser.coin(0.3))
-    return _is_like(scene, subject, noun, negative)
+def _statement(scene: Scene, cell: Cell) -> Phrase:
+    """the boats are not red"""
+    return _is_like(scene, cell, *_described(scene, cell, KINDS))
 
 
-def _action(scene: Scene) -> Phrase:
-    """the dog sees the red boat; also of Tilda and Bruno"""
-    if scene.chooser.coin(0.25):
-        subject = _two_people(scene)
-    else:
-        subject = _subject(scene)
-    return _act(scene, subject, False, False)
-
-
-def _whereabouts(scene: Scene) -> Phrase:
-    """the key is under the chair"""
-    if scene.chooser.coin(0.4) and not scene.held_out:
-        subject = grammar.name(scene.person())
-    else:
-        noun = scene.noun(("thing", "food", "animal", "person"))
-        adjective = scene.perhaps_adjective(noun)
-        subject = grammar.noun_phrase(noun, adjective, "the", scene.chooser.coin(0.3))
-    spot = scene.one_of(lexicon.spots())
-    english = scene.chooser.pick(spot.where)
-    where = grammar.noun_phrase(spot, None, "the", False)
-    return grammar.add(
-        grammar.be(subject, False),
-        f"{english} {where.english}",
-        grammar.contract(load().prepositions[english], where.french),
-    )
-
-
-def _motion(scene: Scene) -> Phrase:
-    """I come from the harbour"""
-    subject = _subject(scene)
-    noun = scene.noun(("place",))
-    adjective = scene.perhaps_adjective(noun)
-    place = grammar.noun_phrase(noun, adjective, "the", scene.chooser.coin(0.3))
-    verb, english, french = scene.chooser.pick(((GO, "to", "à"), (COME, "from", "de")))
-    clause = grammar.clause_of(subject, verb, False, False)
-    return grammar.add(
-        clause, f"{english} {place.english}", grammar.contract(french, place.french)
-    )
-
-
-def _owner(scene: Scene) -> Nominal:
-    if scene.chooser.coin(0.5):
-        return grammar.name(scene.person())
-    return _somebody(scene, ("person",))
-
-
-def _possession(scene: Scene) -> Phrase:
+def _possession(scene: Scene, cell: Cell) -> Phrase:
     """Tilda's boat is red"""
-    owner, noun = _owner(scene), scene.noun(_OWNED)
-    subject = grammar.owned(owner, noun, None, scene.chooser.coin(0.3))
-    return _is_like(scene, subject, noun, False)
+    return _is_like(scene, cell, *_property(scene, cell))
 
 
-def _gift(scene: Scene) -> Phrase:
+def _comparison(scene: Scene, cell: Cell) -> Phrase:
+    """the hat is older than the coat"""
+    kinds = _LIVING
+    if cell.person in _NOUNS:
+        kinds = scene.chooser.pick((_OWNED, _LIVING, ("place",)))
+    return _is_more(scene, cell, *_described(scene, cell, kinds, True), kinds)
+
+
+def _compared_possession(scene: Scene, cell: Cell) -> Phrase:
+    """Tilda's hat is older than the coat"""
+    return _is_more(scene, cell, *_property(scene, cell, True), _OWNED)
+
+
+def _action(scene: Scene, cell: Cell, begin=_does, adjectives=True) -> Phrase:
+    """the dog saw the red boat"""
+    subject = _subject(scene, cell)
+    verb = scene.chooser.pick(lexicon.verbs("" if begin is _wishes else cell.tense))
+    noun = scene.noun(verb.kinds)
+    adjective = scene.perhaps_adjective(noun) if adjectives else None
+    # What one does not want or love, French does not say in one way only.
+    a_may_be = not cell.negative or (begin is _does and verb.english[0] != "love")
+    found = _object(scene, noun, adjective, subject.owner, a_may_be, cell)
+    clause = begin(scene, cell, subject, verb)
+    return grammar.add(clause, found.english, found.french)
+
+
+def _gift(scene: Scene, cell: Cell, begin=_does) -> Phrase:
     """Tilda gives the key to the king"""
-    giver = scene.chooser.pick((I, WE, None)) or grammar.name(scene.person())
-    verb = scene.chooser.pick(load().giving)
-    clause = grammar.clause_of(giver, verb, False, scene.chooser.coin(0.3))
-    given = _object(scene, scene.noun(_OWNED), giver.owner, False)
-    taker = _somebody(scene, ("person",))
+    giver, noun = _subject(scene, cell, ("person",)), scene.noun(_OWNED)
+    clause = begin(scene, cell, giver, scene.chooser.pick(load().giving))
+    a_may_be = not cell.negative or begin is _does
+    adjective = scene.perhaps_adjective(noun)
+    given = _object(scene, noun, adjective, giver.owner, a_may_be, cell)
+    taker = _somebody(scene, ("person",), scene.chooser.coin(0.3))
     clause = grammar.add(clause, given.english, given.french)
     return grammar.add(
         clause, f"to {taker.english}", grammar.contract("à", taker.french)
     )
 
 
-def _comparison(scene: Scene) -> Phrase:
-    """the hat is older than the coat"""
-    kinds = scene.chooser.pick((_OWNED, _LIVING, ("place",)))
-    noun = _comparable_noun(scene, kinds)
-    subject = grammar.noun_phrase(noun, None, "the", scene.chooser.coin(0.3))
-    return _compared(scene, subject, noun, kinds)
+def _motion(scene: Scene, cell: Cell, begin=_does) -> Phrase:
+    """I come from the old harbour"""
+    subject, noun = _subject(scene, cell), scene.noun(("place",))
+    adjective = scene.perhaps_adjective(noun)
+    place = grammar.noun_phrase(noun, adjective, "the", scene.chooser.coin(0.3))
+    verb, english, french = scene.chooser.pick(((GO, "to", "à"), (COME, "from", "de")))
+    clause = begin(scene, cell, subject, verb)
+    return grammar.add(
+        clause, f"{english} {place.english}", grammar.contract(french, place.french)
+    )
 
 
-def _comparable_noun(scene: Scene, kinds: tuple[str, ...]) -> Noun:
-    nouns = nouns_of(kinds, scene.held_out)
-    return scene.one_of(tuple(n for n in nouns if comparable(n, scene.held_out)))
+def _whereabouts(scene: Scene, cell: Cell) -> Phrase:
+    """the key is under the chair"""
+    if cell.person in _NOUNS:
+        noun = scene.noun((*_OWNED, *_LIVING))
+        adjective = scene.perhaps_adjective(noun)
+        plural = cell.person == "nouns"
+        subject = grammar.noun_phrase(noun, adjective, "the", plural)
+    else:
+        subject = _subject(scene, cell)
+    spot = scene.one_of(lexicon.spots())
+    english = scene.chooser.pick(spot.where)
+    where = grammar.noun_phrase(spot, None, "the", False)
+    return grammar.add(
+        grammar.be(subject, cell.tense, cell.negative),
+        f"{english} {where.english}",
+        grammar.contract(load().prepositions[english], where.french),
+    )
 
 
-def _say(scene: Scene, told: Phrase) -> Phrase:
-    """Tilda says that the boat is red"""
+_short_action = partial(_action, adjectives=False)
+
+
+def _report(scene: Scene, cell: Cell, tell=_short_action) -> Phrase:
+    """Tilda says that we did not see the boat"""
     teller = scene.person().name
     start = Phrase(f"{teller} says that", f"{teller} dit")
+    told = tell(scene, cell)
     return grammar.add(start, told.english, grammar.elide("que", told.french))
 
 
-def _compared_possession(scene: Scene) -> Phrase:
-    """Tilda's hat is older than the coat"""
-    owner, noun = _owner(scene), _comparable_noun(scene, _OWNED)
-    subject = grammar.owned(owner, noun, None, scene.chooser.coin(0.3))
-    return _compared(scene, subject, noun, _OWNED)
+@dataclass(frozen=True)
+class Frame:
+    """`number` says which of its cells are kept for tests, `weight` how often it is
+    told, `paired` for whom a noun meets an adjective whatever else is drawn. Not told
+    is what French would have a choice of: the past of a state or a motion, "I am old".
+    """
+
+    write: Callable[[Scene, Cell], Phrase]
+    number: int
+    weight: float = 1.0
+    persons: tuple[str, ...] = PERSONS
+    tenses: tuple[str, ...] = TENSES
+    paired: tuple[str, ...] = PERSONS
 
 
-# By name, with how often each is told: most often what has most forms to learn.
-PATTERNS = {
-    "description": (_description, 1.5),
-    "statement": (_statement, 1.0),
-    "denial": (lambda s: _statement(s, negative=True), 0.5),  # the boat is not red
-    "action": (_action, 3.0),
-    # I do not want a hat; she has found her key, which English tells in the simple
-    # past; Tilda did not find the key, with `we` in tests only.
-    "refusal": (lambda s: _act(s, _subject(s), True, False), 1.0),
-    "past": (lambda s: _act(s, _subject(s), False, True), 1.5),
-    "past refusal": (lambda s: _act(s, _subject(s, we=False), True, True), 0.7),
-    "whereabouts": (_whereabouts, 1.3),
-    "motion": (_motion, 0.8),
-    "possession": (_possession, 0.8),
-    "gift": (_gift, 0.8),
-    "comparison": (_comparison, 0.8),
-    "report": (lambda s: _say(s, _statement(s)), 0.5),
+_NOW, _NOT_PAST = TENSES[:1], TENSES[::2]
+# Most often is told what has most forms to learn. A report keeps for tests what its
+# clause keeps.
+FRAMES = {
+    "action": Frame(_action, 0, 4.5),
+    "gift": Frame(_gift, 1),
+    "motion": Frame(_motion, 2, tenses=_NOT_PAST),
+    "whereabouts": Frame(_whereabouts, 3, 1.0, PERSONS, _NOT_PAST, _NOUNS),
+    "wish": Frame(partial(_action, begin=_wishes), 4, tenses=_NOW),
+    "statement": Frame(_statement, 5, 1.5, _THIRD, _NOT_PAST, _NOUNS),
+    "possession": Frame(_possession, 6, tenses=_NOT_PAST),
+    "comparison": Frame(_comparison, 7, 0.8, _THIRD, _NOW, _NOUNS),
+    "report": Frame(_report, 0, 0.8, paired=()),
+    "description": Frame(_description, 0, 1.5, ("",), ("",), ("",)),
 }
-# Whole patterns that only tests use: each joins two things that training shows apart.
-HELD_OUT_PATTERNS = {
-    "we did not": lambda s: _act(s, WE, True, True),  # we did not see the boat
-    "both did": lambda s: _act(s, _two_people(s), False, True),
-    "report of a denial": lambda s: _say(s, _statement(s, negative=True)),
-    "compared possession": _compared_possession,
+# Whole frames that only validation or only tests tell. Each joins two things that
+# training shows apart, in cells that it shows of the frame of the same number.
+NEW_FRAMES = {
+    "validation": {
+        "wish to go": Frame(partial(_motion, begin=_wishes), 4, tenses=_NOW),
+        "report of a statement": Frame(
+            partial(_report, tell=_statement), 5, 1.0, _THIRD, _NOW
+        ),
+    },
+    "test": {
+        "wish to give": Frame(partial(_gift, begin=_wishes), 4, tenses=_NOW),
+        "compared possession": Frame(_compared_possession, 6, tenses=_NOW),
+        "report of a report": Frame(partial(_report, tell=_report), 0, tenses=_NOW),
+    },
 }
+_ALL = FRAMES | NEW_FRAMES["validation"] | NEW_FRAMES["test"]
 
 
-def say(scene: Scene, pattern: str) -> Phrase:
-    """A sentence of a pattern, with capital and stop."""
-    writer = HELD_OUT_PATTERNS.get(pattern) or PATTERNS[pattern][0]
-    phrase = writer(scene)
+@cache
+def cells_of(new: str, split: str) -> dict[str, list[Cell]]:
+    """By frame, the cells of training or, if it is "cell" that is `new`, of a split.
+    For a new combination only those in which a noun meets an adjective."""
+    found = {}
+    for name, frame in (NEW_FRAMES[split] if new == "frame" else FRAMES).items():
+        persons = frame.paired if new == "combination" else frame.persons
+        cells = every_cell(persons, frame.tenses, name, frame.number)
+        wanted = split if new == "cell" else "train"
+        found[name] = [cell for cell in cells if cell.split == wanted]
+    return {name: cells for name, cells in found.items() if cells}
+
+
+def draw_cell(chooser: Chooser, new: str = "", split: str = "train") -> Cell:
+    options = cells_of(new, split)
+    frame = chooser.weighted({name: _ALL[name].weight for name in options})
+    return chooser.weighted({cell: cell.weight for cell in options[frame]})
+
+
+def say(scene: Scene, cell: Cell) -> Phrase:
+    """A sentence of a cell, with capital and stop."""
+    scene.begin_sentence()
+    phrase = _ALL[cell.frame].write(scene, cell)
     return Phrase(
-        grammar.written(phrase.english), grammar.written(phrase.french), pattern
+        grammar.written(phrase.english), grammar.written(phrase.french), str(cell)
     )

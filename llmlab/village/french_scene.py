@@ -7,17 +7,22 @@ from llmlab.village.world import Person
 
 
 class Scene:
-    """Draws nouns, adjectives and people. `held_out` says whether the adjectives are
-    those of tests only; then every noun that can have one is told with one."""
+    """Draws nouns, adjectives and people. `pairs` is the split whose pairs of noun and
+    adjective are told; outside of "train" no noun that can have one goes without."""
 
-    def __init__(self, chooser: Chooser, held_out: bool):
+    def __init__(self, chooser: Chooser, pairs: str = "train"):
         self.chooser = chooser
-        self.held_out = held_out
+        self.pairs = pairs
         self._taken: set[Noun] = set()
+        self.begin_sentence()
+
+    def begin_sentence(self) -> None:
+        """People may be named again."""
+        self._people = list(everybody("who"))
 
     def noun(self, kinds: tuple[str, ...]) -> Noun:
         """One of some kinds that has an adjective in this split."""
-        return self.one_of(nouns_of(kinds, self.held_out))
+        return self.one_of(nouns_of(kinds, self.pairs))
 
     def one_of(self, nouns: tuple[Noun, ...]) -> Noun:
         fresh = [noun for noun in nouns if noun not in self._taken]
@@ -27,12 +32,15 @@ class Scene:
         return noun
 
     def adjective(self, noun: Noun) -> Adjective:
-        return self.chooser.pick(adjectives_for(noun, self.held_out))
+        return self.chooser.pick(adjectives_for(noun, self.pairs))
 
     def perhaps_adjective(self, noun: Noun) -> Adjective | None:
-        if self.held_out or self.chooser.coin(0.5):
+        if self.pairs != "train" or self.chooser.coin(0.5):
             return self.adjective(noun)
         return None
 
     def person(self) -> Person:
-        return self.chooser.pick(everybody("who"))
+        """Somebody whom the sentence has not named."""
+        person = self.chooser.pick(self._people)
+        self._people.remove(person)
+        return person
