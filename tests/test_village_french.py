@@ -377,7 +377,7 @@ def test_a_sentence_has_at_most_17_words_and_one_translation():
 def test_pages_have_the_length_of_a_document():
     for number in range(1500):
         text = french.page(Chooser("length", number))[0]
-        assert 50 <= len(text.split()) <= 115, text
+        assert 45 <= len(text.split()) <= 120, text
 
 
 def test_french_shows_all_that_it_promises():
@@ -483,7 +483,7 @@ OF_PERSON = {
 }
 # What French alone says of a cell: read from the verb, not from the English.
 OF_TENSE = {
-    "past": r"\b(ai|a|avons|ont) (pas )?\w+(é|i|u|is|eint)\b",
+    "past": r"\b(ai|a|avons|ont) (pas )?(?!trois)\w+(é|i|u|is|eint)\b",
     "future": r"\b(vais|va|allons|vont) (pas )?\w+(er|ir|re)\b",
 }
 
@@ -499,7 +499,7 @@ def test_a_sentence_is_of_its_cell():
         english = english[0].upper() + english[1:]
         assert re.match(OF_PERSON[person], english), phrase
         assert (" not " in english) == (polarity == "no")
-        assert bool(re.search(r"\b(ne|n')\b?", phrase.french)) == (polarity == "no")
+        assert bool(re.search(r"\b(ne |n')", phrase.french)) == (polarity == "no")
         for name, pattern in OF_TENSE.items():
             assert bool(re.search(pattern, phrase.french)) == (tense == name), phrase
         assert (" says that " in english + phrase.english) == ("report" in frame)

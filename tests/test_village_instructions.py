@@ -21,6 +21,8 @@ from llmlab.village import (
 )
 from llmlab.village.examples import LEARNED, TASKS
 
+KEPT = ("validation", "test")
+
 
 def examples(task, split="train", count=200):
     return village.instructions(count, seed=0, split=split, task=task)
@@ -186,20 +188,26 @@ def test_a_wrong_translation_is_told_why(said, score):
     assert [name for name in found if name != "right" and not found[name]] == [score]
 
 
-def test_translations_of_the_test_split_use_what_is_held_out():
-    train = {example.prompt for example in examples("translate", count=3000)}
-    test = examples("translate", "test", 300)
-    assert not train & {example.prompt for example in test}
-    pairs = {
-        f"{adjective.english} {noun.english[0]}"
+def pairs_kept_for(split):
+    """Adjective and noun, as they stand in English."""
+    return {
+        (adjective.english, english)
         for noun in french.load().nouns
-        for adjective in french.adjectives_for(noun, held_out=True)
+        for adjective in french.adjectives_for(noun, split)
+        for english in noun.english
     }
-    assert not any(f" {pair}" in prompt for pair in pairs for prompt in train)
-    patterns = Counter(
-        e.facts["pattern"] in french_patterns.HELD_OUT_PATTERNS for e in test
-    )
-    assert 0.15 < patterns[True] / len(test) < 0.35
+
+
+def test_translations_of_validation_and_tests_use_what_is_held_out():
+    train = {example.prompt for example in examples("translate", count=3000)}
+    said = {f" {a} {n}" for split in KEPT for a, n in pairs_kept_for(split)}
+    assert not any(pair in prompt for pair in said for prompt in train)
+    for split in KEPT:
+        found = examples("translate", split, 400)
+        assert not train & {example.prompt for example in found}
+        shares = Counter(example.phenomenon for example in found)
+        for new, share in (("combination", 0.5), ("cell", 0.3), ("frame", 0.2)):
+            assert shares[f"new {new}"] / 400 == pytest.approx(share, abs=0.07)
 
 
 def test_questions_of_validation_and_test_are_worded_anew():
@@ -407,22 +415,28 @@ def phenomena(task, split, count=400):
     return Counter(e.phenomenon for e in examples(task, split, count))
 
 
-def test_a_new_combination_is_none_of_training_and_a_new_pattern_is_none_either():
-    held_out = {
-        (adjective.english, noun)
-        for noun in french.load().nouns
-        for adjective in french.adjectives_for(noun, held_out=True)
-    }
-    words = {(a, english) for a, noun in held_out for english in noun.english}
-    for example in examples("translate", "test", 400):
-        new_pattern = example.facts["pattern"] in french_patterns.HELD_OUT_PATTERNS
-        expected = "new pattern" if new_pattern else "new combination"
-        assert example.phenomenon == expected
-        said = example.prompt.rstrip(".").split()
-        if "is" not in said and "are" not in said and not new_pattern:
-            assert set(zip(said, said[1:], strict=False)) & words, example.prompt
-    for split in ("train", "validation"):
-        assert set(phenomena("translate", split)) == {"known pattern"}
+def test_a_translation_says_what_is_new_in_it():
+    known = cells_named("", "train")
+    for split in KEPT:
+        kept = {"new cell": cells_named("cell", split)}
+        kept["new frame"] = cells_named("frame", split)
+        pairs = pairs_kept_for(split)
+        for example in examples("translate", split, 400):
+            pattern = example.facts["pattern"]
+            if example.phenomenon != "new combination":
+                assert pattern in kept[example.phenomenon] - known
+                continue
+            assert pattern in known
+            said = example.prompt.rstrip(".").split()
+            if pattern.endswith(("action", "gift", "wish", "motion")):
+                assert set(zip(said, said[1:], strict=False)) & pairs, example.prompt
+    assert set(phenomena("translate", "train")) == {"known cell"}
+    assert {e.facts["pattern"] for e in examples("translate", count=3000)} <= known
+
+
+def cells_named(new, split):
+    cells = french_patterns.cells_of(new, split)
+    return {str(cell) for of_frame in cells.values() for cell in of_frame}
 
 
 def test_an_own_wording_is_one_that_only_its_intent_has():
@@ -441,7 +455,8 @@ def test_an_own_wording_is_one_that_only_its_intent_has():
 def test_a_population_is_a_task_or_a_part_of_one():
     assert {e.population for e in examples(None, "test", 800)} == {
         "translate, new combination",
-        "translate, new pattern",
+        "translate, new cell",
+        "translate, new frame",
         "summarise",
         "support, template wording",
         "support, own wording",

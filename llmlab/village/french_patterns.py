@@ -244,12 +244,12 @@ _NOW, _NOT_PAST = TENSES[:1], TENSES[::2]
 # Most often is told what has most forms to learn. A report keeps for tests what its
 # clause keeps.
 FRAMES = {
-    "action": Frame(_action, 0, 4.5),
+    "action": Frame(_action, 0, 5.0),
     "gift": Frame(_gift, 1),
     "motion": Frame(_motion, 2, tenses=_NOT_PAST),
     "whereabouts": Frame(_whereabouts, 3, 1.0, PERSONS, _NOT_PAST, _NOUNS),
     "wish": Frame(partial(_action, begin=_wishes), 4, tenses=_NOW),
-    "statement": Frame(_statement, 5, 1.5, _THIRD, _NOT_PAST, _NOUNS),
+    "statement": Frame(_statement, 5, 2.0, _THIRD, _NOT_PAST, _NOUNS),
     "possession": Frame(_possession, 6, tenses=_NOT_PAST),
     "comparison": Frame(_comparison, 7, 0.8, _THIRD, _NOW, _NOUNS),
     "report": Frame(_report, 0, 0.8, paired=()),
