@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import torch
 
 from llmlab.gpt import GPT
-from llmlab.instruction import answer
+from llmlab.instruction import render_prompt
 from llmlab.likelihood import sequence_log_probs
 from llmlab.pretraining import encode_documents, masked_batch
+from llmlab.sampling import generate
 from llmlab.tokenizer import Tokenizer
 
 NATS_PER_BIT = math.log(2)
@@ -243,27 +244,42 @@ def completions(model: GPT, tokenizer: Tokenizer, probes: Iterable) -> dict[str,
 
 # Answers ----------------------------------------------------------------------------
 
+Scores = dict[str, list[float]]
+"""By name of a score, its value for each example."""
 
-def answers_right(
+
+def answers_scored(
     model: GPT,
     tokenizer: Tokenizer,
     examples: Sequence,
     score: Callable[[object, str], dict[str, float]],
     *,
     max_new_tokens: int = 80,
-) -> dict[str, Share]:
-    """How often the model's likeliest answer is right: by task, and where the prompts
-    of a task are of several kinds, by population too.
+) -> dict[str, Scores]:
+    """What a scorer says of the model's likeliest answers: by task, and where the
+    prompts of a task are of several kinds, by population too.
 
     examples : with `task`, `population`, `prompt` and `earlier`.
-    score : the task's exact scorer; its "right" is 1 or 0.
+    score : the task's exact scorer. To its scores "ended" is added: whether the answer
+        ended by itself.
     """
-    prompts = [example.prompt for example in examples]
-    how = dict(max_new_tokens=max_new_tokens, top_k=1)
-    how["earlier"] = [example.earlier for example in examples]
-    said = answer(model, tokenizer, prompts, **how)
-    return _shares(
-        (name, score(example, text)["right"])
-        for example, text in zip(examples, said, strict=True)
-        for name in {example.task, example.population}
-    )
+    prompts = [render_prompt(tokenizer, each.prompt, each.earlier) for each in examples]
+    said = generate(model, prompts, max_new_tokens=max_new_tokens, top_k=1)
+    found: dict[str, Scores] = defaultdict(lambda: defaultdict(list))
+    for example, ids, ended in zip(
+        examples, said.sequences(), said.finished.tolist(), strict=True
+    ):
+        scores = score(example, tokenizer.decode(ids).strip()) | {"ended": ended}
+        for population in {example.task, example.population}:
+            for name, value in scores.items():
+                found[population][name].append(float(value))
+    return found
+
+
+def answers_right(*asked, **how) -> dict[str, Share]:
+    """How often the model's likeliest answer is right, by task and by population; asked
+    as in `answers_scored`. The score "right" is 1 or 0."""
+    return {
+        population: Share(sum(scores["right"]), len(scores["right"]))
+        for population, scores in answers_scored(*asked, **how).items()
+    }

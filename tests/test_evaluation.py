@@ -9,6 +9,7 @@ import torch
 from llmlab.evaluation import (
     Share,
     answers_right,
+    answers_scored,
     completions,
     entropy_line,
     language_loss,
@@ -181,6 +182,18 @@ def test_a_long_ending_is_no_worse_for_its_length(tokenizer):
     model.logits = lambda hidden: scores.repeat(*hidden.shape[:-1], 1)
     probe = SimpleNamespace(kind="long", prefix="y", answer="xxxx", distractors=("z",))
     assert completions(model, tokenizer, [probe]) == {"long": Share(1, 1)}
+
+
+def test_every_score_of_an_answer_is_kept_and_whether_it_ended(parrot, tokenizer):
+    examples = [
+        SimpleNamespace(earlier=(), task="echo", population="echo", prompt=prompt)
+        for prompt in ("the", "a dog")
+    ]
+    asked = (parrot, tokenizer, examples, lambda example, text: {"long": len(text)})
+    scores = answers_scored(*asked, max_new_tokens=4)["echo"]
+    assert set(scores) == {"long", "ended"} and len(scores["ended"]) == 2
+    assert all(length > 0 for length in scores["long"])
+    assert scores["ended"] == [0.0, 0.0], "a parrot never ends"
 
 
 def test_answers_are_scored_by_task_and_by_what_the_prompt_tests(parrot, tokenizer):

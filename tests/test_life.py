@@ -110,6 +110,7 @@ def test_instruction_tuning_goes_on_from_base_with_its_settings(life, monkeypatc
 
     monkeypatch.setattr(answers, "instruction_step", taking(seen))
     monkeypatch.setattr(answers.village, "instructions", instructions)
+    monkeypatch.setattr(Life, "sequences", [[1, 2]])
     with pytest.raises(Taken):
         answers.train_instruct(changed)
     [((model, _, optimizers), named)] = seen
@@ -209,14 +210,47 @@ def test_answers_are_told_on_test_prompts_that_nothing_was_chosen_on(life, monke
         asked.append(named)
         return []
 
+    known = {"question, known wording": {}}
     monkeypatch.setattr(answers.village, "instructions", instructions)
-    monkeypatch.setattr(answers, "answers_right", lambda *a, **k: {})
+    monkeypatch.setattr(answers, "answers_scored", lambda *a, **k: known)
     answers.measure_answers(life, model=None)
-    assert {named["task"] for named in asked} == set(answers.village.TASKS)
-    assert all(n["split"] == "test" and n["seed"] == 4 for n in asked)
+    *held_out, train = asked
+    assert {named["task"] for named in held_out} == set(answers.village.TASKS)
+    assert all(n["split"] == "test" and n["seed"] == 4 for n in held_out)
+    # Known wordings are of training, but not the very prompts that were learned from.
+    assert train["split"] == "train" and train["seed"] != life.seed
     asked.clear()
     answers.measure_answers(life, model=None, split="validation", seed=3)
-    assert all(n["split"] == "validation" and n["seed"] == 3 for n in asked)
+    assert all(n["split"] == "validation" and n["seed"] == 3 for n in asked[:-1])
+
+
+def test_scores_of_answers_are_told_population_by_population():
+    tasks = dict.fromkeys(answers.village.TASKS, {"right": [1, 0], "ended": [1, 1]})
+    tasks["summarise"] = tasks["summarise"] | {"recalled": [1, 0.5], "invented": [0, 1]}
+    tasks["story"] = {"right": [1, 1], "ended": [0, 1]}
+    support = {
+        "support, unanswerable": {"right": [0, 1, 1], "refused": [1, 1, 0]},
+        "support, own wording": {"right": [1], "refused": [0]},
+        "support, follow-up": {"right": [1, 1, 0], "refused": [0, 0, 1]},
+    }
+    told = answers.answer_metrics(tasks | support)
+    assert told["support_own_wording_right"] == 1 and told["translate_right"] == 0.5
+    assert told["refused"] == pytest.approx(2 / 3)
+    assert told["falsely_refused"] == 0.25, "of all four answerable ones"
+    assert told["ended"] == pytest.approx(11 / 12)
+    assert (told["summarise_recalled"], told["summarise_invented"]) == (0.75, 0.5)
+
+
+def test_pages_are_replayed_with_every_token_learned(life, monkeypatch):
+    monkeypatch.setattr(Life, "sequences", [[1, 7, 8, 2], [1, 9, 2]] * 20)
+    examples = answers.instruction_examples(life)
+    settings = life.recipe.instruct
+    assert len(examples) == settings.examples + settings.pages
+    assert examples[settings.examples :][:2] == [
+        ([1, 7, 8, 2], [True] * 4),
+        ([1, 9, 2], [True] * 3),
+    ]
+    assert not any(mask[0] for _, mask in examples[: settings.examples])
 
 
 def test_agreement_with_the_crowd_is_that_of_the_story_that_scores_higher(

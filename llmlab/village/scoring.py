@@ -100,7 +100,8 @@ def _score_support(example: Instruction, answer: str) -> dict[str, float]:
     recalled = sum(contains(answer, fact) for fact in own) / len(own)
     others = support.foreign_facts(example.facts["intent"])
     foreign = sum(contains(answer, fact) for fact in others)
-    return _scores_of_facts(recalled, foreign, answer.endswith((".", "!", "?")))
+    scores = _scores_of_facts(recalled, foreign, answer.endswith((".", "!", "?")))
+    return scores | {"refused": float(contains(answer, "sorry"))}
 
 
 @dataclass(frozen=True)
