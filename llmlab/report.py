@@ -83,8 +83,15 @@ def _read(name: str) -> str:
 _BARS = tomllib.loads(_read("report.toml"))
 _MET = {
     "excess": lambda excess: excess <= 0.06,
-    "french": lambda share: share >= 0.95,
-    "support": lambda share: share >= 0.80,
+    "french": lambda share: share >= 0.97,
+    "french_cells": lambda share: share >= 0.50,
+    "summaries": lambda recalled, invented: recalled >= 0.97 and invented <= 0.03,
+    "support": lambda all_, own: all_ >= 0.93 and own >= 0.88,
+    "refusals": lambda right, false: right >= 0.90 and false <= 0.03,
+    "questions": lambda known, new: known >= 0.95 and new >= 0.75,
+    "stories": lambda form, clean: form >= 0.98 and clean >= 0.50,
+    "ended": lambda share: share >= 0.99,
+    "forgotten": lambda nats: nats <= 0.15,
     "tellings": lambda agreement, ceiling: agreement >= ceiling - 0.05,
     "own_stories": lambda agreement, ceiling: agreement >= ceiling - 0.05,
     "wins": lambda rate, low, high, kl: rate >= 0.75 and low > 0.5,

@@ -65,11 +65,20 @@ def example_report() -> dict:
             "translate_new_combination_right": 0.97,
             "translate_new_cell_right": 0.6,
             "translate_new_frame_right": 0.05,
+            "summarise_recalled": 0.99,
+            "summarise_invented": 0.01,
             "support_right": 0.79,
-            "question_new_wording_right": 0.45,
+            "support_own_wording_right": 0.9,
+            "refused": 0.92,
+            "falsely_refused": 0.02,
+            "question_known_wording_right": 0.96,
+            "question_new_wording_right": 0.8,
             "question_backwards_right": 0.22,
+            "question_two_steps_right": 0.3,
+            "question_two_steps_said_first_right": 0.9,
             "story_form_right": 0.99,
-            "story_consistent": 0.4,
+            "story_clean": 0.55,
+            "ended": 0.995,
             "reward_agreement_tellings": 0.712,
             "reward_ceiling_tellings": 0.745,
             "reward_agreement_own": 0.66,
@@ -189,8 +198,20 @@ def test_every_picture_has_words_and_headings_never_skip_a_level(page):
     ("name", "just_enough", "too_little"),
     [
         ("base_excess_nats", 0.06, 0.0601),
-        ("translate_new_combination_right", 0.95, 0.9499),
-        ("support_right", 0.80, 0.7999),
+        ("translate_new_combination_right", 0.97, 0.9699),
+        ("translate_new_cell_right", 0.5, 0.4999),
+        ("summarise_recalled", 0.97, 0.9699),
+        ("summarise_invented", 0.03, 0.0301),
+        ("support_right", 0.93, 0.9299),
+        ("support_own_wording_right", 0.88, 0.8799),
+        ("refused", 0.9, 0.8999),
+        ("falsely_refused", 0.03, 0.0301),
+        ("question_known_wording_right", 0.95, 0.9499),
+        ("question_new_wording_right", 0.75, 0.7499),
+        ("story_form_right", 0.98, 0.9799),
+        ("story_clean", 0.5, 0.4999),
+        ("ended", 0.99, 0.9899),
+        ("validation_loss", 0.87, 0.8701),
         ("reward_agreement_tellings", 0.75, 0.7499),
         ("reward_agreement_own", 0.7, 0.6999),
         ("ppo_win_rate", 0.75, 0.7499),
@@ -199,7 +220,8 @@ def test_every_picture_has_words_and_headings_never_skip_a_level(page):
 )
 def test_a_promise_is_kept_exactly_up_to_its_bar(name, just_enough, too_little):
     report = example_report()
-    report["metrics"] |= {"support_right": 0.9, "reward_ceiling_tellings": 0.8}
+    report["metrics"] |= {"support_right": 0.95, "reward_ceiling_tellings": 0.8}
+    report["metrics"] |= {"validation_loss": 0.8, "base_validation_loss": 0.72}
     report["metrics"] |= {"reward_ceiling_own": 0.75, "reward_agreement_own": 0.72}
     report["metrics"]["reward_agreement_tellings"] = 0.78
     report["metrics"][name] = just_enough
@@ -219,9 +241,13 @@ def test_time_and_memory_are_promises_too():
 
 def test_a_limit_that_was_not_promised_is_told_and_not_judged():
     told = {bar.what: bar for bar in bars(example_report()) if not bar.wanted}
-    french = told["Instruct: French, factors combined anew; frames never shown"]
-    assert (french.measured, french.met) == ("60%; 5%", None)
+    french = told["Instruct: French, frames never shown"]
+    assert (french.measured, french.met) == ("5%", None)
     assert french.verdict == "· told"
+
+
+def test_what_tuning_forgot_is_the_rise_over_the_base_model():
+    told = {bar.what: bar for bar in bars(example_report())}
     forgot = told["Instruct: what tuning forgot of the village's pages"]
     assert forgot.measured == "+0.93 nats per token"
 
