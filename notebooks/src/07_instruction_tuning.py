@@ -564,13 +564,15 @@ axes.bar(
     edgecolor="white",
 )
 axes.legend(["before the step", "after it"], frameon=False)
-axes.set_xticks(middle, [plots.visible(name) for name in names[shown]], rotation=45)
+axes.set_xticks(
+    middle, [plots.visible(name) for name in names[shown]], rotation=45
+)
 axes.set(ylabel="probability", ylim=(0, 1))
 axes.spines[["top", "right"]].set_visible(False)
 plots.show(
     bars,
-    alt="Probability of each of the first twelve tokens of the right answer, before "
-    "and after one step.",
+    alt="Probability of each of the first twelve tokens of the right answer, "
+    "before and after one step.",
 )
 
 # %%
@@ -919,7 +921,8 @@ claim(
     measured=rates["French, new combinations"],
     unit="%",
 )
-for row in ("French, new combinations", "French, new cells", "French, new frames"):
+for kind in ("combinations", "cells", "frames"):
+    row = f"French, new {kind}"
     print(f"{row:26}{about(rates[row], 2)} %")
 claim(
     "The help desk, all wordings: 80 % right or more",
@@ -1094,7 +1097,7 @@ unread = encode_documents(tokenizer, [page.text for page in fresh_pages])
 
 
 def forgets(model):
-    """How much more the model is surprised by unread pages than the base model."""
+    """How many nats a token it is more surprised by pages than the base model."""
     losses = [language_loss(m, unread).nats_per_token for m in (model, base)]
     return losses[0] - losses[1]
 
@@ -1151,7 +1154,9 @@ students = {0.0: healthy} | {
     for share in SHARES[1:]
 }
 forgotten = {share: forgets(student) for share, student in students.items()}
-answer_loss = {share: mean_loss(model, fresh) for share, model in students.items()}
+answer_loss = {
+    share: mean_loss(student, fresh) for share, student in students.items()
+}
 plots.lines(
     SHARES,
     {

@@ -121,7 +121,7 @@ for example, text, good in zip(asked, said, right, strict=True):
 # %%
 desk.predict(
     "08/spread",
-    "The help desk has forty intents. Which share of all errors falls on the "
+    "The help desk knows 41 intents. Which share of all errors falls on the "
     "worst "
     "ten?",
     unit="%",
@@ -168,7 +168,8 @@ plots.confusion(
 )
 
 # %%
-share_of_worst = sum(errors[intent] for intent in worst) / max(1, errors.total())
+in_worst = sum(errors[intent] for intent in worst)
+share_of_worst = in_worst / max(1, errors.total())
 desk.answer(
     "08/spread",
     100 * share_of_worst,
@@ -247,7 +248,11 @@ history = train(
 print(getsource(sign_test))
 
 # %% tags=["folded"]
-test = [e for e in customers(1200, "test", seed=course.seed + 1) if not e.earlier]
+test = [
+    example
+    for example in customers(1200, "test", seed=course.seed + 1)
+    if not example.earlier
+]
 before, after = rights(instruct, test), rights(mended, test)
 better = sum(new > old for old, new in zip(before, after, strict=True))
 worse = sum(new < old for old, new in zip(before, after, strict=True))
@@ -317,7 +322,7 @@ desk.predict(
 # %% tags=["folded"]
 @torch.inference_mode()
 def sureness(model, examples, answers):
-    """Mean log-probability of each answer's tokens and its <eos>, (examples,)."""
+    """Mean log-probability of an answer's tokens and its <eos>: (examples,)."""
     rendered = [
         render_example(tokenizer, example.prompt, text, example.earlier)
         for example, text in zip(examples, answers, strict=True)
@@ -516,7 +521,7 @@ typed = [
 ]
 allowed = len(render_prompt(tokenizer, ""))
 changed = sum(
-    sum(token < len(MARKERS) for token in render_prompt(tokenizer, text)) > allowed
+    sum(i < len(MARKERS) for i in render_prompt(tokenizer, text)) > allowed
     for text in typed
 )
 orders = [
@@ -579,7 +584,8 @@ disturbed = [
 claim(
     "Orders around a question cost right answers",
     sum(disturbed) < sum(undisturbed),
-    measured=f"{about(sum(disturbed), 3)} instead of {about(sum(undisturbed), 3)}",
+    measured=f"{about(sum(disturbed), 3)} instead of "
+    f"{about(sum(undisturbed), 3)}",
 )
 
 # %% [markdown]
@@ -772,12 +778,13 @@ print(f"and the cache holds {held:,} bytes for each customer who is waiting")
 
 # %%
 ratio = whole / cached
+WAYS = {"about as many": 1, "about 15 times": 15, "about 400 times": 400}
 desk.answer(
     "08/cost",
     min(
-        {"about as many": 1, "about 15 times": 15, "about 400 times": 400}.items(),
-        key=lambda way: abs(way[1] - ratio),
-    )[0],
+        WAYS,
+        key=lambda way: abs(WAYS[way] - ratio),
+    ),
     f"{about(ratio, 2)} times: each pass reads everything again.",
 )
 
