@@ -15,7 +15,7 @@ import pytest
 
 from llmlab.village import french, world
 from llmlab.village.chooser import Chooser
-from llmlab.village.french_cells import PERSONS, POLARITIES, TENSES
+from llmlab.village.french_cells import PERSONS, POLARITIES, TENSES, Cell
 from llmlab.village.french_lexicon import load, nouns_of
 from llmlab.village.french_patterns import FRAMES, NEW_FRAMES, cells_of, say
 from llmlab.village.french_scene import Scene
@@ -307,6 +307,117 @@ def plain(text):
     text = re.sub(r"\bZ([HY])", r"\1", text)
     text = re.sub(r"\s*[.?]\s*$", "", text).strip().replace("\xa0", " ")
     return text[0].upper() + text[1:]
+
+
+# ---- what a teacher wrote down
+
+# Factors | what is drawn, where it is not the first option | English | French.
+BY_HAND = """
+I / present / yes / action | love, owl | I love the owl. | J'aime la chouette.
+we / present / no / action | want, a, hat | We do not want a hat. | Nous ne voulons pas de chapeau.
+he or she / past / yes / action | she, lose, key, her | She lost her key. | Elle a perdu sa clé.
+name / past / no / action | Otto, choose, a, apple | Otto did not choose an apple. | Otto n'a pas choisi de pomme.
+two names / past / yes / action | Otto, Ivy, forget, a, inn | Otto and Ivy forgot an inn. | Otto et Ivy ont oublié une auberge.
+I / past / no / action | wait for, king | I did not wait for the king. | Je n'ai pas attendu le roi.
+two names / future / yes / action | Ivy, Bruno, buy, their, plate | Ivy and Bruno are going to buy their plate. | Ivy et Bruno vont acheter leur assiette.
+noun / future / no / action | squirrel, hear, bear | The squirrel is not going to hear the bear. | L'écureuil ne va pas entendre l'ours.
+nouns / present / yes / gift | aunt, give, a, boat, uncle | The aunts give a boat to the uncle. | Les tantes donnent un bateau à l'oncle.
+I / present / no / gift | give, my, ladder, king | I do not give my ladder to the king. | Je ne donne pas mon échelle au roi.
+we / past / yes / gift | show, our, box, queen | We showed our box to the queen. | Nous avons montré notre boîte à la reine.
+nouns / past / no / gift | niece, show, a, umbrella, aunt | The nieces did not show an umbrella to the aunt. | Les nièces n'ont pas montré de parapluie à la tante.
+name / future / yes / gift | Hazel, give, a, nut, nephew | Hazel is going to give a nut to the nephew. | Hazel va donner une noix au neveu.
+I / future / no / gift | give, my, dress, queen | I am not going to give my dress to the queen. | Je ne vais pas donner ma robe à la reine.
+he or she / present / yes / motion | he, inn, from | He comes from the inn. | Il vient de l'auberge.
+I / present / no / motion | market | I do not go to the market. | Je ne vais pas au marché.
+we / future / yes / motion | harbour, from | We are going to come from the harbour. | Nous allons venir du port.
+nouns / future / no / motion | horse, farm | The horses are not going to go to the farm. | Les chevaux ne vont pas aller à la ferme.
+I / present / yes / whereabouts | castle, near | I am near the castle. | Je suis près du château.
+two names / present / no / whereabouts | Agnes, Zeno, table, under | Agnes and Zeno are not under the table. | Agnes et Zeno ne sont pas sous la table.
+he or she / future / yes / whereabouts | she, school | She is going to be at the school. | Elle va être à l'école.
+noun / future / no / whereabouts | goose, bucket, in | The goose is not going to be in the bucket. | L'oie ne va pas être dans le seau.
+I / present / yes / wish | love, draw, goat | I love to draw the goat. | J'aime dessiner la chèvre.
+nouns / present / no / wish | mouse, want, eat, cheese | The mice do not want to eat the cheese. | Les souris ne veulent pas manger le fromage.
+noun / present / yes / statement | key, white | The key is white. | La clé est blanche.
+two names / present / no / statement | Agnes, Greta, proud | Agnes and Greta are not proud. | Agnes et Greta ne sont pas fières.
+two names / future / yes / statement | Agnes, Otto, happy | Agnes and Otto are going to be happy. | Agnes et Otto vont être heureux.
+nouns / future / no / statement | bridge, strange | The bridges are not going to be strange. | Les ponts ne vont pas être étranges.
+we / present / yes / possession | lamp, green | Our lamp is green. | Notre lampe est verte.
+name / present / no / possession | Otto, door, grey | Otto's door is not grey. | La porte d'Otto n'est pas grise.
+he or she / future / yes / possession | she, plate, dry | Her plate is going to be dry. | Son assiette va être sèche.
+nouns / future / no / possession | king, boat, yellow | The kings' boat is not going to be yellow. | Le bateau des rois ne va pas être jaune.
+noun / present / yes / comparison | person, aunt, older, a, uncle | The aunt is older than an uncle. | La tante est plus vieille qu'un oncle.
+name / present / no / comparison | Wilma, smaller, goat | Wilma is not smaller than the goat. | Wilma n'est pas plus petite que la chèvre.
+he or she / present / yes / report | Tilda, she, find, her, hat | Tilda says that she finds her hat. | Tilda dit qu'elle trouve son chapeau.
+I / present / no / report | Bruno, sell, table | Bruno says that I do not sell the table. | Bruno dit que je ne vends pas la table.
+noun / past / yes / report | Bruno, duck, take, pear | Bruno says that the duck took the pear. | Bruno dit que le canard a pris la poire.
+we / past / no / report | Tilda, see, boat | Tilda says that we did not see the boat. | Tilda dit que nous n'avons pas vu le bateau.
+name / future / yes / report | Tilda, Otto, paint, a, chair | Tilda says that Otto is going to paint a chair. | Tilda dit qu'Otto va peindre une chaise.
+nouns / future / no / report | Bruno, dog, look for, cat | Bruno says that the dogs are not going to look for the cat. | Bruno dit que les chiens ne vont pas chercher le chat.
+we / present / yes / wish to go | love, mill | We love to go to the mill. | Nous aimons aller au moulin.
+nouns / present / no / wish to go | want, donkey, workshop, from | The donkeys do not want to come from the workshop. | Les ânes ne veulent pas venir de l'atelier.
+noun / present / yes / report of a statement | Bruno, box, heavy | Bruno says that the box is heavy. | Bruno dit que la boîte est lourde.
+he or she / present / no / report of a statement | Bruno, she, tired | Bruno says that she is not tired. | Bruno dit qu'elle n'est pas fatiguée.
+I / present / yes / wish to give | want, give, a, gift, aunt | I want to give a gift to the aunt. | Je veux donner un cadeau à la tante.
+he or she / present / no / wish to give | he, want, show, his, letter, niece | He does not want to show his letter to the niece. | Il ne veut pas montrer sa lettre à la nièce.
+name / present / yes / compared possession | Tilda, bottle, heavier, hammer | Tilda's bottle is heavier than the hammer. | La bouteille de Tilda est plus lourde que le marteau.
+I / present / no / compared possession | dress, colder, a, umbrella | My dress is not colder than an umbrella. | Ma robe n'est pas plus froide qu'un parapluie.
+we / present / yes / report of a report | Tilda, Agnes, wash, our, spoon | Tilda says that Agnes says that we wash our spoon. | Tilda dit qu'Agnes dit que nous lavons notre cuillère.
+nouns / present / no / report of a report | Bruno, Tilda, pig, keep, cabbage | Bruno says that Tilda says that the pigs do not keep the cabbage. | Bruno dit que Tilda dit que les cochons ne gardent pas le chou.
+"""  # noqa: E501
+
+
+class Directed(Chooser):
+    """Draws what it is told to, or the first option; every coin falls on "no"."""
+
+    def __init__(self, wanted):
+        self.bits, self.wanted = 0.0, wanted
+
+    def pick(self, options):
+        for word in self.wanted:
+            for option in options:
+                if word in names_of(option):
+                    self.wanted.remove(word)
+                    return option
+        return options[0]
+
+    def coin(self, probability):
+        return False
+
+
+def names_of(option):
+    if isinstance(option, str | tuple):
+        return option
+    english = getattr(option, "english", None) or option.name
+    forms = (english,) if isinstance(english, str) else english
+    return (*forms, getattr(option, "comparative", ""))
+
+
+def by_hand():
+    for line in BY_HAND.strip().splitlines():
+        factors, drawn, english, spoken = line.split(" | ")
+        yield factors.split(" / "), drawn.split(", "), english, spoken
+
+
+@pytest.mark.parametrize("factors, drawn, english, spoken", by_hand())
+def test_the_phrase_book_says_what_a_teacher_wrote(factors, drawn, english, spoken):
+    phrase = say(Scene(Directed(drawn)), Cell(*factors))
+    assert (phrase.english, phrase.french) == (english, spoken)
+    assert not drawn, "something that was to be drawn was not"
+
+
+def test_a_teacher_wrote_a_sentence_for_all_there_is_to_say():
+    """Every frame in every tense and polarity; every person in each of them."""
+    written = [tuple(factors) for factors, *_ in by_hand()]
+    frames = FRAMES | NEW_FRAMES["validation"] | NEW_FRAMES["test"]
+    told = {
+        (tense, polarity, name)
+        for name, frame in frames.items()
+        for tense, polarity in product(frame.tenses, POLARITIES)
+        if tense
+    }
+    assert {factors[1:] for factors in written} == told
+    for tense in TENSES:
+        assert {one[0] for one in written if one[1] == tense} == set(PERSONS)
 
 
 # ---- the promises
