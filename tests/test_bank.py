@@ -9,6 +9,7 @@ import torch
 
 import exercises
 from authoring.grading import wire
+from exercises.bank import mark_answer
 from llmlab import checks
 from llmlab.checks.data import Foreign
 from llmlab.checks.observing import observe_case
@@ -73,6 +74,13 @@ def test_seen_from_another_process_an_answer_gets_the_same_verdict(exercise):
         back = [wire.decode_observation(code) for code in json.loads(sent)]
         there = exercises.judge(exercise, cases, back)
         assert there == verdict(exercise, as_parts(answer))
+
+
+def test_an_answer_of_the_desk_is_marked_as_people_marked_it():
+    exercise = exercises.load("mark_answer")
+    for seed in range(20):
+        for _, *inputs, mark in mark_answer.marked_by_hand(seed):
+            assert exercise.definition(*inputs) == mark, inputs
 
 
 # Faults that every answer can have, said once for all
