@@ -27,8 +27,7 @@ class ClaimError(AssertionError):
 def about(number: float, digits: int = 3) -> str:
     """`"≈1.58"`: a measured number, to so many significant digits.
 
-    The sign marks what may differ between two runs of the same page, so that it can be
-    shown without being compared.
+    The sign marks what may differ between two runs of a page, and is not compared.
     """
     rounded = float(f"{float(number):.{digits - 1}e}")
     if 10**digits <= abs(rounded) < 1e15:
@@ -41,8 +40,7 @@ def claim(sentence: str, holds: bool, *, measured: float | str, unit: str = "") 
 
     sentence : states the bound, and holds no number that differs between machines.
     holds : the comparison that the sentence puts into words.
-    measured, unit : the number behind it. A whole number is exact, and so is a text;
-        a float stands behind ≈.
+    measured, unit : the number behind it; a text or an int is exact, a float is ≈.
 
     Raises ClaimError: the claim does not hold.
     Raises TypeError: `holds` is not a truth value, so a comparison was left out; or

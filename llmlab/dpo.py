@@ -21,8 +21,7 @@ from llmlab.rollouts import check_reference
 def implicit_rewards(
     policy: GPT, reference: GPT, *, beta: float
 ) -> Callable[[Sequence[EncodedComparison]], PairScores]:
-    """How to score pairs by what policy and reference think of them, for
-    `reward.preference_step`.
+    """How to score pairs, by policy and reference, for `reward.preference_step`.
 
     A score is beta * (log pi(y|x) - log ref(y|x)), *summed* over the tokens of the
     response, its end included; the prompt does not count.

@@ -14,16 +14,6 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def enumerate_sequences(vocab_size: int, time: int) -> list[tuple[int, ...]]:
-    """Every sequence that ends with the last id, or is cut off after `time`."""
-    end = vocab_size - 1
-    ended, open_ = [], [()]
-    for _ in range(time):
-        ended += [sequence + (end,) for sequence in open_]
-        open_ = [sequence + (letter,) for sequence in open_ for letter in range(end)]
-    return ended + open_
-
-
 @dataclass(frozen=True)
 class World:
     """All sequences over `vocab_size` ids; the last id is the end token.
@@ -53,7 +43,13 @@ class World:
 
     @cached_property
     def sequences(self) -> list[tuple[int, ...]]:
-        return enumerate_sequences(self.vocab_size, self.time)
+        """Every sequence that ends with the last id, or is cut off after `time`."""
+        ended, open_ = [], [()]
+        for _ in range(self.time):
+            ended += [(*sequence, self.end) for sequence in open_]
+            letters = range(self.end)
+            open_ = [(*sequence, letter) for sequence in open_ for letter in letters]
+        return ended + open_
 
     @cached_property
     def _numbers(self) -> dict[tuple[int, ...], int]:

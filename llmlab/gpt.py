@@ -37,8 +37,7 @@ class GPTConfig:
     norm : "rmsnorm" (Zhang and Sennrich 2019) or "layernorm".
     positions : "rotary" (Su et al. 2021) or "learned", one vector a position.
     activation : "squared_relu" (So et al. 2021) or "gelu" (tanh form, as in GPT-2).
-    qk_norm : normalise queries and keys, so that attention scores cannot explode
-        (Henry et al. 2020).
+    qk_norm : normalise queries and keys: no score can explode (Henry et al. 2020).
     token_shift : add to each token's vector a learned share of the one before it (as
         in RWKV, Peng et al. 2023), so that one head can look for "the name that came
         after `and`"; without it that takes two layers.
@@ -127,16 +126,12 @@ def attention(
     Vaswani et al. 2017, equation 1. PyTorch's fused kernel does the arithmetic; the
     tests hold it against a loop that compares one query with one key at a time.
 
-    Parameters
-    ----------
     queries : (batch, heads, query_time, d_head)
     keys, values : (batch, heads, key_time, d_head)
     mask : (batch, 1, query_time, key_time) bool, True where a query may look; or None.
     causal : with `mask` None, query t sees keys 0..t only.
 
-    Returns
-    -------
-    (batch, heads, query_time, d_head): for each query, the weighted mean of values.
+    Returns (batch, heads, query_time, d_head): a weighted mean of values each.
     """
     return F.scaled_dot_product_attention(
         queries, keys, values, attn_mask=mask, is_causal=causal and mask is None
@@ -341,8 +336,6 @@ class GPT(nn.Module):
     ) -> Tensor:
         """Score every token of the vocabulary at every position.
 
-        Parameters
-        ----------
         tokens : (batch, time) int64.
         segment_ids : (batch, time) int64: 0 is padding, and positions see only
             positions of the same segment, so that one row may hold several documents.
@@ -351,9 +344,7 @@ class GPT(nn.Module):
         where : (batch, time) bool: all positions are read, but only these are scored.
             The table of tokens is the widest matrix: what is not asked is not computed.
 
-        Returns
-        -------
-        logits : (batch, time, vocab), or (positions, vocab) if `where` is given.
+        Returns logits, (batch, time, vocab); or (positions, vocab) if `where` is given.
         """
         hidden = self.hidden_states(tokens, segment_ids=segment_ids, cache=cache)
         return self.logits(hidden if where is None else hidden[where])

@@ -8,6 +8,7 @@ so that special tokens, and all that stands on them, work as with any other mode
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -49,8 +50,7 @@ def published_name(ours: str) -> str:
 def load_gpt2(path: Path | str) -> GPT:
     """A model of the `gpt2` preset with published weights, in GPT-2's own ids.
 
-    Its sizes are read off the weights, the number of heads off the `config.json` beside
-    the file if there is one.
+    Its sizes are read off the weights, its heads off a `config.json` beside them.
 
     Raises FileNotFoundError or ValueError: there is no such file, or it is damaged, or
     holds another architecture; the message names the weight and the shapes.
@@ -61,7 +61,7 @@ def load_gpt2(path: Path | str) -> GPT:
             f"there is no file {path}; give GPT-2's weights as a .safetensors file"
         )
     tensors, _ = read_safetensors(path)
-    published = {n.removeprefix("transformer."): value for n, value in tensors.items()}
+    published = _without_prefix(tensors)
     for table in ("wte.weight", "wpe.weight"):
         if getattr(published.get(table), "ndim", 0) != 2:
             raise ValueError(
@@ -86,6 +86,10 @@ def load_gpt2(path: Path | str) -> GPT:
     return model
 
 
+def _without_prefix(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix("transformer."): tensors[name] for name in tensors}
+
+
 def _heads(config: Path, width: int) -> int:
     if config.is_file():
         heads = json.loads(config.read_text("utf-8")).get("n_head")
@@ -98,16 +102,12 @@ def load_gpt2_weights(model: GPT, published: dict[str, Tensor]) -> None:
     """Copy GPT-2's published weights into a model of the `gpt2` preset, in place.
 
     model : built from `GPTConfig.gpt2(...)` of the same sizes.
-    published : the state dict as published, with names such as
-        "transformer.h.0.attn.c_attn.weight".
+    published : the state dict as published.
 
     Raises ValueError: a weight is missing, has another shape, or has no place in GPT-2;
     the model is unchanged.
     """
-    published = {
-        name.removeprefix("transformer."): value for name, value in published.items()
-    }
-    weights = {}
+    published, weights = _without_prefix(published), {}
     for ours, parameter in model.named_parameters():
         theirs = published_name(ours)
         if theirs not in published:
@@ -147,11 +147,9 @@ def with_tokenizer(model: GPT, vocabulary: Path | str) -> tuple[GPT, Tokenizer]:
     """The same model in our ids, and the tokenizer that makes them.
 
     model : in GPT-2's ids, as `load_gpt2` gives it.
-    vocabulary : a `tokenizer.json`, a `vocab.json` with `merges.txt` beside it, or a
-        folder with one of them.
+    vocabulary : `tokenizer.json`, `vocab.json` beside `merges.txt`, or their folder.
 
-    Raises FileNotFoundError or ValueError: the vocabulary is not there, or is not the
-    model's.
+    Raises FileNotFoundError or ValueError: the vocabulary is absent or another one.
     """
     tokenizer, theirs = read_vocabulary(vocabulary)
     table = model.embedding.weight.detach()
@@ -160,9 +158,7 @@ def with_tokenizer(model: GPT, vocabulary: Path | str) -> tuple[GPT, Tokenizer]:
             f"{vocabulary} has an id {max(theirs)}, the weights a table of "
             f"{len(table)} tokens; both must be of one model"
         )
-    sizes = {name: getattr(model.config, name) for name in ("context", "layers")}
-    sizes |= {name: getattr(model.config, name) for name in ("heads", "width")}
-    turned = GPT(GPTConfig.gpt2(vocab_size=tokenizer.vocab_size, **sizes))
+    turned = GPT(replace(model.config, vocab_size=tokenizer.vocab_size))
     # A token that GPT-2 never had begins as the mean of all: about as likely as any.
     ids = torch.tensor(theirs)
     rows = torch.where(ids[:, None] < 0, table.mean(dim=0), table[ids])

@@ -48,8 +48,7 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     The mean is over all targets of the batch, not over rows: every token counts the
     same, in a short row as in a long one.
 
-    logits : (batch, time, vocab); targets : (batch, time), IGNORE where not trained;
-        or (targets, vocab) and (targets,).
+    logits, targets : (…, vocab) and (…,), whose entries are IGNORE where not trained.
     """
     return F.cross_entropy(
         logits.flatten(0, -2), targets.flatten(), ignore_index=IGNORE
@@ -83,9 +82,7 @@ def masked_batch(
     10 % a random token, and 10 % stay, so that the model must keep an opinion about
     every position and not only about those that carry the sign.
 
-    Returns
-    -------
-    Batch whose targets are *not* shifted: `targets[b, t]` is what stood at t itself.
+    Returns a Batch whose targets are *not* shifted: `targets[b, t]` is what stood at t.
     """
     tokens, segment_ids = pad_sequences(sequences, pad_id=tokenizer.pad_id)
     ordinary = tokens >= len(tokenizer.SPECIAL_TOKENS)
@@ -94,12 +91,8 @@ def masked_batch(
     if not chosen.any() and ordinary.any():  # few and short texts: one at least
         chosen.view(-1)[chance.masked_fill(~ordinary, 1).argmin()] = True
     fate = torch.rand(tokens.shape, generator=generator)
-    random_tokens = torch.randint(
-        len(tokenizer.SPECIAL_TOKENS),
-        tokenizer.vocab_size,
-        tokens.shape,
-        generator=generator,
-    )
+    known = len(tokenizer.SPECIAL_TOKENS), tokenizer.vocab_size
+    random_tokens = torch.randint(*known, tokens.shape, generator=generator)
     hidden = tokens.clone()
     hidden[chosen & (fate < 0.8)] = tokenizer.mask_id
     replaced = chosen & (fate >= 0.8) & (fate < 0.9)
@@ -118,20 +111,15 @@ def pretraining_step(
     tokens_per_batch: int,
     seed: int,
     mask_share: float = 0.15,
-    precision: str = "float32",
-    schedule: Callable[[int, int], float] = warmup_stable_decay,
-    parts: int = 1,
+    **settings,
 ) -> Callable[[int, torch.Generator], Metrics]:
     """The update that `training.train` repeats; masked or causal, as the model is.
 
     sequences : encoded documents, each no longer than the model's context.
-    steps : updates in all.
     tokens_per_batch : positions a batch, padding included.
     seed : of the order of the documents.
     mask_share : of a masked model, the share of tokens to hide.
-    precision : of matrix products; see `training.mixed_precision`.
-    parts : as in `prediction_step`.
-    schedule : multiplier of the learning rate, from an update's index and `steps`.
+    settings : as in `prediction_step`.
     """
     batches = epochs(sequences, steps, tokens_per_batch, seed)
     processes.check_share(
@@ -145,15 +133,7 @@ def pretraining_step(
             return next_token_batch(rows, pad_id=tokenizer.pad_id)
         return masked_batch(rows, tokenizer, generator, share=mask_share)
 
-    return prediction_step(
-        model,
-        optimizers,
-        batch_of,
-        steps=steps,
-        precision=precision,
-        schedule=schedule,
-        parts=parts,
-    )
+    return prediction_step(model, optimizers, batch_of, steps=steps, **settings)
 
 
 def prediction_step(
@@ -169,6 +149,8 @@ def prediction_step(
     """The update of every training on text: a batch, its loss, and `loss_step`.
 
     batch_of : the batch of a step, from its index and dice; the same in all processes.
+    steps, schedule : as in `training.loss_step`.
+    precision : of matrix products; see `training.mixed_precision`.
     parts : a batch is led through the model in so many pieces, one after another, for
         less memory; the update is the same but for rounding.
     """

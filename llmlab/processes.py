@@ -51,8 +51,7 @@ def find_device(name: str | None = None) -> torch.device:
 def joined(device: torch.device):
     """While this lasts, be one of the processes that torchrun started.
 
-    Only the first one is heard: what the others print is dropped, errors excepted.
-    Without torchrun nothing happens.
+    Of the others only errors are heard. Without torchrun nothing happens.
     """
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
         yield

@@ -69,8 +69,7 @@ class SilentProgress:
 class TerminalProgress:
     """One line that rewrites itself: a bar, the loss, tokens a second, time left.
 
-    Where the output is not a terminal (a log file, CI), it prints a line now and then
-    instead.
+    Where the output is no terminal (a log file, CI), it prints a line now and then.
     """
 
     def __init__(self, stream=None):

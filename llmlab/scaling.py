@@ -56,8 +56,7 @@ def fit_power_law(
     losses : where each ended, in the unit of `floor` and `start`. The runs must be
         comparable, each with its learning rate brought down to zero.
 
-    Raises ValueError: fewer than two different amounts, or a loss that is not between
-        the two ends.
+    Raises ValueError: fewer than two different amounts, or a loss beyond either end.
     """
     finite = all(0 < amount < math.inf for amount in amounts)
     if len(set(amounts)) < 2 or len(amounts) != len(losses) or not finite:

@@ -274,8 +274,7 @@ class TokenFiles(Sequence):
 
     context : tokens that the model reads; a row has one more, the last to be guessed.
 
-    Raises ValueError or FileNotFoundError: a file is damaged, or there is none; it is
-    named.
+    Raises ValueError or FileNotFoundError, with its name: a file is damaged or absent.
     """
 
     def __init__(self, folder: Path, context: int) -> None:

@@ -73,8 +73,7 @@ def split_pieces(text: str) -> list[str]:
 def split_as_gpt2(text: str) -> list[str]:
     """As GPT-2 cuts (Radford et al. 2019), but no piece is longer than 257 characters.
 
-    Its numbers are all that Unicode calls so ("½", "Ⅷ"), and four control characters
-    are no white space.
+    Its numbers are all of Unicode's ("½", "Ⅷ"), and four control signs no white space.
     """
     return _pieces_of_gpt2().findall(text)
 
@@ -188,13 +187,10 @@ class MergeTree:
 class Tokenizer:
     """A byte-level BPE tokenizer, defined completely by its list of merges.
 
-    merges : pairs of token ids; merge number n makes the token 262 + n. Without any,
-        every byte is a token.
-    pattern : how text is cut before, of `SPLITTERS`. "gpt2" also has one sign for a
-        document's two ends.
+    merges : pairs of token ids; merge number n makes token 262 + n. None: bytes only.
+    pattern : how text is cut before, of `SPLITTERS`; "gpt2" has one sign for both ends.
 
-    Raises ValueError: a merge that is not a pair of earlier ids, or that comes twice;
-    or an unknown pattern.
+    Raises ValueError: a merge comes twice or is no pair of earlier ids; or no pattern.
     """
 
     SPECIAL_TOKENS = SPECIAL_TOKENS
@@ -255,8 +251,7 @@ class Tokenizer:
             occurs twice any more give fewer: a pair seen once is not a pattern. So
             build the model with `tokenizer.vocab_size`, not with the number asked for.
 
-        Raises ValueError: `vocab_size` is below 262, or `texts` is a bare string or
-        empty.
+        Raises ValueError: `vocab_size` is below 262; `texts` is a string, or empty.
         """
         if vocab_size < FIRST_MERGE_ID:
             raise ValueError(
@@ -333,8 +328,6 @@ class Tokenizer:
 
         A space is "␣", a line end "⏎", a byte that is only a part of a character
         \xNN, and a special token is its name.
-
-        Raises ValueError: an id that is not in the vocabulary.
         """
         token_id = self._checked(token_id)
         if token_id < FIRST_BYTE_ID:
@@ -343,10 +336,7 @@ class Tokenizer:
         return "".join(map(_visible, text))
 
     def merge_tree(self, token_id: int) -> MergeTree:
-        """The token, the two tokens it was merged from, theirs, down to bytes.
-
-        Raises ValueError: an id that is not in the vocabulary.
-        """
+        """The token, the two tokens it was merged from, theirs, down to bytes."""
         token_id = self._checked(token_id)
         merge = token_id - FIRST_MERGE_ID
         parts = self.merges[merge] if merge >= 0 else ()
@@ -372,12 +362,8 @@ class Tokenizer:
     def save(self, path: str | os.PathLike) -> None:
         """Write the tokenizer as JSON made to be read, one merge a line.
 
-        Raises OSError: nothing could be written; an earlier file of that name is
-        unchanged.
+        Raises OSError: nothing could be written, and an earlier file is unchanged.
         """
-        write_atomically(path, self._to_json().encode())
-
-    def _to_json(self) -> str:
         header = {
             **_KIND,
             "first_byte_id": FIRST_BYTE_ID,
@@ -392,7 +378,8 @@ class Tokenizer:
             row["text"] = list(map(self.token_text, pair))
             rows.append("    " + json.dumps(row, ensure_ascii=False))
         merges = ",\n".join(rows)
-        return "{\n" + "".join(lines) + f'  "merges": [\n{merges}\n  ]\n}}\n'
+        text = "{\n" + "".join(lines) + f'  "merges": [\n{merges}\n  ]\n}}\n'
+        write_atomically(path, text.encode())
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Tokenizer":

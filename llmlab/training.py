@@ -67,8 +67,7 @@ def train(
     step : makes one update. It gets the step's index and the step's own generator, and
         returns numbers worth keeping, such as loss and tokens.
     modules, optimizers : all that `step` changes, by name.
-    state_path : where the run's state is kept. A run that finds a state there goes on
-        from it. None: nothing is kept.
+    state_path : where the run's state is kept, to go on from. None: nothing is kept.
     save_every : seconds between two saved states.
     progress : shows how the run goes, as a `TerminalProgress` does. None: in silence.
     identity : settings that make this run what it is. A state of other settings is
@@ -80,8 +79,7 @@ def train(
     began, pauses excluded) and what `step` returned.
 
     Raises Interrupted: on Ctrl-C or the kernel's stop button. The step under way is
-        finished and the state saved first, so that nothing is lost. A second one stops
-        at once.
+        finished and the state saved first; nothing is lost. A second one stops at once.
     Raises ValueError: the state found belongs to another run.
     """
     identity = {"steps": steps, "seed": seed} | (identity or {})
@@ -188,8 +186,6 @@ def apply_gradients(
 
     Every update of the course goes through here.
 
-    Parameters
-    ----------
     loss : to be made small; or several, which are added up. A generator may make them
         one after another, so that only one holds memory. Of several processes each
         gives its terms, divided by the number of all processes' things.
@@ -221,12 +217,10 @@ def warmup_stable_decay(
 ) -> float:
     """Multiplier of the learning rate: up, flat, and straight down to zero.
 
-    Hu et al. 2024 (MiniCPM). The flat part may be of any length, so that a run can be
-    made longer without starting again.
+    Hu et al. 2024 (MiniCPM). The flat part, and so a run, can be made longer later.
 
-    warmup, decay : shares of the run. A long decay ends lower: three quarters of a
-        run of 7,000 updates left the base model 0.054 nats above the entropy line, two
-        fifths 0.059.
+    warmup, decay : shares of the run. A long decay ends lower: three quarters of 7,000
+        updates left the base model 0.054 nats above the entropy line, two fifths 0.059.
     """
     if step < warmup * steps:
         return (step + 1) / (math.ceil(warmup * steps) + 1)
@@ -254,9 +248,8 @@ def loss_step(
     """The update that `train` repeats, wherever a loss is minimised.
 
     loss_of : takes a step's index and dice. Gives the mean loss over some things, or
-        the terms that it is the sum of, one after another; how many the things are (in
-        this process, see `processes`), and more numbers worth keeping: means over the
-        same things, and `tokens`.
+        its terms one after another; how many things (in this process, see `processes`);
+        and more numbers worth keeping: means over the same things, and `tokens`.
     steps : updates in all.
     schedule : multiplier of the learning rate, from an update's index and `steps`.
     """
@@ -297,8 +290,7 @@ def mixed_precision(
     (see `multiplies_bfloat16`). Weights, the residual stream, attention's comparing and
     averaging, loss and the optimisers stay in float32, so that small updates are not
     rounded away (Micikevicius et al. 2018; Kalamkar et al. 2019). On a graphics card
-    attention takes few bits too: its kernels are made for them. "float32" changes
-    nothing.
+    attention takes few bits too, as its kernels do. "float32" changes nothing.
 
     device : where the model is.
     """

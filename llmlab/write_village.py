@@ -21,8 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Write one text file a document, in a folder a genre, and `documents.jsonl`.
 
-    Each line of `documents.jsonl` holds a document's file, its labels and its entropy
-    in bits.
+    Each line of `documents.jsonl` has a document's file, labels and entropy in bits.
 
     Raises ValueError for a count below 1 and for a folder that holds something.
     """

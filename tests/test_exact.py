@@ -6,7 +6,6 @@ from tabular import state_values
 
 from llmlab.exact import (
     World,
-    enumerate_sequences,
     kl_divergence,
     optimum,
     total_variation,
@@ -37,7 +36,7 @@ def test_three_ids_and_four_tokens_make_31_sequences_and_15_states(world):
 
 
 def test_other_worlds_are_counted_right():
-    assert len(enumerate_sequences(4, 2)) == 1 + 3 + 9
+    assert len(World(4, 2).sequences) == 1 + 3 + 9
     assert World(4, 3).state_count == 1 + 3 + 9
 
 

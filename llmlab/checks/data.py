@@ -65,8 +65,7 @@ class Observation:
     """What an answer made of one case.
 
     gradients : of the result, weighted by a ramp; None where none arrives.
-    changed, handed_back : numbers of inputs changed in place, and of those that the
-        result is, or looks into.
+    changed, handed_back : numbers of inputs changed in place, and seen in the result.
     error, message, line : type and text of an exception, and the answer's line.
     """
 

@@ -39,8 +39,7 @@ class Prediction(DeskView):
     def keep(self, value, sure: int | None = None) -> None:
         """Predict: a text or number, an option, or the heights of a curve.
 
-        Raises ValueError: it is not what was asked for, or the answer was shown
-            already.
+        Raises ValueError: it is not what was asked for, or the answer was shown.
         Raises OSError: it could not be written, so it was not kept.
         """
         if sure not in (None, *SURE):

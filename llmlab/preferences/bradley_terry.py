@@ -16,8 +16,7 @@ def bradley_terry(wins: Tensor, *, prior: float = 0.0, steps: int = 100) -> Tens
     prior : wins *and* losses of each item against an imaginary item of strength 0.
         Above 0 it keeps strengths finite where few comparisons were made.
 
-    Returns (items,) float64 of mean 0, in nats of log-odds: only differences mean
-    something.
+    Returns (items,) float64 of mean 0, in nats of log-odds; only differences count.
     Raises ValueError: without a prior, some group of items never lost to (or never met)
     the rest, so that no finite strengths are best (Ford 1957).
     """

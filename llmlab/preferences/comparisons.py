@@ -19,8 +19,7 @@ class Comparison:
     pair : names what was compared. By default it follows from the texts, whichever
         stood first: who is asked twice about one pair should choose twice alike.
     swapped : the pair was shown with its second story first.
-    time : of the choice, in seconds since 1970; two comparisons that differ in nothing
-        else are equal.
+    time : of the choice, in seconds since 1970; what differs in nothing else is equal.
     """
 
     prompt: str

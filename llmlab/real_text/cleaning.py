@@ -21,9 +21,6 @@ def normalise(text: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", text).strip("\n")
 
 
-# Garbled letters ----------------------------------------------------------------------
-
-
 def read_as_windows(byte: int) -> str:
     """What a Windows program shows for a byte; five bytes mean nothing to it."""
     try:

@@ -53,8 +53,7 @@ def drop_contaminated(
 ) -> Sifting:
     """Drop every training passage that shares a phrase with a test passage.
 
-    It is the training text that is cleaned: a test that shrinks whenever somebody reads
-    more is no longer the same test.
+    Not the other way round: a test that shrinks as one reads more is another test.
     """
     in_test = _phrases(test, words)
 

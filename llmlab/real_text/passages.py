@@ -54,8 +54,6 @@ def place_between_zero_and_one(passage: Passage) -> float:
     return int.from_bytes(digest[:7]) / 2**56
 
 
-# Cutting ------------------------------------------------------------------------------
-
 # From the best place to cut to the worst. What these leave too long is halved.
 _CUTS = (r"(?<=\n\n)", r"(?<=\n)", r"(?<=[.!?] )|(?<=[。！？])", r"(?<= )")
 
@@ -65,9 +63,8 @@ def paragraph_windows(
 ) -> list[str]:
     """Cut a text into windows that fit, between paragraphs where that is possible.
 
-    Each window holds as many whole paragraphs as fit. A paragraph that is too long by
-    itself is cut between lines, sentences or words. Nothing is lost but line ends at
-    the edges of windows.
+    Each window holds as many whole paragraphs as fit. A paragraph that is too long is
+    cut between lines, sentences or words. Only line ends at windows' edges are lost.
 
     length : how a window is measured: in characters, unless told otherwise.
 

@@ -116,9 +116,6 @@ def _characters(passages: Sequence[Passage]) -> int:
     return sum(len(passage.text) for passage in passages)
 
 
-# Stations -----------------------------------------------------------------------------
-
-
 def mend_letters(passages: Sequence[Passage]) -> Sifting:
     """Put letters right that were read wrongly."""
     dropped = [

@@ -44,8 +44,7 @@ class Rule:
 class Dropped:
     """Something that a rule dropped.
 
-    characters : by how many characters the text became shorter. A repair may make it
-        longer: then the number is negative.
+    characters : by how many the text became shorter; negative where a repair adds some.
     whole : a whole passage was dropped, and not a part of one that was kept.
     reason : what the rule saw.
     """

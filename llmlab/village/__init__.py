@@ -2,8 +2,7 @@
 
 A small world (words/*.toml), told as books, articles, web pages, a phrase book and
 sayings; instructions with exact scorers; stories in pairs with a hidden truth about
-which is better. Every random choice is counted, so that the lowest loss that any
-model can reach is known.
+which is better. Every random choice is counted: the lowest possible loss is known.
 """
 
 from llmlab.village.cast import who_is_who

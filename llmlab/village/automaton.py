@@ -19,8 +19,7 @@ _UNSEEN = object()
 
 @dataclass(frozen=True)
 class Filling:
-    """A slot of a frame, what a sentence says there, and what it should say (nothing
-    where anything is right)."""
+    """A slot, what a sentence says there, and what it should (None: anything)."""
 
     slot: str
     text: str
@@ -60,12 +59,9 @@ class Lexicon:
 
     def phrases(self, tokens: list[str]) -> list[tuple[int, int, str, str]]:
         """(beginning, end, class, text) of every phrase, by beginning."""
-        found = []
-        trie = self._trie
-        count = len(tokens)
+        found, count = [], len(tokens)
         for begin, token in enumerate(tokens):
-            node = trie.get(token)
-            end = begin + 1
+            node, end = self._trie.get(token), begin + 1
             while node is not None:
                 for name, text in node.get(None, {}).items():
                     found.append((begin, end, name, text))
@@ -74,8 +70,7 @@ class Lexicon:
         return found
 
     def words(self) -> tuple[dict[str, set[str]], dict[str, set[str]], set]:
-        """By class the first and the last words of its phrases, and all pairs of words
-        inside phrases."""
+        """By class the first and last words of phrases; all pairs of words inside."""
         first: dict[str, set[str]] = {}
         last: dict[str, set[str]] = {}
         pairs = set()
@@ -233,11 +228,8 @@ class Automaton:
         for begin, end, name, text in phrases:
             if reached[begin] is not None:
                 ending.setdefault(end, []).append((begin, f"<{name}>", text))
-        found = []
-        for state in self._ends[last]:
-            fillings = self._backward(state, tokens, ending, reached, expected)
-            found.append(Parse(self._tags[state], fillings))
-        return found
+        read, ends = (tokens, ending, reached, expected), self._ends[last]
+        return [Parse(self._tags[end], self._backward(end, *read)) for end in ends]
 
     def _forward(self, tokens, phrases) -> list[int | None]:
         """The set of states after each number of words, None where there is none."""
@@ -272,12 +264,8 @@ class Automaton:
     def _move(self, states: int, label: str) -> int | None:
         after = self._moves[states].get(label, _UNSEEN)
         if after is _UNSEEN:
-            arcs = self._arcs
-            targets = frozenset(
-                target
-                for state in self._sets[states]
-                for target in arcs[state].get(label, ())
-            )
+            arcs = [self._arcs[state].get(label, ()) for state in self._sets[states]]
+            targets = frozenset().union(*arcs)
             after = self._number(targets) if targets else None
             self._moves[states][label] = after
         return after
@@ -307,10 +295,8 @@ class Automaton:
                     for before, slot in back.get(label, ()):
                         right = expected.get(slot)
                         filling = Filling(slot, text, right)
-                        count = wrong + (right is not None and text not in right)
-                        self._arrive(
-                            ways, reached, begin, before, count, (filling, fillings)
-                        )
+                        count, told = wrong + filling.is_wrong, (filling, fillings)
+                        self._arrive(ways, reached, begin, before, count, told)
         return _as_tuple(ways[0])
 
     def _arrive(self, ways, reached, position, state, wrong, fillings) -> None:

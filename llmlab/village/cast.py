@@ -6,6 +6,7 @@
 Nobody plays two roles. (Pages draw by `llmlab.village.pages`, into the same slots.)
 """
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -80,10 +81,8 @@ def everybody(role: str) -> tuple[Subject, ...]:
 
 def who_is_who() -> list[dict[str, str]]:
     """The people of the village, a row each: which animal they are, what they do."""
-    return [
-        {"name": one.name, "animal": one.epithet, "work": one.trade}
-        for one in everybody("who")
-    ]
+    people = everybody("who")
+    return [{"name": p.name, "animal": p.epithet, "work": p.trade} for p in people]
 
 
 @cache
@@ -106,8 +105,7 @@ def subject_slots(subject: Subject, role: str) -> dict[str, Any]:
 
 
 def _own_words(person: Person, role: str) -> dict[str, Any]:
-    """{who.my_habit} and {who.your_habit}: facts as one tells them of oneself and to
-    the other one."""
+    """{who.my_habit} and {who.your_habit}: facts as told of oneself and to another."""
     slots = {}
     for fact in ("wish", "habit"):
         words = getattr(person, fact).split()
@@ -130,12 +128,8 @@ def _renamed(slots: dict[str, Any], usual: str, role: str) -> dict[str, Any]:
 @cache
 def every_slot(roles: tuple[str, ...] = ROLES) -> tuple[str, ...]:
     """Each slot that a cast of these roles fills, in small letters."""
-    return tuple(
-        name
-        for role in roles
-        for name in subject_slots(everybody(role)[0], role)
-        if name[0].islower()
-    )
+    slots = [subject_slots(everybody(role)[0], role) for role in roles]
+    return tuple(name for each in slots for name in each if name[0].islower())
 
 
 # ---- reading and making draws
@@ -148,13 +142,10 @@ def read_draws(texts: list[str], file: str, where: str) -> tuple[Draw, ...]:
         role, _, source = (part.strip() for part in text.partition(":"))
         relation, _, of = (part.strip() for part in source.partition(" of "))
         world.expect_known(role, ROLES, "draws", file, where, text)
-        possible = [
-            f"{name} of {other}"
-            for name, known in RELATIONS.items()
-            for other in draws
-            if other in known.roles
-        ]
         if source:
+            known = itertools.product(RELATIONS.items(), draws)
+            fits = [(name, role) for (name, its), role in known if role in its.roles]
+            possible = [f"{name} of {other}" for name, other in fits]
             key = f"relation of {role}"
             world.expect_known(f"{relation} of {of}", possible, key, file, where, text)
         draws[role] = Draw(role, relation, of)

@@ -74,8 +74,7 @@ class Chooser:
 
 
 class _ScriptedChooser(Chooser):
-    """Follows a script of branch numbers, then takes branch 0, and records how
-    many branches each choice had."""
+    """Follows a script of branches, then takes the first; counts all there were."""
 
     __slots__ = ("script", "branches")
 

@@ -15,8 +15,7 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Document:
-    """`bits` is -log2 of the probability of the document's derivation, the choice of
-    its genre included."""
+    """`bits` is -log2 of the probability of its derivation, its genre included."""
 
     text: str
     genre: str

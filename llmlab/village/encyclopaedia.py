@@ -1,5 +1,4 @@
-"""The encyclopaedia: every fact of the world in many wordings, told of subjects that
-belong together."""
+"""The encyclopaedia: every fact of the world, told of subjects that belong together."""
 
 import itertools
 from dataclasses import dataclass
@@ -57,11 +56,9 @@ def _wordings(table: str, roles: tuple[str, ...]) -> dict[str, frames.Choice]:
     found = entry.all_frames(cast.every_slot(roles), pages.word_lists())
     for fact, wordings in found.items():
         if len(wordings) < FEWEST_WORDINGS:
-            raise entry.mistake(
-                f"{fact}: expected {FEWEST_WORDINGS} wordings or more, so that the "
-                f"fact can be asked for, found {len(wordings)}",
-                frames.lines_of(entry.data[fact])[0],
-            )
+            wish = f"expected {FEWEST_WORDINGS} wordings or more, so that the fact can "
+            found_there = f"{fact}: {wish}be asked for, found {len(wordings)}"
+            raise entry.mistake(found_there, frames.lines_of(entry.data[fact])[0])
     return {fact: frames.Choice(wordings) for fact, wordings in found.items()}
 
 
@@ -75,18 +72,14 @@ def _read_entry(entry: world.Entry, facts: dict, links: dict) -> Entry:
         known = links if telling.role == "link" else facts[_subject(telling.role)]
         unknown = [fact for fact in telling.facts if fact not in known]
         if unknown or not (telling.others or telling.role in (*roles, "link")):
-            raise entry.mistake(
-                f"{text!r}: expected a role that is drawn, or 'link', and some of "
-                f"{', '.join(known)}",
-                text,
-            )
+            wish = f"a role that is drawn, or 'link', and some of {', '.join(known)}"
+            raise entry.mistake(f"{text!r}: expected {wish}", text)
         tellings.append(telling)
     return Entry(entry.get("name"), draws, tuple(tellings))
 
 
 def _read_telling(text: str) -> Telling:
-    """ "who: 2 of trade home like", "who: intro" for one of one, "4 x who: like fear"
-    for both of four."""
+    """ "who: 2 of trade home like", "who: intro" (one of one), "4 x who: like fear"."""
     role, _, rest = (part.strip() for part in text.partition(":"))
     others, times, several = role.partition(" x ")
     if times and others.isdigit():

@@ -22,8 +22,7 @@ _SHARE_OF_ONE_WORD = 0.25  # of the pairs of a phenomenon change the same words
 
 @dataclass(frozen=True)
 class MinimalPair:
-    """Two sentences that differ in one thing; only `good` is grammatical or true to
-    the world."""
+    """Two sentences that differ in one thing; only `good` is grammatical or true."""
 
     phenomenon: str
     good: str
@@ -73,19 +72,16 @@ def minimal_pairs(
 def _sentences(documents: Iterable[Document]) -> Iterator[list[str]]:
     """By document, or by English side of a line of a bilingual one."""
     for document in documents:
-        if document.genre == "bilingual":
-            lines = document.text.splitlines()[1:]
-            sides = [side for line in lines for side in line.split(" – ")]
-            for side in sides:
-                if _ENGLISH.search(side) and ":" not in side:
-                    yield _SENTENCE_END.split(side)
-        else:
+        if document.genre != "bilingual":
             yield sentences_of(document.text)
+            continue
+        for side in re.split(" – |\n", document.text.partition("\n")[2]):
+            if _ENGLISH.search(side) and ":" not in side:
+                yield _SENTENCE_END.split(side)
 
 
 def sentences_of(text: str) -> list[str]:
-    """The sentences of a document without its title, and without those that a
-    quotation would cut."""
+    """A document's sentences without its title and what a quotation would cut."""
     body = text.partition("\n")[2] or text
     return [s for s in _SENTENCE_END.split(body) if s.count('"') % 2 == 0]
 
@@ -97,24 +93,15 @@ def _is_whole(text: str) -> bool:
 @cache
 def words() -> Words:
     data = world.whole(FILE)
-
-    def read(table: str, columns: str) -> list[list[str]]:
-        rows = world.rows(data.get(table), columns, FILE, table)
-        return [cells for _, cells in rows]
-
-    verbs = read("verbs", "base | with he | past")
-    comparatives = read("comparatives", "comparative | positive")
+    verbs = data.cells("verbs", "base | with he | past")
     plural_verb_of = {with_he: base for base, with_he, _ in verbs}
     return Words(
         past_of={base: past for base, _, past in verbs if base != "be"},
         present_of={past: with_he for _, with_he, past in verbs},
         plural_verb_of=plural_verb_of | {"is": "are", "was": "were"},
-        positive_of={comparative: positive for comparative, positive in comparatives},
+        positive_of=dict(data.cells("comparatives", "comparative | positive")),
         numbers=tuple(data.get("numbers").split()),
     )
-
-
-# ---- rules
 
 
 def _one_of(options) -> str:

@@ -69,11 +69,9 @@ def _read_orders(entry: world.Entry) -> tuple[tuple[str, ...], ...]:
     orders = tuple(tuple(line.split()) for line in lines if line.strip())
     for order in orders:
         if not _NEEDED <= set(order) <= set(_PARTS) or len(set(order)) < len(order):
-            raise entry.mistake(
-                f"expected each of {', '.join(sorted(_NEEDED))} and some of "
-                f"{', '.join(_PARTS)}, each once, found {' '.join(order)!r}",
-                " ".join(order),
-            )
+            told, needed = " ".join(order), ", ".join(sorted(_NEEDED))
+            wish = f"each of {needed} and some of {', '.join(_PARTS)}, each once"
+            raise entry.mistake(f"expected {wish}, found {told!r}", told)
     return orders
 
 

@@ -91,9 +91,8 @@ def read_pages(file: str) -> tuple[Page, ...]:
 def _read_page(entry: Entry) -> Page:
     name, text = entry.get("name"), entry.get("text")
     draws = _read_draws(entry.data.get("draws", ""), entry)
-    blocks = tuple(
-        _read_block(part.strip(), draws, entry) for part in text.split("\n\n")
-    )
+    parts = map(str.strip, text.split("\n\n"))
+    blocks = tuple(_read_block(part, draws, entry) for part in parts)
     _check_told(draws, [block.frame for block in blocks if not block.draws], entry)
     return Page(name, draws, blocks, named_in(text))
 
@@ -133,10 +132,8 @@ def _check_roles(draws: tuple[str, ...], entry: Entry) -> None:
     roles = [role for draw in draws for role in _ROLES_OF.get(draw, (draw,))]
     for role in roles:
         if roles.count(role) > 1:
-            raise entry.mistake(
-                f"{role!r} is drawn twice; an event draws {', '.join(plotlines.ROLES)} "
-                "itself"
-            )
+            own = ", ".join(plotlines.ROLES)
+            raise entry.mistake(f"{role!r} is drawn twice; an event draws {own} itself")
 
 
 def _check_told(draws: tuple[str, ...], told: list, entry: Entry) -> None:
@@ -145,10 +142,8 @@ def _check_told(draws: tuple[str, ...], told: list, entry: Entry) -> None:
     for draw in draws:
         for slot in _TOLD_OF_EVENTS if draw == EVENT else (draw,):
             if not any(plotlines.tells(frame, slot) for frame in told):
-                raise entry.mistake(
-                    f"{{{slot}}} is drawn but may never be told; use it in every frame "
-                    "of one block"
-                )
+                fault = f"{{{slot}}} is drawn but may never be told"
+                raise entry.mistake(f"{fault}; use it in every frame of one block")
 
 
 def named_in(text: str) -> frozenset[str]:

@@ -147,19 +147,14 @@ def _lexicon() -> Lexicon:
     lexicon.add("inside", ["indoors", "outdoors"])
     for name in ("spot", "smell", "sound", "sight"):
         for place in places:
-            lexicon.add(name, _texts(getattr(place, f"{name}s")))
+            lexicon.add(name, every_text(Choice(getattr(place, f"{name}s"))))
     lexicon.add("day", times.days)
     lexicon.add("time", times.hours)
     lexicon.add("weather", times.signs)
-    for hours in times.hours.values():
-        lexicon.add("hour", _texts(hours))
-    for signs in times.signs.values():
-        lexicon.add("sign", _texts(signs))
+    for name, listed in {"hour": times.hours, "sign": times.signs}.items():
+        for options in listed.values():
+            lexicon.add(name, every_text(Choice(options)))
     return lexicon
-
-
-def _texts(options: tuple) -> tuple[str, ...]:
-    return every_text(Choice(options))
 
 
 @cache
@@ -331,8 +326,7 @@ class Story:
 def parse_story(prompt: str, text: str) -> Story:
     """Reads a story against what its prompt asks for.
 
-    The day, the weather and whatever the prompt does not ask for is what the story
-    says first.
+    Whatever the prompt does not ask for (the day, the weather) is what is said first.
     """
     subject = subject_of(prompt, text)
     texts = split_sentences(text)
@@ -348,8 +342,7 @@ def parse_story(prompt: str, text: str) -> Story:
 
 
 def _parses(text: str, subject: Subject) -> list[Parse]:
-    """All that a sentence can mean, also with the two people in each other's place
-    where that is no contradiction."""
+    """All that a sentence can mean, also of the friend where it may be of either."""
     tokens = tokenize(text)
     parses = grammar().parses(tokens, _expected(subject))
     if any(parse.wrong and parse.tag.kind in _OF_EITHER for parse in parses):

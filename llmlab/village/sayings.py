@@ -1,5 +1,4 @@
-"""Proverbs, idioms, counting rhymes, and the sentence that has every letter of the
-alphabet."""
+"""Proverbs, idioms, counting rhymes, and the sentence that has every letter."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -48,8 +47,8 @@ def load() -> Sayings:
     slots = (*_slots_of_somebody(), "friend", "place", "day", *own)
     page = world.section(FILE, "page").all_frames(slots)
     return Sayings(
-        tuple(Proverb(*row) for row in _rows(data, "proverbs", "proverb | meaning")),
-        tuple(map(_read_idiom, _rows(data, "idioms", "idiom | past | meaning"))),
+        tuple(Proverb(*row) for row in data.cells("proverbs", "proverb | meaning")),
+        tuple(map(_read_idiom, data.cells("idioms", "idiom | past | meaning"))),
         Proverb(PANGRAM, meaning),
         page | pangram.all_frames(slots),
         world.section(FILE, "rhyme").all_frames(("who",)),
@@ -58,10 +57,6 @@ def load() -> Sayings:
 
 def _slots_of_somebody() -> tuple[str, ...]:
     return tuple(world.person_slots(everybody("who")[0], "who"))
-
-
-def _rows(data: world.Entry, table: str, columns: str) -> list[list[str]]:
-    return [cells for _, cells in world.rows(data.get(table), columns, FILE, table)]
 
 
 def _read_idiom(row: list[str]) -> Idiom:

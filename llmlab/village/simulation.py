@@ -29,8 +29,7 @@ Condition = tuple[str, ...]  # what may hold: ("Tilda", "has", "lantern")
 
 @dataclass(frozen=True)
 class Step:
-    """`needs` hold before it, `ends` stop holding, `makes` hold after it; each is a
-    pattern such as "who has thing"."""
+    """Patterns such as "who has thing": what it `needs`, `ends` and `makes`."""
 
     name: str
     needs: tuple[str, ...] = ()
@@ -91,8 +90,7 @@ class Event:
         )
 
     def other(self) -> Person:
-        """Somebody else who may be mentioned: kin or the owner of the finest thing of
-        that kind, and so no choice."""
+        """Who else may be mentioned, without a choice: kin, or who owns the finest."""
         village = world.load()
         known = (self.who.kin, self.friend.kin, self.thing.owner, *village.people)
         cast = (self.who.name, self.friend.name)
@@ -148,12 +146,9 @@ def happen(schema: Schema, cast: dict[str, str], state: State) -> None:
     for step in schema.steps:
         for pattern in (*step.needs, *step.ends):
             if bind(pattern, cast) not in state.holds:
-                known = sorted(" ".join(fact) for fact in state.holds)
-                raise Refused(
-                    step.name,
-                    f"{schema.name}, {step.name}: {pattern!r} does not hold there; "
-                    f"what holds: {', '.join(known)}",
-                )
+                known = ", ".join(sorted(" ".join(fact) for fact in state.holds))
+                fault = f"{schema.name}, {step.name}: {pattern!r} does not hold there"
+                raise Refused(step.name, f"{fault}; what holds: {known}")
         for pattern in step.ends:
             state.end(bind(pattern, cast))
         for pattern in step.makes:

@@ -117,21 +117,16 @@ class Entry:
         """A required value, of the right type and not empty."""
         value = self.data.get(key)
         if not isinstance(value, kind) or value in ("", [], {}):
-            raise self.mistake(
-                f"expected {key!r} to be a {kind.__name__} that is not empty, found "
-                f"{value!r}"
-            )
+            wish = f"expected {key!r} to be a {kind.__name__} that is not empty"
+            raise self.mistake(f"{wish}, found {value!r}")
         return value
 
     def one_of(self, key: str, known) -> Any:
         """A value out of those that are known."""
         value = self.data.get(key)
         if value not in known:
-            raise self.mistake(
-                f"expected {key!r} to be one of "
-                f"{', '.join(sorted(map(str, known)))}, found {value!r}",
-                self.line_of(key),
-            )
+            wish = f"expected {key!r} to be one of {', '.join(sorted(map(str, known)))}"
+            raise self.mistake(f"{wish}, found {value!r}", self.line_of(key))
         return value
 
     def frames(self, key: str, slots=(), lists: dict | None = None) -> tuple:
@@ -142,6 +137,10 @@ class Entry:
     def all_frames(self, slots=(), lists: dict | None = None) -> dict[str, tuple]:
         """Those of every block that is in it."""
         return {key: self.frames(key, slots, lists) for key in self.data}
+
+    def cells(self, key: str, columns: str) -> list[list[str]]:
+        """The rows of a table, each with its cells."""
+        return [cells for _, cells in rows(self.get(key), columns, self.file, key)]
 
     def line_of(self, key: str) -> str:
         """How the value of a key is written."""
@@ -260,12 +259,10 @@ def _load_people(places: dict[str, Place]) -> dict[str, Person]:
         known = {"gender": _PRONOUNS, "home": places, "bond": returned}
         for key, values in known.items():
             entry.one_of(key, values)
-        if not person.epithet.endswith(" " + person.species):
-            raise entry.mistake(
-                f"expected the epithet to end with {person.species!r}, found "
-                f"{person.epithet!r}",
-                person.epithet,
-            )
+        epithet, species = person.epithet, person.species
+        if not epithet.endswith(f" {species}"):
+            wish = f"expected the epithet to end with {species!r}"
+            raise entry.mistake(f"{wish}, found {epithet!r}", epithet)
         _add(people, person, entry)
     for entry in found:
         entry.one_of("kin", people)
@@ -294,8 +291,7 @@ def _load_things(
     file = "things.toml"
     things: dict[str, Thing] = {}
     columns = "name | made | colour | use | kept | owner | marks"
-    text = whole(file).get("things")
-    for _, (*values, marked) in rows(text, columns, file, "things"):
+    for *values, marked in whole(file).cells("things", columns):
         marks = frozenset(marked.split()) - {"-"}
         thing = Thing(*values, marks)
         expect_known(thing.kept, places, "kept", file, thing.name)
@@ -332,35 +328,33 @@ _FACTS_OF_PEOPLE = "species epithet trade like wish habit fear kin bond".split()
 @cache
 def person_slots(person: Person, role: str) -> dict[str, Any]:
     """{who}, {who.he}, ... for the person in that role, also capitalised."""
-    return with_capitals(
-        {
-            role: person.name,
-            **{f"{role}.{case}": person.pronoun(case) for case in ("he", "him", "his")},
-            **{f"{role}.{fact}": getattr(person, fact) for fact in _FACTS_OF_PEOPLE},
-            f"{role}.a_species": with_article(person.species),
-            f"{role}.a_trade": with_article(person.trade),
-            f"{role}.home": "the " + person.home,
-        }
-    )
+    slots = {
+        role: person.name,
+        **{f"{role}.{case}": person.pronoun(case) for case in ("he", "him", "his")},
+        **{f"{role}.{fact}": getattr(person, fact) for fact in _FACTS_OF_PEOPLE},
+        f"{role}.a_species": with_article(person.species),
+        f"{role}.a_trade": with_article(person.trade),
+        f"{role}.home": "the " + person.home,
+    }
+    return with_capitals(slots)
 
 
 @cache
 def thing_slots(thing: Thing) -> dict[str, Any]:
     """{thing}, {thing.a} ("a lantern"), {thing.made} ("a brass lantern"),
     {thing.material}, {thing.colour}, {thing.use}, {thing.kept}, {thing.owner}"""
-    return with_capitals(
-        {
-            "thing": thing.name,
-            "thing.a": with_article(thing.name),
-            "thing.made": with_article(f"{thing.made} {thing.name}"),
-            "thing.material": thing.made,
-            "thing.colour": thing.colour,
-            "thing.a_colour": with_article(thing.colour),
-            "thing.use": thing.use,
-            "thing.kept": "the " + thing.kept,
-            "thing.owner": thing.owner,
-        }
-    )
+    slots = {
+        "thing": thing.name,
+        "thing.a": with_article(thing.name),
+        "thing.made": with_article(f"{thing.made} {thing.name}"),
+        "thing.material": thing.made,
+        "thing.colour": thing.colour,
+        "thing.a_colour": with_article(thing.colour),
+        "thing.use": thing.use,
+        "thing.kept": "the " + thing.kept,
+        "thing.owner": thing.owner,
+    }
+    return with_capitals(slots)
 
 
 @cache
@@ -368,19 +362,18 @@ def place_slots(place: Place) -> dict[str, Any]:
     """{place} ("the mill"), {place.near}, {place.mark}, {place.use}, {place.inside}
     ("indoors" or "outdoors"), and what is drawn anew each time: {place.spot},
     {place.smell}, {place.sound}, {place.sight}"""
-    return with_capitals(
-        {
-            "place": "the " + place.name,
-            "place.near": "the " + place.near,
-            "place.mark": place.mark,
-            "place.use": place.use,
-            "place.inside": "indoors" if place.indoors else "outdoors",
-            "place.spot": frames.Choice(place.spots),
-            "place.smell": frames.Choice(place.smells),
-            "place.sound": frames.Choice(place.sounds),
-            "place.sight": frames.Choice(place.sights),
-        }
-    )
+    slots = {
+        "place": "the " + place.name,
+        "place.near": "the " + place.near,
+        "place.mark": place.mark,
+        "place.use": place.use,
+        "place.inside": "indoors" if place.indoors else "outdoors",
+        "place.spot": frames.Choice(place.spots),
+        "place.smell": frames.Choice(place.smells),
+        "place.sound": frames.Choice(place.sounds),
+        "place.sight": frames.Choice(place.sights),
+    }
+    return with_capitals(slots)
 
 
 def with_capitals(slots: dict[str, Any]) -> dict[str, Any]:
