@@ -1097,7 +1097,7 @@ unread = encode_documents(tokenizer, [page.text for page in fresh_pages])
 
 
 def forgets(model):
-    """How many nats a token it is more surprised by pages than the base model."""
+    """How much more it is surprised by pages than the base model, in nats."""
     losses = [language_loss(m, unread).nats_per_token for m in (model, base)]
     return losses[0] - losses[1]
 

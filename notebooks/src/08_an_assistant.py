@@ -276,7 +276,7 @@ claim(
 
 # %% [markdown]
 # Two things to keep in mind. The errors of the table and the questions of the test come
-# from the same forty intents: what was mended is how people *ask*, not what the help
+# from the same 41 intents: what was mended is how people *ask*, not what the help
 # desk *knows*. And whoever goes round this circle ten times has, wording by wording,
 # written a training set; that is how assistants get better.
 
