@@ -15,7 +15,7 @@ class Shared:
     """What all stages share: the model's size, its text, and how it is measured."""
 
     vocab_size: int = 2560
-    layers: int = 2
+    layers: int = 3
     width: int = 128
     context: int = 256
 
@@ -31,7 +31,7 @@ class Shared:
 
     # What is told is measured on test prompts that nothing was chosen on: those of seed
     # + 1, since the lives before this one were chosen and told on those of the seed.
-    test_instructions: int = 150  # for each task
+    test_instructions: int = 300  # for each task
     test_comparisons: int = 500  # of each kind: tellings, the model's own stories
     test_stories: int = 400
 
@@ -76,8 +76,8 @@ class Recipe:
     """All settings of a life."""
 
     shared: Shared = Shared()
-    masked: Pretraining = Pretraining(steps=2800)
-    base: Pretraining = Pretraining(steps=6800)
+    masked: Pretraining = Pretraining(steps=2500)
+    base: Pretraining = Pretraining(steps=6400)
     instruct: Instruction = Instruction()
     reward: Preference = Preference()
     # Chosen on 400 validation prompts: with two rollouts for the critic alone PPO won

@@ -179,12 +179,13 @@ def _told(text: str, fact: questions.Fact, wanted: tuple, known: str = "") -> tu
 
 
 def _score_talk(example: Instruction, answer: str) -> dict[str, float]:
-    """Right: one of the fixed answers, or any story that is told whole."""
+    """Right: one of the fixed answers, or any story, told whole, of what it says."""
     kind = small_talk.load()[example.facts["kind"]]
     if kind.name != small_talk.STORY:
         return {"right": float(answer in kind.answers)}
-    told = judge_story("", answer).form and gold.read("", answer).wholeness == 1
-    return {"right": float(told)}
+    about, _, story = answer.partition(". ")
+    told = judge_story(about, story).form and gold.read(about, story).wholeness == 1
+    return {"right": float(about.startswith("This is a story") and told)}
 
 
 _SCORERS = dict(translate=_score_translation, summarise=_score_summary)

@@ -9,7 +9,7 @@ from llmlab.village.support import by_split
 
 FILE = "small_talk.toml"
 STORY = "story"  # the kind that is answered with a story, whatever happens in it
-STORIES = 3.0  # times as often as any other kind
+STORIES = 2.0  # times as often as any other kind
 WORDINGS = 8  # of a kind
 
 
@@ -43,8 +43,10 @@ def draw(chooser: Chooser, split: str) -> tuple[Kind, str, str]:
     kind = kinds[chooser.weighted(weights)]
     typed = _typed(chooser.pick(kind.wordings[split]), chooser)
     if kind.name == STORY:
-        told = stories.tell(stories.draw_event(chooser), stories.DRY, chooser)
-        return kind, typed, told
+        event = stories.draw_event(chooser)
+        # Whose story it is, is said first: then every name has where it comes from.
+        told = stories.tell(event, stories.DRY, chooser)
+        return kind, typed, f"This is a story about {stories.subject(event)}. {told}"
     return kind, typed, chooser.pick(kind.answers)
 
 
