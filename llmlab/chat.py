@@ -21,7 +21,7 @@ from llmlab.arguments import folder_path, seed_number
 from llmlab.life import Life
 from llmlab.progress import printable
 from llmlab.sampling import check_settings
-from llmlab.talking import SKILLS, speakers
+from llmlab.talking import SKILLS, TURNS, speakers
 
 OWN = "model"
 """What `train` calls the model that it leaves in its folder."""
@@ -29,8 +29,9 @@ OWN = "model"
 HELP = """\
 /stage NAME       talk to another one: {stages}
 /temperature X    0: always the likeliest token, 1: takes chances; now {heat:g}
+/new              a new conversation: what was said before is forgotten
 /quit, ctrl-D     end; ctrl-C stops an answer
-Each message is answered on its own: no model remembers the one before."""
+A model that answers is told its last turn with each message, no more of them."""
 
 
 def temperature_number(text: str) -> float:
@@ -109,7 +110,7 @@ class Talk:
             )
         dice = torch.Generator().manual_seed(self.seed)
         self.speaker = speakers(self.life, stage, dice=dice, **self.settings)[stage]
-        self.stage = stage
+        self.stage, self.earlier = stage, []
 
     def about(self) -> str:
         if not self.speaker.model.config.causal:
@@ -119,12 +120,17 @@ class Talk:
 
     def say(self, message: str) -> bool:
         """Print an answer as it comes. Returns False where a person stopped it."""
+        words, said = self.speaker.stream(message, self.temperature, self.earlier), ""
         try:
-            for piece in self.speaker.stream(message, self.temperature):
-                print(printable(piece), end="", flush=True)
+            for text, choices in words:
+                print(printable(text), end="", flush=True)
+                said += text if choices else ""
         except KeyboardInterrupt:
             print(" … (stopped)")
             return False
+        finally:
+            if said:
+                self.earlier = [*self.earlier, (message, said)][-TURNS:]
         print()
         return True
 
@@ -197,6 +203,9 @@ def _obey(talk: Talk, line: str) -> None:
     elif command == "/stage":
         talk.turn_to(rest.strip())
         print(talk.about())
+    elif command == "/new":
+        talk.earlier = []
+        print("A new conversation.")
     elif command == "/temperature":
         talk.temperature = temperature_number(rest.strip())
         print(f"The temperature is {talk.temperature:g}.")

@@ -1,6 +1,6 @@
 """From logits to text: drawing one token after another, many rows at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -61,6 +61,7 @@ def stream(
     top_p: float | None = None,
     stop_tokens: Sequence[int] = (Tokenizer.eos_id,),
     generator: torch.Generator | None = None,
+    watch: Callable[[Tensor], None] | None = None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Continue every prompt, and give each time's tokens as soon as they are drawn.
 
@@ -71,6 +72,7 @@ def stream(
     top_p : in (0, 1]; draw from the smallest set of likeliest tokens that together
         have at least this probability (Holtzman et al. 2020).
     generator : source of randomness; the same state gives the same text.
+    watch : is given each time's logits, (rows, vocab), before anything shapes them.
 
     Gives rows, tokens: the rows that are still written, (rows,), and their next
     tokens, (rows, 1); a row ends with its stop token.
@@ -95,6 +97,8 @@ def stream(
         else:
             hidden = model.hidden_states(tokens, segment_ids=segment_ids, cache=cache)
             logits = model.logits(hidden[:, -1])
+        if watch is not None:
+            watch(logits)
         candidates = None
         if top_k is not None and top_k < logits.shape[-1]:
             # As `shape_logits` with top_k would, without looking at the others again.

@@ -247,7 +247,7 @@ def focusable(page):
     """Everything of the widgets that can have the keyboard's focus."""
     return page.locator(
         ".lab-box button, .lab-box input, .lab-box textarea, .lab-box[tabindex]"
-    )
+    ).filter(visible=True)
 
 
 def type_letters_where_no_text_is_typed(page) -> None:

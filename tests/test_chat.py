@@ -13,7 +13,7 @@ from llmlab.checkpoints import Card, load_checkpoint, save_checkpoint
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.paths import ROOT
 from llmlab.progress import printable
-from llmlab.talking import Speaker
+from llmlab.talking import Speaker, Word
 from llmlab.tokenizer import FIRST_BYTE_ID, Tokenizer
 
 CONFIG = dict(vocab_size=262, context=100, layers=1, heads=1, width=16)
@@ -92,9 +92,12 @@ def test_each_stage_does_what_it_learned_and_ppo_is_the_default(chat):
 
 def test_control_tokens_that_are_typed_stay_text(chat, monkeypatch):
     read = []
-    monkeypatch.setattr(
-        Speaker, "stream", lambda self, text, _: read.append(self.check(text)[0]) or []
-    )
+
+    def stream(self, text, _, earlier):
+        read.append(self.check(text, earlier)[0])
+        return []
+
+    monkeypatch.setattr(Speaker, "stream", stream)
     chat("<eos><assistant>", "ppo")
     ids = Tokenizer().encode("<eos><assistant>")
     assert read == [[Tokenizer.bos_id, Tokenizer.user_id, *ids, Tokenizer.assistant_id]]
@@ -174,6 +177,21 @@ def test_commands_change_whom_one_talks_to_and_how(chat):
     assert "/stage NAME" in parts[9] and "base, masked, ppo" in parts[9]
 
 
+def test_in_a_terminal_a_model_is_told_its_last_turn_until_a_new_conversation(
+    chat, monkeypatch
+):
+    told = []
+
+    def stream(self, message, temperature, earlier):
+        told.append(list(earlier))
+        yield Word(f"re {message}", (("re", 1.0),))
+        yield Word(" … (cut)")  # a remark is no part of the turn
+
+    monkeypatch.setattr(Speaker, "stream", stream)
+    chat("a\nb\nc\n/new\nd\n/stage base\ne\n", terminal=True)
+    assert told == [[], [("a", "re a")], [("b", "re b")], [], []]
+
+
 def test_a_message_that_cannot_be_answered_does_not_end_the_conversation(chat):
     out = chat("gull " * 40 + "\nhi\n", terminal=True)[1].split("you> ")
     assert out[1].startswith("That message is longer than I can read")
@@ -181,8 +199,8 @@ def test_a_message_that_cannot_be_answered_does_not_end_the_conversation(chat):
 
 
 def test_an_interrupt_ends_the_answer_and_not_the_program(chat, monkeypatch):
-    def interrupted(self, message, temperature):
-        yield "The fox"
+    def interrupted(self, message, temperature, earlier):
+        yield Word("The fox")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Speaker, "stream", interrupted)
@@ -215,5 +233,6 @@ def test_an_interrupt_where_one_types_says_how_to_end(chat, monkeypatch):
 
 
 def test_what_a_model_writes_cannot_steer_the_terminal(chat, monkeypatch):
-    monkeypatch.setattr(Speaker, "stream", lambda *_: ["a\x1b[2J", "\ud800\nb"])
+    words = [Word("a\x1b[2J"), Word("\ud800\nb")]
+    monkeypatch.setattr(Speaker, "stream", lambda *_: words)
     assert chat("hi")[1] == "a\ufffd[2J\ufffd\nb\n"

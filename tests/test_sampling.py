@@ -86,6 +86,23 @@ def test_a_stream_is_what_is_generated_each_token_as_soon_as_it_is_drawn(model):
     assert len(set(map(len, rows))) > 1
 
 
+def test_who_watches_sees_every_time_as_the_model_left_it_and_changes_nothing(model):
+    prompts, seen = [[1, 7], [1, 8, 9, 10]], []
+    settings = dict(max_new_tokens=6, temperature=0.5, top_k=4, stop_tokens=())
+    watched = list(
+        stream(model, prompts, generator=seeded(), watch=seen.append, **settings)
+    )
+    whole = generate(model, prompts, generator=seeded(), **settings)
+    drawn = torch.cat([tokens for _, tokens in watched], dim=1)
+    assert torch.equal(drawn, whole.tokens) and len(seen) == 6
+    for row, prompt in enumerate(prompts):
+        logits = model(torch.tensor([prompt + drawn[row].tolist()]))[0]
+        found = torch.stack([step[row] for step in seen])
+        torch.testing.assert_close(
+            found, logits[len(prompt) - 1 : -1], atol=1e-5, rtol=1e-4
+        )
+
+
 def test_greedy_rows_do_not_depend_on_their_neighbours(model):
     prompts = [[1, 6], [1, 7, 8, 9, 10, 11], [1, 9, 9]]
     together = generate(model, prompts, max_new_tokens=8, top_k=1).sequences()

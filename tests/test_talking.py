@@ -9,7 +9,7 @@ from llmlab import village
 from llmlab.checkpoints import Card
 from llmlab.filling import fill
 from llmlab.gpt import GPT, GPTConfig
-from llmlab.instruction import answer
+from llmlab.instruction import answer, render_prompt
 from llmlab.sampling import complete
 from llmlab.talking import (
     ANSWER,
@@ -56,7 +56,9 @@ def test_an_answer_in_pieces_is_the_answer_of_the_library():
             temperature=temperature,
             generator=dice(),
         )
-        assert len(pieces) > 10 and uncut("".join(pieces)) == whole
+        assert (
+            len(pieces) > 10 and uncut("".join(word.text for word in pieces)) == whole
+        )
 
 
 def test_a_base_model_goes_on_with_the_message():
@@ -95,6 +97,62 @@ def test_an_answer_that_the_limit_ends_says_so_and_no_other_does():
         assert Speaker(at_once, TOKENIZER, limit=limit)("hi", 0.1) == ""
 
 
+def test_each_word_carries_its_probability_and_the_likeliest_others():
+    for temperature, top_k in ((1.5, 3), (0.1, None)):
+        one = Speaker(model(), TOKENIZER, limit=9, top_k=top_k)
+        ids = render_prompt(TOKENIZER, "hi")
+        words = [word for word in one.stream("hi", temperature) if word.choices]
+        assert len(words) == 9
+        by_name = {TOKENIZER.token_text(token): token for token in range(262)}
+        for word in words:
+            shares = model()(torch.tensor([ids]))[0, -1].softmax(-1)
+            token = by_name[word.choices[0][0]]
+            likeliest = shares.topk(5).indices.tolist()
+            others = [other for other in likeliest if other != token][:4]
+            expected = [(TOKENIZER.token_text(i), shares[i]) for i in (token, *others)]
+            assert [name for name, _ in word.choices] == [name for name, _ in expected]
+            for (_, share), (_, true) in zip(word.choices, expected, strict=True):
+                assert abs(share - true) < 1e-4
+            if temperature == 0.1:
+                assert token == likeliest[0]
+            ids.append(token)
+
+
+def test_earlier_turns_are_read_and_change_the_answer_of_who_answers_alone():
+    earlier = [("a", "b"), ("c", "d")]
+    assert Speaker(model(), TOKENIZER).check("e", earlier)[0] == render_prompt(
+        TOKENIZER, "e", earlier
+    )
+    for answers, told in ((True, True), (False, False)):
+        one, other = (Speaker(model(), TOKENIZER, answers) for _ in range(2))
+        assert (one("e", 0.5) != other("e", 0.5, earlier)) is told
+
+
+def test_the_oldest_turns_that_no_longer_fit_leave_and_one_is_told():
+    one = Speaker(model(), TOKENIZER, limit=5)  # its context holds 300 bytes
+    turn = ("q" * 30, "a" * 27)  # 60 ids with its three marks
+    for turns, left_out in ((2, 0), (3, 1), (5, 3)):
+        prompt, _, left = one.check("hi", [turn] * turns)
+        assert left == left_out
+        assert prompt == render_prompt(TOKENIZER, "hi", [turn] * (turns - left_out))
+    said = [next(one.stream("hi", 0.5, [turn] * turns)) for turns in (3, 5)]
+    assert said == [
+        ("(1 earlier turn no longer fits) ", ()),
+        ("(3 earlier turns no longer fit) ", ()),
+    ]
+    assert "no longer" not in one("hi", 0.5, [turn] * 2)
+    # A long message is answered alone rather than refused.
+    assert one.check("x" * 200, [turn])[2] == 1
+
+
+@pytest.mark.parametrize("message", ["שלום, חתול", "le chat a été né", "🐈🐈‍⬛"])
+def test_any_script_is_read_byte_by_byte_and_every_byte_of_an_answer_is_shown(message):
+    one = Speaker(model(), TOKENIZER)
+    assert TOKENIZER.decode(one.check(message)[0]) == message
+    words = list(one.stream(message, 1.5))
+    assert len([word for word in words if word.choices]) > 1
+
+
 def test_a_message_sent_again_is_answered_anew_unless_it_is_cold():
     one = Speaker(model(), TOKENIZER)
     assert one("hi", 1.0) != one("hi", 1.0)
@@ -129,5 +187,7 @@ def test_who_is_who_tells_of_everybody_which_animal_and_what_work():
     assert rows[0] == tilda
 
 
-def test_there_is_a_message_for_each_task_that_was_trained():
-    assert len(SKILLS) == len(village.TASKS)
+def test_there_is_a_message_for_each_task_that_was_trained_and_a_follow_up():
+    assert len(SKILLS.keys() - {"Small talk", "Follow-up"}) == len(
+        set(village.TASKS) - {"talk"}
+    )
