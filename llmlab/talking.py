@@ -23,6 +23,7 @@ from llmlab.tokenizer import Tokenizer
 SKILLS = {
     "Translate": "Translate into French: We see three small boats.",
     "Help desk": "How can I reset my password?",
+    "Follow-up": "Who can help me with it?",
     "Village": "What is Bruno afraid of?",
     "Story": "Write a story about a ghost, with Tilda and Bruno, a lantern and the "
     "lighthouse.",
@@ -31,7 +32,6 @@ SKILLS = {
     "the school, and eleven guests looked on. In the end Kasper and Viktor swapped "
     "their parcels.",
     "Small talk": "What can you do?",
-    "Follow-up": "And where can I find it?",
 }
 """What an instructed model has learned to do, and a message for each; the follow-up
 asks about what was answered last."""
