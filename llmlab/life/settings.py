@@ -51,10 +51,10 @@ class Pretraining:
 class Instruction:
     """Phase 2: answering."""
 
-    examples: int = 24_000
-    pages: int = 4_000  # of the village, replayed; see `answers.instruction_examples`
-    steps: int = 1200
-    rows_per_batch: int = 5
+    examples: int = 52_000
+    pages: int = 1_600  # of the village, replayed; see `answers.instruction_examples`
+    steps: int = 2_200
+    rows_per_batch: int = 6
     matrix_rate: float = 0.003
     other_rate: float = 0.003
 

@@ -634,7 +634,7 @@ def short_course(examples, label, watched=True):
         optimizers,
         steps=STEPS,
         row_length=row_length,
-        rows_per_batch=10,
+        rows_per_batch=8,
         seed=0,
     )
     history = train(
@@ -776,7 +776,9 @@ def mean_loss(model, examples):
 
 seen_loss, fresh_loss = {}, {}
 for name, size in SIZES.items():
-    student, _ = short_course(examples[:size], name, watched=False)
+    student = healthy  # the one that had all of them
+    if size < len(examples):
+        student, _ = short_course(examples[:size], name, watched=False)
     seen_loss[name] = mean_loss(student, examples[: min(size, 200)])
     fresh_loss[name] = mean_loss(student, fresh)
 plots.lines(
@@ -795,9 +797,7 @@ plots.lines(
 desk.answer(
     "07/few",
     min(seen_loss, key=seen_loss.get),
-    "Few examples are soon known by heart, and then there is nothing to be "
-    "surprised "
-    "at.",
+    "Few examples are soon known by heart, and then nothing surprises.",
 )
 desk.answer(
     "07/many",
