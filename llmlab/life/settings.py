@@ -53,7 +53,7 @@ class Instruction:
 
     examples: int = 52_000
     pages: int = 1_600  # of the village, replayed; see `answers.instruction_examples`
-    steps: int = 2_200
+    steps: int = 1_600
     rows_per_batch: int = 6
     matrix_rate: float = 0.003
     other_rate: float = 0.003
