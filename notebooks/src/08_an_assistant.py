@@ -185,10 +185,54 @@ desk.answer(
 # The model is not stupid in general; it has not read enough ways of asking for *these*
 # things. So write some. Below are wordings that we wrote after reading the table:
 # for each intent that errs, how else might a customer say it? **Replace ours by your
-# own.** Nobody may look at the test for that, and these wordings are in no split.
+# own.** Nobody may look at the test for that.
 
 # %%
-MORE_WORDINGS = {}
+MORE_WORDINGS = {
+    "not here": [
+        "At what time does the bus go?",
+        "Can I take a tram to the mill?",
+        "Does a tram stop near the bridge?",
+        "I am looking for a zoo or a museum.",
+        "Do you have a cinema near the pond?",
+    ],
+    "library card": [
+        "What must a reader bring for a card?",
+        "I need a card for the library.",
+        "What does one need to borrow a book?",
+        "Which papers do I need for a library card?",
+    ],
+    "cancel": [
+        "We have changed our plans and want to cancel.",
+        "Can we cancel if our plans change?",
+        "Our trip is off, please cancel it.",
+        "How can we cancel the tickets?",
+    ],
+    "private": [
+        "Does the miller owe anybody money?",
+        "What does my neighbour owe?",
+        "How much does the painter owe to the tailor?",
+    ],
+    "tour": [
+        "Who takes visitors up the ninety steps?",
+        "Who climbs the ninety steps with us?",
+        "With whom can visitors see the great lamp?",
+    ],
+    "music": [
+        "Could the fiddler play at our party?",
+        "We want the fiddler to play music.",
+        "Who makes music at a party?",
+    ],
+    "honey": [
+        "Where do you sell the honey?",
+        "Who has honey to sell?",
+    ],
+    "not told": [
+        "How wide is the carpet of Otto?",
+        "Who slept at the inn on Monday?",
+        "Who ate at the market on Friday?",
+    ],
+}
 
 # %% [markdown]
 # Each wording is paired with the intent's own answers. And because the lesson of
@@ -253,6 +297,8 @@ test = [
     for example in customers(1200, "test", seed=course.seed + 1)
     if not example.earlier
 ]
+written = {text for texts in MORE_WORDINGS.values() for text in texts}
+print("our wordings in the test:", len(written & {e.prompt for e in test}))
 before, after = rights(instruct, test), rights(mended, test)
 better = sum(new > old for old, new in zip(before, after, strict=True))
 worse = sum(new < old for old, new in zip(before, after, strict=True))
