@@ -305,3 +305,12 @@ def test_a_dry_telling_is_dry_and_an_imaginative_one_rich():
     assert 0.6 <= added <= 1.0 and 0.01 <= twists <= 0.08
     added, _, found = counts(stories.Style(1, 1, 1, 1, 0))
     assert added >= 4.5 and 140 <= max(reading.words for reading in found) <= 152
+
+
+def test_a_pair_can_be_read_with_its_prompt():
+    """About 1.25 tokens a word: 165 words and a prompt are far below 256."""
+    pairs = [
+        stories.draw_pair(Chooser("room", number), "train") for number in range(400)
+    ]
+    longest = max(stories.count_words(t) for p in pairs for t in (p.first, p.second))
+    assert 150 < longest <= 172

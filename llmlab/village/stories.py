@@ -20,7 +20,8 @@ MOST_WORDS = 140  # a telling is not added to if that would make it longer
 WORDS_OF_AN_ADDITION = 11  # about
 WORDS_OF_A_TWIST = 16
 SHORTEST_OF_A_PAIR = 75
-MOST_PADDING = 50  # words
+MOST_PADDING = 50  # words ...
+LONGEST_OF_A_PAIR = 160  # ... but not beyond what a model can read
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,7 @@ def _with_and_without_padding(event: Event, chooser: Chooser) -> list[list[list[
     plain = _tell_at_level(event, 0.85 * chooser.uniform(), chooser)
     padded = [list(passage) for passage in plain]
     length = count_words(_paragraph(plain)) + MOST_PADDING * chooser.uniform()
-    _fill_with_facts(padded, event, length, chooser)
+    _fill_with_facts(padded, event, min(length, LONGEST_OF_A_PAIR), chooser)
     return [plain, padded]
 
 
