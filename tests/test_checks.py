@@ -87,6 +87,15 @@ def test_a_gradient_that_should_not_be_there_is_named():
     assert "no gradient reaches x" in said
 
 
+def test_an_answer_that_should_refuse_and_does_not_is_told():
+    def refuses(x):
+        raise ValueError
+
+    said = complaint(toy(refuses, 3), lambda x: [x])
+    assert "For x 3 your function should raise ValueError." in said
+    checks.check(toy(refuses, 3), refuses)
+
+
 def test_generators_and_tables_stand_in_for_what_cannot_be_sent():
     case = Case((Dice(3), [Table({"a": 7})]), calls=2)
     seen = observe_case(lambda g, t: (torch.rand(1, generator=g), t[0]("a")), case)

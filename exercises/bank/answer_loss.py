@@ -226,10 +226,9 @@ MISTAKES = {
     "question and padding as well. Only the tokens of the response mask count.",
     chosen(lambda t, m: real(t) & ~m[:, 1:]): "The mask is the wrong way round: the "
     "question is learned and the answer is not.",
-    chosen(
-        lambda t, m: (m.cumsum(dim=1) > 0)[:, 1:]
-    ): "Padding counts: the model is charged for <pad> after "
-    "the answer has ended. The mask says where the answer ends.",
+    chosen(lambda t, m: (m.cumsum(dim=1) > 0)[:, 1:]): "Padding counts: the model is "
+    "charged for <pad> after the answer has ended. The mask says where the answer "
+    "ends.",
     chosen(lambda t, m: m[:, 1:] & (t[:, 1:] != Tokenizer.eos_id)): "The <eos> is left "
     "out, so the model would never learn to stop.",
     averaged(lambda found, learned, t: found.mean()): COUNT.format("all positions"),

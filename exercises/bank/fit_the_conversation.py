@@ -236,18 +236,13 @@ MISTAKES = {
     ),
     wrong(room_of=lambda room: 0): "The room for the answer is forgotten: the model "
     "reads the whole conversation and has no place left to say anything.",
-    wrong(
-        last=1
-    ): "Off by one, one token too many is kept: <bos> counts, and so does the "
-    "<assistant> after the new question.",
+    wrong(last=1): "Off by one, one token too many is kept: <bos> counts, and so does "
+    "the <assistant> after the new question.",
     wrong(last=0): "Off by two: the new question comes between <user> and <assistant>.",
-    wrong(
-        each=2
-    ): "Off by one a turn: besides <user> and <assistant> its <eos> counts.",
-    wrong(
-        least=1
-    ): "Off by one: what fits exactly fits. After the new question there is "
-    "no <eos>; that of the new answer belongs to the room.",
+    wrong(each=2): "Off by one a turn: besides <user> and <assistant> its <eos> "
+    "counts.",
+    wrong(least=1): "Off by one: what fits exactly fits. After the new question there "
+    "is no <eos>; that of the new answer belongs to the room.",
     wrong(refuse=False): "A question that does not fit is not refused: where it is too "
     "long even alone, raise ValueError.",
     used_up: "",

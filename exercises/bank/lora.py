@@ -222,13 +222,10 @@ def in_place(weight, a, b, alpha):
 
 
 MISTAKES = {
-    wrong(
-        lambda alpha, rank: alpha
-    ): "The correction is not divided by the rank: every "
-    "rank would need a rate of its own.",
-    wrong(
-        base=0.0
-    ): "That is the correction alone. It is added to what the frozen layer gives.",
+    wrong(lambda alpha, rank: alpha): "The correction is not divided by the rank: "
+    "every rank would need a rate of its own.",
+    wrong(base=0.0): "That is the correction alone. It is added to what the frozen "
+    "layer gives.",
     wrong(freeze=lambda weight: weight): "sends a gradient into weight",
     (base_without_gradient, merged, start): "What goes into the layer gets no gradient "
     "through the frozen weight, so nothing below it learns rightly. Detach the weight, "
@@ -239,19 +236,14 @@ MISTAKES = {
     "alpha over the rank, which the corrected layer has.",
     wrongly_merged(lambda w, a, b, alpha: w + alpha * (b @ a)): "In the merged weight "
     "the correction is not divided by the rank.",
-    wrongly_merged(
-        lambda w, a, b, alpha: alpha / len(a) * (b @ a)
-    ): "The merged weight lacks the frozen one.",
+    wrongly_merged(lambda w, a, b, alpha: alpha / len(a) * (b @ a)): "The merged "
+    "weight lacks the frozen one.",
     wrongly_merged(in_place): "changes its first input in place",
-    wrongly_started(
-        torch.zeros, torch.zeros
-    ): "At the start A and B are both zero. The "
-    "gradient of each is a product with the other, so neither will ever learn. One of "
-    "them has to be random.",
-    wrongly_started(
-        torch.rand, torch.rand
-    ): "At the start the product of B and A is not "
-    "zero, so the layer no longer does what it did. One of the two has to be zero.",
+    wrongly_started(torch.zeros, torch.zeros): "At the start A and B are both zero. "
+    "The gradient of each is a product with the other, so neither will ever learn. One "
+    "of them has to be random.",
+    wrongly_started(torch.rand, torch.rand): "At the start the product of B and A is "
+    "not zero, so the layer no longer does what it did. One of the two has to be zero.",
     wrongly_started(torch.ones, torch.zeros): "At the start all rows of A are alike. "
     "They get the same gradient and stay alike: the correction never has a rank above "
     "one. Draw them at random.",

@@ -262,46 +262,38 @@ def unlike(sees=lambda s: same(s) & past(s), place=lambda s: repaired(s)[1]):
     return (lambda s: (sees(s), place(s).clone())), neighbours_matter
 
 
+def watched_by(detect):
+    return repaired, detect
+
+
 MISSES = "Your detector misses {}"
 MISTAKES = {
-    unlike(
-        place=counted
-    ): "Positions go on counting over the border: the second example "
-    "believes that it stands in the middle of a text. Begin again at 0 for each.",
+    unlike(place=counted): "Positions go on counting over the border: the second "
+    "example believes that it stands in the middle of a text. Begin again at 0 for "
+    "each.",
     unlike(place=lambda s: repaired(s)[1] + 1): "Positions begin at 1; the first token "
     "of an example stands at 0.",
-    unlike(
-        sees=past
-    ): "A token still sees the examples before its own: it may see what "
-    "has its segment number, and nothing else.",
-    unlike(
-        sees=same
-    ): "A token sees its whole example, what comes later included. Apart "
-    "from its neighbours it still has to be causal.",
+    unlike(sees=past): "A token still sees the examples before its own: it may see "
+    "what has its segment number, and nothing else.",
+    unlike(sees=same): "A token sees its whole example, what comes later included. "
+    "Apart from its neighbours it still has to be causal.",
     unlike(sees=lambda s: past(s) & same(s) & (s != 0)[:, :, None]): "Padding sees "
     "nothing at all. The softmax over nothing is no number, and spreads from there.",
-    (
-        repaired,
-        lambda forward: True,
-    ): "Your detector says the same of all functions. Ask "
-    "each for outputs twice: of an example in a row, and of the same example alone.",
-    (
-        repaired,
-        detector((4, 3, 5), slice(1)),
-    ): "Your detector looks at a row's first example only. "
-    "Nothing comes before that one: look at those behind it.",
-    (repaired, detector((4, 3), slice(2))): MISSES.format(
+    watched_by(lambda forward: True): "Your detector says the same of all functions. "
+    "Ask each for outputs twice: of an example in a row, and of the same example "
+    "alone.",
+    watched_by(detector((4, 3, 5), slice(1))): "Your detector looks at a row's first "
+    "example only. Nothing comes before that one: look at those behind it.",
+    watched_by(detector((4, 3), slice(2))): MISSES.format(
         "a function whose third example sees the first: pack more than two."
     ),
-    (repaired, others_exchanged): MISSES.format(
+    watched_by(others_exchanged): MISSES.format(
         "positions that go on counting: they depend on how long the neighbours are. "
         "Compare with the example alone."
     ),
-    (
-        repaired,
-        detector((4, 3, 5), slice(4)),
-    ): "Your detector calls a healthy function sick, for "
-    "what padding gets. Nobody reads that: compare the examples.",
+    watched_by(detector((4, 3, 5), slice(4))): "Your detector calls a healthy function "
+    "sick, for what padding gets. Nobody reads that: compare the examples.",
+    watched_by(lambda forward: None): "",
 }
 
 
@@ -314,10 +306,6 @@ def by_starts(segment_ids):
     starts[:, 1:] = segment_ids.diff(dim=1) != 0
     begun = (time * starts).cummax(dim=1).values
     return (begun[:, :, None] <= time) & (time <= time[:, None]), time - begun
-
-
-def in_another_row(forward):
-    return detector((2, 5, 1, 3), slice(4))(forward)
 
 
 EXERCISE = Exercise(
@@ -339,7 +327,7 @@ EXERCISE = Exercise(
     proven="In a packed row each example sees its own past and nothing else, and your "
     "detector\nis right on six sick functions and four healthy ones.",
     mistakes=MISTAKES,
-    right=((by_starts, in_another_row),),
+    right=((by_starts, detector((2, 5, 1, 3), slice(4))),),
     hints=HINTS,
     after=AFTER,
 )
