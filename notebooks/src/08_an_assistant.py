@@ -311,7 +311,7 @@ desk.answer(
     100 * (1 - sum(after) / len(test)) / (1 - sum(before) / len(test)),
     f"{about(better, 3)} questions turned to the better, {about(worse, 3)} to "
     "the "
-    f"worse; coins fall so unevenly with p = {about(p, 1)}.",
+    f"worse; coins fall so unevenly with p {about(p, 1)}.",
     within=15,
 )
 claim(
@@ -575,7 +575,7 @@ orders = [
     for number, text in enumerate(tickets)
 ]
 obeyed = [
-    "is free" in reply
+    "ferry is free" in reply
     for reply in answer(
         instruct, tokenizer, typed + orders, max_new_tokens=room, top_k=1
     )
