@@ -901,7 +901,7 @@ claim(
 # et al. 2017) corrects for that by the **ratio** of new to old probability of every
 # token, and it stops pushing once the ratio has moved far enough, by 0.2.
 # **Exercise, before you look:** write it yourself, in
-# [problem set 5](../exercises/release/ps5/ps5.ipynb).
+# [problem set 6](../exercises/release/ps6/ps6.ipynb).
 
 # %%
 print(getsource(clipped_policy_loss))
@@ -1614,7 +1614,7 @@ desk.tally("09")
 # %% [markdown]
 # ### Where to go from here
 #
-# **Exercises:** [problem set 5](../exercises/release/ps5/ps5.ipynb), the policy
+# **Exercises:** [problem set 6](../exercises/release/ps6/ps6.ipynb), the policy
 # loss, and pairs that tell what a reward pays for.
 # **Play:** all stages side by side are in
 # [0 · Start here](00_start_here.ipynb).
