@@ -381,8 +381,8 @@ desk.answer(
     within=5,
 )
 claim(
-    "It explains nine of ten idioms or more, word for word",
-    word_for_word.rate >= 0.9,
+    "It explains eight of ten idioms or more, word for word",
+    word_for_word.rate >= 0.8,
     measured=100 * word_for_word.rate,
     unit="%",
 )
@@ -541,8 +541,8 @@ claim(
     unit="%",
 )
 claim(
-    "Forward, of the facts read less than 25 times it recalls 85 % or more",
-    seldom[village.FORWARD] >= 0.85,
+    "Forward, of the facts read less than 25 times it recalls 75 % or more",
+    seldom[village.FORWARD] >= 0.75,
     measured=100 * seldom[village.FORWARD],
     unit="%",
 )
@@ -1349,12 +1349,24 @@ desk.predict(
     "06/lazy",
     "After “The quick brown fox jumps over the”: from which layer on is “lazy” "
     "the first choice?",
-    options=["embedding", "after block 0", "after block 1", "none"],
+    options=[
+        "embedding",
+        "after block 0",
+        "after block 1",
+        "after block 2",
+        "none",
+    ],
 )
 desk.predict(
     "06/dog",
     "After “over the lazy”: from which layer on does the fox find its “dog”?",
-    options=["embedding", "after block 0", "after block 1", "none"],
+    options=[
+        "embedding",
+        "after block 0",
+        "after block 1",
+        "after block 2",
+        "none",
+    ],
 )
 
 # %% tags=["folded"]
