@@ -91,7 +91,7 @@ _MET = {
     "questions": lambda known, new: known >= 0.95 and new >= 0.75,
     "stories": lambda form, clean: form >= 0.98 and clean >= 0.50,
     "ended": lambda share: share >= 0.99,
-    "forgotten": lambda nats: nats <= 0.15,
+    "forgotten": lambda nats: round(nats, 6) <= 0.15,
     "tellings": lambda agreement, ceiling: agreement >= ceiling - 0.05,
     "own_stories": lambda agreement, ceiling: agreement >= ceiling - 0.05,
     "wins": lambda rate, low, high, kl: rate >= 0.75 and low > 0.5,

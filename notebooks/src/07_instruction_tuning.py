@@ -10,8 +10,8 @@
 #
 # **You need** [5 · Next-token pre-training](05_next_token_pretraining.ipynb).
 #
-# **Time** 1 minute to run on two processor cores, most of it two
-# training runs; an hour to work through.
+# **Time** 3 minutes to run on two processor cores, most of it six
+# short training runs; an hour and a half to work through.
 #
 # **Where we are in the model's life:** `random → base → instruct`.
 
@@ -634,7 +634,7 @@ def short_course(examples, label, watched=True):
         optimizers,
         steps=STEPS,
         row_length=row_length,
-        rows_per_batch=8,
+        rows_per_batch=6,
         seed=0,
     )
     history = train(
@@ -742,7 +742,7 @@ desk.read(f"no <eos>: {tokenizer.decode(said_without_end.sequences()[0])}")
 # %% [markdown]
 # ## 7 · How many examples are enough?
 #
-# Four students, the same number of updates each. One has 50 examples to learn from and
+# Three students, the same number of updates each. One has 50 examples to learn from and
 # sees them again and again; the last one has 6,000 and sees none of them twice. Their
 # losses are measured on examples of their own, and on 200 that none of them has seen.
 
@@ -750,16 +750,16 @@ desk.read(f"no <eos>: {tokenizer.decode(said_without_end.sequences()[0])}")
 desk.predict(
     "07/few",
     "Which student has the lowest loss on its own examples?",
-    options=["50 examples", "200", "800", "6,000 examples"],
+    options=["50 examples", "400", "6,000 examples"],
 )
 desk.predict(
     "07/many",
     "And which on the examples that nobody has seen?",
-    options=["50 examples", "200", "800", "6,000 examples"],
+    options=["50 examples", "400", "6,000 examples"],
 )
 
 # %% tags=["folded"]
-SIZES = {"50 examples": 50, "200": 200, "800": 800, "6,000 examples": 6000}
+SIZES = {"50 examples": 50, "400": 400, "6,000 examples": 6000}
 fresh = [
     render_example(tokenizer, pair.prompt, pair.answer, pair.earlier)
     for pair in village.instructions(200, seed=course.seed, split="validation")
@@ -813,7 +813,7 @@ claim(
 
 # %% [markdown]
 # That gap is **overfitting**: the left student has learned its fifty answers, not how
-# to answer. Its training loss is the best of all four, so whoever looks at the
+# to answer. Its training loss is the best of all three, so whoever looks at the
 # training loss alone picks the worst. The lines come together where the examples are
 # so many that none is seen often. How many that takes depends on what is to be
 # learned: the *form* is there after a few hundred; the French of every verb takes
@@ -885,11 +885,11 @@ def measure(model, count):
     return shares
 
 
-after_60_updates = measure(healthy, 50)
-grown_up = measure(instruct, 150)
+after_60_updates = measure(healthy, 30)
+grown_up = measure(instruct, 80)
 
 # %% [markdown]
-# A share of right answers is an estimate. With 150 prompts a task, and fewer for each
+# A share of right answers is an estimate. With 80 prompts a task, and fewer for each
 # kind, the true share could be some points higher or lower; the line around each point
 # is the interval that holds it 95 times in 100 (Wilson 1927).
 
@@ -1015,12 +1015,12 @@ desk.predict(
 
 # %% tags=["folded"]
 def share_right(split):
-    """The share of 300 questions that it answers rightly, by what they test."""
+    """The share of 150 questions that it answers rightly, by what they test."""
     return answers_right(
         instruct,
         tokenizer,
         village.instructions(
-            300, seed=course.seed + 1, split=split, task="question"
+            150, seed=course.seed + 1, split=split, task="question"
         ),
         village.score_answer,
         max_new_tokens=course.longest_answer("question"),
@@ -1148,7 +1148,7 @@ def with_pages(share):
     return mixed
 
 
-SHARES = [0.0, 0.1, 0.25, 0.5]
+SHARES = [0.0, 0.25, 0.5]
 students = {0.0: healthy} | {
     share: short_course(with_pages(share), f"{share:.0%}", watched=False)[0]
     for share in SHARES[1:]

@@ -8,7 +8,7 @@
 #
 # **You need** [7 · Instruction tuning](07_instruction_tuning.ipynb).
 #
-# **Time** 1 minute to run on two processor cores; an hour to work through.
+# **Time** 3 minutes to run on two processor cores; an hour to work through.
 #
 # **Where we are in the model's life:** after instruction tuning. `base → instruct`.
 
@@ -257,9 +257,11 @@ new_examples = [
 ]
 old_examples = life.instruction_examples(course)
 chance = random.Random(0)
-mixture = 8 * new_examples + chance.sample(old_examples, 2_500)
+mixture = 4 * new_examples + chance.sample(old_examples, 2_500)
 mended = course.load("instruct")
-optimizers = muon_and_adamw(mended, matrix_rate=0.002, other_rate=0.002)
+# A fifth of the rate of tuning: to be mended, not made anew. (Chosen on other
+# validation questions.)
+optimizers = muon_and_adamw(mended, matrix_rate=0.0006, other_rate=0.0006)
 STEPS = 120
 step = instruction_step(
     mended,
@@ -283,13 +285,37 @@ history = train(
 # %% [markdown]
 # ### Did it help?
 #
-# Now the test is opened: questions in wordings that neither the model nor you have
-# seen. Both models answer the *same* questions, so look at those on which they
-# differ. If nothing had changed but luck, as many would turn to the better as to the
-# worse, like coins; the **sign test** says how often coins fall so unevenly.
+# First the questions that we have read, those of the intents for which we wrote. Both
+# models answer the *same* questions, so look at those on which they differ. If nothing
+# had changed but luck, as many would turn to the better as to the worse, like coins;
+# the **sign test** says how often coins fall so unevenly.
 
 # %%
 print(getsource(sign_test))
+
+# %% tags=["folded"]
+def turned(examples):
+    """Rights before and after; how many turned to the better, and the worse."""
+    old, new = rights(instruct, examples), rights(mended, examples)
+    better = sum(b > a for a, b in zip(old, new, strict=True))
+    return old, new, better, sum(a > b for a, b in zip(old, new, strict=True))
+
+
+read = [e for e in many if e.facts["intent"] in MORE_WORDINGS]
+old, new, better, worse = turned(read)
+
+# %%
+claim(
+    "Of the questions that we wrote for, more turned to the better than to the "
+    "worse",
+    better > worse,
+    measured=f"{about(better, 3)} against {about(worse, 3)}, p "
+    f"{about(sign_test(old, new), 1)}",
+)
+
+# %% [markdown]
+# That was to be expected: we have read just these questions. Now the test is opened:
+# all intents, in wordings that neither the model nor we have seen.
 
 # %% tags=["folded"]
 test = [
@@ -299,28 +325,27 @@ test = [
 ]
 written = {text for texts in MORE_WORDINGS.values() for text in texts}
 print("our wordings in the test:", len(written & {e.prompt for e in test}))
-before, after = rights(instruct, test), rights(mended, test)
-better = sum(new > old for old, new in zip(before, after, strict=True))
-worse = sum(new < old for old, new in zip(before, after, strict=True))
+before, after, better, worse = turned(test)
 p = sign_test(before, after)
-print(f"{len(test)} questions; right before {sum(before)}, after {sum(after)}")
 
 # %%
 desk.answer(
     "08/mended",
     100 * (1 - sum(after) / len(test)) / (1 - sum(before) / len(test)),
-    f"{about(better, 3)} questions turned to the better, {about(worse, 3)} to "
-    "the "
-    f"worse; coins fall so unevenly with p {about(p, 1)}.",
+    f"{about(better, 3)} of {len(test)} questions turned to the better, "
+    f"{about(worse, 3)} to the worse; coins fall so unevenly with p "
+    f"{about(p, 1)}.",
     within=15,
-)
-claim(
-    "The mended model answers more of the untouched wordings, p < 0.05",
-    better > worse and p < 0.05,
-    measured=p,
 )
 
 # %% [markdown]
+# Read the p before you cheer. We tried four rates, with more and fewer old examples,
+# on validation questions, and none of them made *untouched* wordings better beyond
+# what luck does: what was written for is mended, and the rest moves a little, some of
+# it to the worse, because every update moves all weights. What would help is what
+# large teams do: put the new wordings among *all* examples, and tune once more from
+# the base model. That takes five minutes here, and is yours to try.
+#
 # Two things to keep in mind. The errors of the table and the questions of the test come
 # from the same 41 intents: what was mended is how people *ask*, not what the help
 # desk *knows*. And whoever goes round this circle ten times has, wording by wording,
