@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from llmlab import village
+from llmlab.instruction import render_example
 from llmlab.paths import CHECKPOINTS
 from llmlab.tokenizer import Tokenizer
 from llmlab.village import (
@@ -60,10 +61,11 @@ def test_the_prompt_is_no_answer(task):
 
 
 def test_prompts_and_answers_fit_the_context_together():
+    tokenizer = Tokenizer.load(CHECKPOINTS / "tokenizer.json")
     for task in TASKS:
         for example in examples(task):
-            words = len(f"{example.prompt} {example.answer}".split())
-            assert words <= 145
+            asked = example.prompt, example.answer, example.earlier
+            assert len(render_example(tokenizer, *asked)[0]) <= 250
 
 
 def test_no_sentence_of_an_article_is_its_summary():
