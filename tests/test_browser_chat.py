@@ -50,8 +50,16 @@ import torch
 model = GPT(GPTConfig(vocab_size=262, context=500, layers=2, heads=4, width=128))
 with torch.no_grad():
     model.output.weight.normal_(0, 0.2, generator=torch.Generator().manual_seed(1))
-    model.output.weight[Tokenizer.eos_id] = 0
-Chat({"real": Speaker(model, Tokenizer(), limit=400)})
+
+class Endless(Speaker):
+    def stream(self, message, *rest):
+        yield from super().stream(message, *rest)
+        while "long" in message:
+            for word in super().stream(message, *rest):
+                time.sleep(0.005)
+                yield word
+
+Chat({"real": Endless(model, Tokenizer(), limit=100)})
 """
 
 BESIDE = """
@@ -70,6 +78,7 @@ WATCH = """(stop) => new Promise((told) => {
     told(performance.now() - start);
   });
   watcher.observe(chat, {childList: true, subtree: true});
+  setTimeout(() => told(Infinity), 60_000);
   if (stop) {
     for (const button of chat.querySelectorAll("button")) {
       if (button.textContent === "Stop") button.click();
@@ -93,6 +102,7 @@ def lab(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab")
     cells = (CHAT, REAL, BESIDE)
     with running_chromium() as browser, notebook_page(browser, folder, cells) as page:
+        page.set_default_timeout(60_000)
         page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         yield page
 
@@ -201,15 +211,14 @@ def test_again_writes_the_last_answer_anew_unless_it_could_only_be_the_same(lab,
     count = chat.locator(".lab-exchange").count()
     again = chat.get_by_role("button", name="answer again")
     expect(again).to_have_count(1)
-    again.click()
-    expect(newest(chat)).to_have_class("lab-exchange lab-live")
-    finished(chat)
-    expect(chat.locator(".lab-exchange")).to_have_count(count)
     heat = chat.get_by_label("temperature")
-    heat.evaluate("node => { node.value = 0.1; }")
-    again.click()
-    finished(chat)
-    expect(newest(chat).locator(".lab-heat")).to_have_text("temperature 0.1")
+    for temperature in ("0.9", "0.1"):
+        heat.evaluate("(node, value) => { node.value = value; }", temperature)
+        again.click()
+        said_at = newest(chat).locator(".lab-heat")
+        expect(said_at).to_have_text(f"temperature {temperature}")
+        finished(chat)
+    expect(chat.locator(".lab-exchange")).to_have_count(count)
     again.click()
     expect(said(chat)).to_contain_text("the answer would be the same")
     heat.evaluate("node => { node.value = 0.7; }")
@@ -328,7 +337,6 @@ def test_the_first_word_and_the_stop_come_within_a_blink(lab):
     last = lab.evaluate(WATCH, True)
     print(f"\nfirst word after {first:.0f} ms, stopped after {last:.0f} ms")
     expect(answer(real)).to_contain_text("(stopped)")
-    assert answer(real).locator(".lab-word").count() < 400
     # .2 s on a quiet machine; this bound is for a crowded one.
     assert first < 2000 and last < 2000
 
@@ -342,18 +350,17 @@ def test_ten_thousand_letters_get_a_sentence_and_stay_to_be_shortened(lab):
     expect(box(real)).to_have_value(long)
     expect(real.locator(".lab-exchange")).to_have_count(count)
     assert box(real).bounding_box()["height"] < 200
-    send(real, "a gull")
+    send(real, "b" * 200)
     expect(real.locator(".lab-exchange")).to_have_count(count + 1)
-    expect(stop(real)).to_be_hidden()
+    expect(real.locator(".lab-live")).to_have_count(0)
 
 
 def test_turns_that_no_longer_fit_are_told(lab):
     real = lab.locator(".lab-chat").nth(1)
     send(real, "b" * 100)
-    # 400 bytes of the last answer leave no half of the context of 500.
+    # The 200 bytes asked before leave no half of the context of 500.
     expect(answer(real)).to_contain_text("(1 earlier turn no longer fits)")
-    stop(real).click()
-    expect(answer(real)).to_contain_text("(stopped)")
+    expect(real.locator(".lab-live")).to_have_count(0)
 
 
 def test_in_a_narrow_window_nothing_sticks_out(lab, chat):

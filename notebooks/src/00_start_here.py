@@ -345,8 +345,8 @@ display(chat)
 # trades above, and nothing else; *who is who* tells whom you can ask about. At the
 # lowest temperature every model always takes its likeliest word, so the same message
 # gets the same answer. Move the slider up and send it again: the likeliest word becomes
-# less of a certainty. Every message is answered on its own; none of them remembers the
-# last one.
+# less of a certainty. With a message each model is told its own last turn, and
+# nothing older.
 
 # %% [markdown]
 # ### Who was right?

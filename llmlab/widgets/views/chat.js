@@ -261,7 +261,7 @@ export default lasting(({ model, el, link }) => {
   // The newest is read from its beginning; examples from the first of them.
   const pin = () => requestAnimationFrame(() => {
     if (pinned && log.children.length > model.get("given")) {
-      log.scrollTop = log.lastChild.offsetTop;
+      log.scrollTop = log.lastChild.offsetTop - 2;
     }
   });
   const turnTo = (newer) => {
