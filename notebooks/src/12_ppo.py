@@ -256,11 +256,11 @@ claim(
 )
 
 # %% [markdown]
-# Be fair to the loser: the true reward has risen without the clip, too. In a world of 31
-# texts a gamble is cheap. What has gone is the connection between what
-# the curve says and what is so, and with it any sense of when to stop: all that the
-# policy did after the first looks, it did on the word of 16 texts and their luck. The
-# clip makes of one long gamble many short steps, each with fresh texts.
+# Be fair to the loser: the true reward has risen without the clip, too. In a world of
+# 31 texts a gamble is cheap. What has gone is the connection between what the curve
+# says and what is so, and with it any sense of when to stop: all that the policy did
+# after the first looks, it did on the word of 16 texts and their luck. The clip makes
+# of one long gamble many short steps, each with fresh texts.
 #
 # The clip says: a token that has become 1.2 times as probable (or 0.8 times) has got
 # what one rollout can justify. It is one line of the loss.
@@ -440,7 +440,8 @@ print("              a critic who knows      one who guesses")
 print("lambda         off     scatter         off     scatter")
 for lam in (0.0, 0.5, 0.95, 1.0):
     row = f"{lam:6g} "
-    for name, table in {"knows": knows, "guesses": guesses[world.states]}.items():
+    critics = {"knows": knows, "guesses": guesses[world.states]}
+    for name, table in critics.items():
         weights, _ = generalised_advantages(
             at_end, table, world.mask, gae_lambda=lam
         )
@@ -509,7 +510,7 @@ desk.predict(
 # %%
 prompts = village.story_prompts(600, seed=0, split="train")
 rendered = [render_prompt(tokenizer, prompt) for prompt in prompts]
-kept_back = rendered[500:]  # the critic is asked about these, and never practises
+kept_back = rendered[500:]  # what the critic is asked about afterwards
 judge = story_reward(course, reward, prompts)
 settings = replace(
     course.recipe.ppo, steps=4, warm_up=4, responses=48, minibatches=2, epochs=4
@@ -566,10 +567,9 @@ def explained_by_fifth(critic, rollout, scores):
     said = critic(rollout.batch.tokens, rollout.batch.segment_ids)
     place = (mask.cumsum(dim=1) - 1) / mask.sum(dim=1, keepdim=True)
     earned = scores[:, None].expand_as(said)
+    fifths = (5 * place).floor()
     return [
-        explained_variance(
-            said, earned, mask & (place >= fifth / 5) & (place < (fifth + 1) / 5)
-        )
+        explained_variance(said, earned, mask & (fifths == fifth))
         for fifth in range(5)
     ]
 
@@ -659,9 +659,9 @@ plots.policy_loop(judge="reward model", beta=course.recipe.ppo.beta)
 # 5. goes through the rollout twice (`epochs`), in parts (`minibatches`): for each part
 #    one clipped step of the policy and one of the critic.
 #
-# Does the whole of it work? A test of the course runs this very function in the world of
-# 31 texts, where the best policy is known in closed form, and finds the policy there at
-# the end. So whatever goes wrong with stories, it is not the update.
+# Does the whole of it work? A test of the course runs this very function in the world
+# of 31 texts, where the best policy is known in closed form, and finds the policy
+# there at the end. So whatever goes wrong with stories, it is not the update.
 #
 # One more number is counted in every rollout and told to nobody: the **gold** score,
 # the village's hidden truth about a story. No model is paid for it. It stays covered
@@ -826,9 +826,8 @@ placebo = practise(
 )
 
 # %% tags=["folded"]
-golden, sugar = (
-    [float(scores.mean()) for scores in kept] for kept in (hidden, placebo_hidden)
-)
+golden = [float(scores.mean()) for scores in hidden]
+sugar = [float(scores.mean()) for scores in placebo_hidden]
 plots.small_multiples(
     {
         "the score, as paid": {
@@ -846,7 +845,7 @@ plots.small_multiples(
 
 # %% tags=["folded"]
 def gain(kept):
-    """Gold of the last three rollouts less that of the first three; its error."""
+    """Gold of the last three rollouts less the first three's; its error."""
     ends = torch.cat(kept[-3:]).double(), torch.cat(kept[:3]).double()
     error = math.hypot(*(end.std().item() / len(end) ** 0.5 for end in ends))
     return float(ends[0].mean() - ends[1].mean()), error
@@ -999,7 +998,7 @@ readings = {
 }
 plots.story_strips(
     {
-        "before: instruct": [found.kinds for found in readings["instruct"][:20]],
+        "before: instruct": [f.kinds for f in readings["instruct"][:20]],
         "after: PPO, the same prompts": [f.kinds for f in readings["ppo"][:20]],
     }
 )
@@ -1088,7 +1087,7 @@ claim(
 
 # %%
 desk.predict(
-    "12/wins", "Judged by gold, which share of the prompts does PPO win?", unit="%"
+    "12/wins", "By gold, which share of the prompts does PPO win?", unit="%"
 )
 desk.predict(
     "12/partial",
@@ -1176,7 +1175,9 @@ display(labeller)
 
 # %% tags=["folded"]
 mine = [
-    label for label in labeller.comparisons("person") if label.preferred != EQUAL
+    label
+    for label in labeller.comparisons("person")
+    if label.preferred != EQUAL
 ]
 theirs = set(stories["ppo"])
 wins = sum(label.winner in theirs for label in mine)
