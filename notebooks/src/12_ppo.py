@@ -174,11 +174,14 @@ desk.predict(
 
 
 # %% tags=["folded"]
+chances = world.probabilities(old)
+
+
 def climb(seed, clip, looks=40, texts=16, luck=2.0):
     """Promise, truth and KL after each look at one small rollout."""
     dice = torch.Generator().manual_seed(seed)
     how = dict(replacement=True, generator=dice)
-    drawn = torch.multinomial(world.probabilities(old), texts, **how)
+    drawn = torch.multinomial(chances, texts, **how)
     earned = rewards[drawn] + luck * torch.randn(texts, generator=dice)
     before, mask = world.token_log_probs(old)[drawn], world.mask[drawn]
     better = (earned - earned.mean())[:, None].expand_as(mask)
@@ -194,12 +197,12 @@ def climb(seed, clip, looks=40, texts=16, luck=2.0):
         loss.backward()
         optimizer.step()
         policy = world.probabilities(logits.detach())
-        ratio = policy[drawn] / world.probabilities(old)[drawn]
+        ratio = policy[drawn] / chances[drawn]
         curves.append(
             [
                 (ratio * earned).sum() / ratio.sum(),
                 policy @ rewards,
-                kl_divergence(policy, world.probabilities(old)),
+                kl_divergence(policy, chances),
             ]
         )
     return torch.tensor(curves)
@@ -221,7 +224,7 @@ plots.small_multiples(
 )
 
 # %%
-began = float(world.expected_reward(old, rewards))
+began = float(chances @ rewards)
 (promise, truth, far), (promised, true, near) = (
     curves[-1].tolist() for curves in looked.values()
 )
