@@ -58,6 +58,9 @@ def build_parser() -> argparse.ArgumentParser:
         help="of the updates, for the course's recipe",
     )
     parser.add_argument(
+        "--stages", nargs="+", default=seeds.LATER, choices=seeds.LATER, help="of seeds"
+    )
+    parser.add_argument(
         "--without", nargs="+", default=(), choices=details.DETAILS, help="of details"
     )
     return parser
@@ -72,7 +75,7 @@ def measurements(arguments: argparse.Namespace) -> Iterator[Measured | str]:
         elif part == "tokenizer":
             yield from speed.tokenizer(arguments.rounds, arguments.megabytes)
         elif part == "seeds":
-            yield from seeds.seeds(arguments.seeds)
+            yield from seeds.seeds(arguments.seeds, arguments.stages)
         elif part == "details":
             yield from details.details(arguments.without)
         else:

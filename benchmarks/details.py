@@ -24,7 +24,7 @@ from llmlab.files import write_atomically
 from llmlab.gpt import GPT
 from llmlab.instruction import render_example, render_prompt, replay_loss
 from llmlab.life import RECIPES, Life
-from llmlab.life.pleases import story_reward
+from llmlab.life.stories import story_reward
 from llmlab.likelihood import sequence_log_probs
 from llmlab.optimisers import adamw
 from llmlab.paths import CHECKPOINTS, ROOT
@@ -105,7 +105,7 @@ def run(life: Life, name: str, settings: PolicySettings) -> dict:
     of the other tasks, in nats a token of their right answers, before and after."""
     policy, reward_model = life.load("instruct"), life.load("reward")
     prompts = life.story_prompts(life.recipe.shared.story_prompts, "train")
-    reward, gold = story_reward(life, reward_model, prompts), gold_of(life, prompts)
+    reward, gold = story_reward(life, reward_model), gold_of(life, prompts)
     seen: list[float] = []
 
     def paid(asked, said) -> Tensor:

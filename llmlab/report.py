@@ -94,7 +94,7 @@ _MET = {
     "forgotten": lambda nats: round(nats, 6) <= 0.15,
     "tellings": lambda agreement, ceiling: round(ceiling - agreement, 6) <= 0.02,
     "own_stories": lambda agreement, ceiling: round(ceiling - agreement, 6) <= 0.04,
-    "faults": lambda least: least >= 0.85,
+    "faults": lambda paid, alone: paid >= 0.85,
     "wins": lambda rate, low, high, kl: rate >= 0.85 and low > 0.75 and kl <= 8,
     "additions": lambda before, after: after >= 1.8 * before,
     "consistent": lambda before, after: after >= before,

@@ -37,7 +37,7 @@ from llmlab.evaluation import Share, answers_scored, sign_test, win_rate
 from llmlab.exact import World, kl_divergence
 from llmlab.instruction import render_prompt, replay_loss
 from llmlab.life.judging import story_metrics
-from llmlab.life.pleases import story_reward
+from llmlab.life.stories import story_reward
 from llmlab.optimisers import adamw
 from llmlab.paths import ROOT, RUNS
 from llmlab.policy_gradient import (
@@ -514,7 +514,7 @@ desk.predict(
 prompts = village.story_prompts(600, seed=0, split="train")
 rendered = [render_prompt(tokenizer, prompt) for prompt in prompts]
 kept_back = rendered[500:]  # what the critic is asked about afterwards
-judge = story_reward(course, reward, prompts)
+judge = story_reward(course, reward)
 settings = replace(
     course.recipe.ppo, steps=4, warm_up=4, responses=48, minibatches=2, epochs=4
 )
@@ -1219,7 +1219,6 @@ desk.predict(
 
 # %% tags=["folded"]
 few = asked[:40]
-few_judge = story_reward(course, reward, few)
 few_gold = verified_reward(
     tokenizer,
     [SimpleNamespace(prompt=prompt) for prompt in few],
@@ -1229,7 +1228,7 @@ few_gold = verified_reward(
 few_ids = [render_prompt(tokenizer, prompt) for prompt in few]
 drawn, many = sample_scores(
     instruct,
-    few_judge,
+    judge,
     few_ids,
     torch.Generator().manual_seed(5),
     samples=16,
