@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
-from types import SimpleNamespace
 
 import torch
 from torch import Tensor
@@ -24,14 +23,14 @@ from llmlab.files import write_atomically
 from llmlab.gpt import GPT
 from llmlab.instruction import render_example, render_prompt, replay_loss
 from llmlab.life import RECIPES, Life
-from llmlab.life.stories import story_reward
+from llmlab.life.stories import story_reward, story_scores
 from llmlab.likelihood import sequence_log_probs
 from llmlab.optimisers import adamw
 from llmlab.paths import CHECKPOINTS, ROOT
 from llmlab.policy_gradient import PolicySettings, policy_step
 from llmlab.ppo import Critic, ValueModel
 from llmlab.progress import Metrics, TerminalProgress
-from llmlab.rollouts import RewardFunction, frozen_copy, verified_reward
+from llmlab.rollouts import RewardFunction, frozen_copy
 from llmlab.training import train
 
 STORED = ROOT / "data" / "details.json"
@@ -105,7 +104,10 @@ def run(life: Life, name: str, settings: PolicySettings) -> dict:
     of the other tasks, in nats a token of their right answers, before and after."""
     policy, reward_model = life.load("instruct"), life.load("reward")
     prompts = life.story_prompts(life.recipe.shared.story_prompts, "train")
-    reward, gold = story_reward(life, reward_model), gold_of(life, prompts)
+    reward, gold = (
+        story_reward(life, reward_model),
+        story_scores(life, village.gold_score),
+    )
     seen: list[float] = []
 
     def paid(asked, said) -> Tensor:
@@ -142,16 +144,6 @@ def answer_loss(life: Life, policy: GPT) -> float:
     ]
     nats = -sequence_log_probs(policy, *zip(*rendered, strict=True))
     return nats.sum().item() / sum(sum(mask) for _, mask in rendered)
-
-
-def gold_of(life: Life, prompts: Sequence[str]) -> RewardFunction:
-    """The gold score of each response: to be watched, never to be paid."""
-    asked = [SimpleNamespace(prompt=prompt) for prompt in prompts]
-
-    def score(example: SimpleNamespace, story: str) -> float:
-        return village.gold_score(example.prompt, story)
-
-    return verified_reward(life.tokenizer, asked, render_prompt, score)
 
 
 def _learner(

@@ -24,7 +24,6 @@ import math
 import random
 from dataclasses import replace
 from inspect import getsource
-from types import SimpleNamespace
 
 import torch
 from IPython.display import display
@@ -37,7 +36,7 @@ from llmlab.evaluation import Share, answers_scored, sign_test, win_rate
 from llmlab.exact import World, kl_divergence
 from llmlab.instruction import render_prompt, replay_loss
 from llmlab.life.judging import story_metrics
-from llmlab.life.stories import story_reward
+from llmlab.life.stories import story_reward, story_scores
 from llmlab.optimisers import adamw
 from llmlab.paths import ROOT, RUNS
 from llmlab.policy_gradient import (
@@ -57,7 +56,6 @@ from llmlab.rollouts import (
     log_probs_of,
     roll_out,
     sequence_kl,
-    verified_reward,
 )
 from llmlab.training import train
 from llmlab.village.gold import read
@@ -687,12 +685,7 @@ desk.predict(
 )
 
 # %% tags=["folded"]
-gold_of = verified_reward(
-    tokenizer,
-    [SimpleNamespace(prompt=prompt) for prompt in prompts],
-    render_prompt,
-    lambda asked, story: village.gold_score(asked.prompt, story),
-)
+gold_of = story_scores(course, village.gold_score)
 
 
 def covered(judge, kept):
@@ -1219,12 +1212,6 @@ desk.predict(
 
 # %% tags=["folded"]
 few = asked[:40]
-few_gold = verified_reward(
-    tokenizer,
-    [SimpleNamespace(prompt=prompt) for prompt in few],
-    render_prompt,
-    lambda one, story: village.gold_score(one.prompt, story),
-)
 few_ids = [render_prompt(tokenizer, prompt) for prompt in few]
 drawn, many = sample_scores(
     instruct,
@@ -1236,10 +1223,10 @@ drawn, many = sample_scores(
     temperature=shared.story_temperature,
     unfinished_score=course.recipe.ppo.unfinished_score,
 )
-many_gold = few_gold(drawn.prompts, drawn.responses).view(-1, 16)
+many_gold = gold_of(drawn.prompts, drawn.responses).view(-1, 16)
 _, told_twice = sample_scores(
     ppo,
-    few_gold,
+    gold_of,
     few_ids,
     torch.Generator().manual_seed(6),
     samples=4,
