@@ -700,7 +700,7 @@ def covered(judge, kept):
 
 # %%
 settings = replace(
-    course.recipe.ppo, steps=14, warm_up=2, responses=48, minibatches=2
+    course.recipe.ppo, steps=14, warm_up=2, responses=64, minibatches=2
 )
 policy, hidden = course.load("instruct"), []
 
@@ -815,7 +815,7 @@ def shuffled(prompts, responses):
 placebo_hidden = []
 placebo = practise(
     "placebo",
-    replace(settings, steps=10, warm_up=0),
+    replace(settings, steps=10, warm_up=0, responses=48),
     covered(shuffled, placebo_hidden),
     course.load("instruct"),
     ValueModel(reward.body),
@@ -841,8 +841,8 @@ plots.small_multiples(
 
 # %% tags=["folded"]
 def gain(kept):
-    """Gold of the last three rollouts less the first three's; its error."""
-    ends = torch.cat(kept[-3:]).double(), torch.cat(kept[:3]).double()
+    """Gold of the last four rollouts less the first four's; its error."""
+    ends = torch.cat(kept[-4:]).double(), torch.cat(kept[:4]).double()
     error = math.hypot(*(end.std().item() / len(end) ** 0.5 for end in ends))
     return float(ends[0].mean() - ends[1].mean()), error
 
@@ -981,7 +981,7 @@ desk.predict(
 
 # %% tags=["folded"]
 ppo = course.load("ppo").requires_grad_(False)
-asked = village.story_prompts(200, seed=course.seed + 1, split="test")
+asked = village.story_prompts(160, seed=course.seed + 1, split="test")
 models = {"instruct": instruct, "ppo": ppo}
 stories, rollouts = {}, {}
 for seed, (name, model) in enumerate(models.items()):
@@ -1178,8 +1178,8 @@ mine = [
 theirs = set(stories["ppo"])
 wins = sum(label.winner in theirs for label in mine)
 rows = {
-    "reward model": f"{about(100 * paid_by.rate, 2)} % of 200 prompts",
-    "gold": f"{about(100 * by_gold.rate, 2)} % of 200 prompts",
+    "reward model": f"{about(100 * paid_by.rate, 2)} % of {len(asked)} prompts",
+    "gold": f"{about(100 * by_gold.rate, 2)} % of {len(asked)} prompts",
     "you, blind": f"{wins} of {len(mine)} pairs" if mine else "nobody clicked",
 }
 print("judge           PPO wins")
@@ -1211,7 +1211,7 @@ desk.predict(
 )
 
 # %% tags=["folded"]
-few = asked[:40]
+few = asked[:32]
 few_ids = [render_prompt(tokenizer, prompt) for prompt in few]
 drawn, many = sample_scores(
     instruct,
