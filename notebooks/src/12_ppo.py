@@ -665,8 +665,9 @@ plots.policy_loop(judge="reward model", beta=course.recipe.ppo.beta)
 # there at the end. So whatever goes wrong with stories, it is not the update.
 #
 # One more number is counted in every rollout and told to nobody: the **gold** score,
-# the village's hidden truth about a story. No model is paid for it. It stays covered
-# until section 6.
+# the village's hidden truth about a story. (One part of it is in the reward: the same
+# reader counts the contradictions. For the rest, all that makes a story imaginative or
+# dull, nobody pays.) It stays covered until section 6.
 #
 # A dozen updates on small rollouts take about a minute; the course's own run drew
 # larger ones, and more of them.
@@ -1079,7 +1080,8 @@ claim(
 #
 # ## 9 · Three judges
 #
-# The policy was trained to please the first of them.
+# The policy was trained to please the first of them. The second it never saw, except
+# for the contradictions, whose count was taken off its reward.
 
 # %%
 desk.predict(
