@@ -4,6 +4,7 @@
     make bench ARGS=sampling            one of them
     make bench ARGS=recipe              the race against the GPT-2 recipe (an hour)
     make bench ARGS="seeds --seeds 1 2"    the later stages of a life with other seeds
+    make bench ARGS=details             PPO with one detail left out (a quarter hour)
     make bench ARGS="recipe --steps 200 --seeds 0"    the same, small
 
 Each line: the median of a ratio, the range of the middle half of the rounds, the bar.
@@ -17,12 +18,12 @@ from collections.abc import Iterator
 import torch
 import transformers
 
-from benchmarks import recipe, seeds, speed
+from benchmarks import details, recipe, seeds, speed
 from benchmarks.timing import Measured
 from llmlab.training import multiplies_bfloat16
 
 QUICK = ("training", "sampling", "tokenizer")
-PARTS = (*QUICK, "recipe", "seeds")
+PARTS = (*QUICK, "recipe", "seeds", "details")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -35,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
         "parts",
         nargs="*",
         metavar="part",
-        help=f"{', '.join(QUICK)} (these by default), recipe or seeds",
+        help=f"{', '.join(QUICK)} (these by default), recipe, seeds or details",
     )
     parser.add_argument("--rounds", type=int, default=9, help="of each race")
     parser.add_argument(
@@ -59,6 +60,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--stages", nargs="+", default=seeds.LATER, choices=seeds.LATER, help="of seeds"
     )
+    parser.add_argument(
+        "--without", nargs="+", default=(), choices=details.DETAILS, help="of details"
+    )
     return parser
 
 
@@ -72,6 +76,8 @@ def measurements(arguments: argparse.Namespace) -> Iterator[Measured | str]:
             yield from speed.tokenizer(arguments.rounds, arguments.megabytes)
         elif part == "seeds":
             yield from seeds.seeds(arguments.seeds, arguments.stages)
+        elif part == "details":
+            yield from details.details(arguments.without)
         else:
             yield from recipe.recipe(
                 arguments.steps, arguments.rates, arguments.seeds, arguments.shares

@@ -17,6 +17,7 @@ the policy did not write.
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -317,6 +318,7 @@ def policy_step(
     settings: PolicySettings,
     optimizers: dict[str, Optimizer],
     critic: Critic | None = None,
+    replay: Callable[[torch.Generator], Tensor] | None = None,
 ) -> Callable[[int, torch.Generator], Metrics]:
     """The update that `training.train` repeats: answer, score, learn.
 
@@ -327,6 +329,8 @@ def policy_step(
     reward : a score for each response; `RewardModel.score`, or a `verified_reward`.
     prompts : token ids, ending where the response begins.
     critic : for the advantage "critic". While it warms up, the policy stays as it is.
+    replay : a loss to add to that of every step, so that what the reward does not ask
+        for is not forgotten; see `instruction.replay_loss`.
     """
     check_reference(policy, reference)
     if (critic is not None) != (settings.advantage == "critic"):
@@ -365,7 +369,8 @@ def policy_step(
             told = {}
             if critic is None or index >= settings.warm_up:
                 part = experience.minibatch(rows, settings)
-                told |= policy_update(policy, part, settings, optimizers)
+                old_lesson = replay and partial(replay, dice)
+                told |= policy_update(policy, part, settings, optimizers, old_lesson)
             if critic is not None:
                 told |= critic.learn(rows, multiplier)
             for name, value in told.items():
@@ -414,6 +419,7 @@ def policy_update(
     part: Experience,
     settings: PolicySettings,
     optimizers: dict[str, Optimizer],
+    replay: Callable[[], Tensor] | None = None,
 ) -> Metrics:
     """One step of the optimiser on one minibatch, read in `settings.parts` pieces."""
     told: Metrics = defaultdict(float)
@@ -430,6 +436,10 @@ def policy_update(
             told["ratio_error"] = max(told["ratio_error"], moved.pop("ratio_error"))
             for name, value in moved.items():  # means over the tokens of the piece
                 told[name] += value * (processes.sum_(mask.sum()) / tokens).item()
+        if replay is not None:
+            loss = replay()
+            yield loss
+            told["replay_loss"] = processes.sum_(loss.item())
 
     clip, each = settings.gradient_clip, optimizers.values()
     norm = apply_gradients(losses(), policy, each, clip=clip)

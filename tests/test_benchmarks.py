@@ -1,16 +1,22 @@
 """The benchmarks are fair, say what they find, and run through at a tiny size."""
 
+import copy
+import json
 import math
 from dataclasses import replace
 
 import pytest
+import torch
 
 from benchmarks import __main__ as command
-from benchmarks import recipe, seeds, speed
+from benchmarks import details, recipe, seeds, speed
 from benchmarks.timing import Measured, race, ratios
+from llmlab.batching import next_token_batch
 from llmlab.checkpoints import weights_hash
 from llmlab.gpt import GPT, GPTConfig
-from llmlab.life import RECIPES, course
+from llmlab.life import RECIPES, Life, course
+from llmlab.ppo import PPO
+from llmlab.reward import RewardModel
 
 
 def test_contestants_take_turns_and_the_first_round_is_not_counted():
@@ -178,3 +184,36 @@ def test_an_impossible_wish_is_named(words, message, capsys):
     with pytest.raises(SystemExit):
         command.main(words)
     assert message in capsys.readouterr().err
+
+
+def test_one_detail_is_left_out_at_a_time_and_kept(tmp_path, monkeypatch):
+    small = Life(tmp_path / "life", recipe=RECIPES["tiny"])
+    small.folder.mkdir()
+    course().tokenizer.save(small.folder / "tokenizer.json")
+    instruct = small.new_model()
+    models = {"instruct": instruct, "reward": RewardModel(instruct)}
+    monkeypatch.setattr(Life, "load", lambda life, stage: copy.deepcopy(models[stage]))
+    short = replace(small.recipe.ppo, responses=4, minibatches=2, warm_up=1)
+    how = dict(path=tmp_path / "details.json", life=small, short=short, moves=2)
+    names = ("PPO", "no critic", "cold critic", "no clip", "old lessons too")
+    rows = list(details.details(names, **how))
+    assert {row.what for row in rows} == {f"{n}: gold less PPO's" for n in names[1:]}
+    stored = json.loads(how["path"].read_text("utf-8"))
+    lengths = {name: len(entry["history"]) for name, entry in stored.items()}
+    assert lengths.pop("no critic") == lengths.pop("cold critic") == 2
+    assert set(lengths.values()) == {3}, "the critic's warm-up comes before the moves"
+    assert "explained_variance" not in stored["no critic"]["history"][0]
+    assert stored["no clip"]["identity"]["clip"] > 100
+    before, after = stored["old lessons too"]["answers"]
+    assert after < before and after < stored["PPO"]["answers"][1]
+    monkeypatch.setattr(details, "run", lambda *_: 1 / 0)
+    assert list(details.details(names, **how)) == rows, "what is kept is not done again"
+
+
+def test_advantages_that_are_not_whitened_are_returns_less_values():
+    settings = replace(PPO, gae_lambda=1.0)
+    batch = next_token_batch([[2, 0, 2], [2, 1, 1, 2]])
+    rewards = torch.tensor([[0.0, 3.0, 9.0], [1.0, 2.0, 4.0]])
+    flat = lambda tokens, segment_ids: torch.full(tokens.shape, 0.5)  # noqa: E731
+    advantages, _ = details.Unwhitened(flat, settings, {}).advantages(batch, rewards)
+    assert advantages.tolist() == [[2.5, 2.5, 0.0], [6.5, 5.5, 3.5]]

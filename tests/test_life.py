@@ -457,3 +457,15 @@ def test_a_program_of_the_village_pays_for_right_answers(life):
     answered = [life.tokenizer.encode(e.answer) + [2] for e in examples]
     assert reward(prompts, answered).tolist() == [1, 1, 1]
     assert reward(prompts, [answered[1], answered[2], [2]]).tolist() == [0, 0, 0]
+
+
+def test_a_program_scores_the_stories_of_a_rollout_as_it_scores_their_texts():
+    """The gold that is watched in training is that of the report."""
+    life = life_module.course()
+    pairs = village.story_pairs(4, seed=2, split="train")
+    prompts = [render_prompt(life.tokenizer, pair.prompt) for pair in pairs]
+    written = [life.tokenizer.encode(f" {pair.second}") for pair in pairs]
+    ended = [[*story, life.tokenizer.eos_id] for story in written]
+    scores = stories.story_scores(life, village.gold_score)(prompts, ended)
+    expected = [village.gold_score(pair.prompt, pair.second) for pair in pairs]
+    assert scores.tolist() == pytest.approx(expected)

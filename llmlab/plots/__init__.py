@@ -17,7 +17,13 @@ from llmlab.plots.answering import (
     risk_and_coverage,
     stacked_shares,
 )
-from llmlab.plots.curves import loss_curve, power_laws, ppo_dashboard, schedule
+from llmlab.plots.curves import (
+    loss_curve,
+    power_laws,
+    ppo_dashboard,
+    schedule,
+    small_multiples,
+)
 from llmlab.plots.diagrams import gpt_block, gpt_whole, policy_loop
 from llmlab.plots.family import lineage
 from llmlab.plots.gathering import (
@@ -47,6 +53,7 @@ from llmlab.plots.looking import (
 )
 from llmlab.plots.mechanics import descent, packing_mask, query_key_value
 from llmlab.plots.shapes import arrows, lines, scattered
+from llmlab.plots.strips import story_strips
 from llmlab.plots.style import (
     BLUE,
     GREY,
