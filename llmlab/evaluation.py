@@ -159,6 +159,25 @@ def sign_test(before: Sequence[bool], after: Sequence[bool]) -> float:
     return min(1.0, 2 * tail)
 
 
+def explained_share(
+    outcome: Sequence[float], cause: Sequence[float], given: Sequence[float] = ()
+) -> float:
+    """Of what `given` leaves unexplained, the share that a cause explains: partial R².
+
+    All are differences between two things, so a cause of zero explains zero: there is
+    no constant. What cause and given have in common counts as given's.
+
+    outcome, cause, given : (count,) each; given may be left out.
+    """
+    y, x, known = (
+        torch.as_tensor(values, dtype=torch.float64)
+        for values in (outcome, cause, given)
+    )
+    if len(known):
+        y, x = (v - (v @ known) / (known @ known) * known for v in (y, x))
+    return ((x @ y) ** 2 / ((x @ x) * (y @ y))).item()
+
+
 @torch.inference_mode()
 def masked_accuracy(
     model: GPT,
