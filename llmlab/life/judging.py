@@ -5,6 +5,7 @@ trained to please, but by the village's hidden gold score; shares and divergence
 stand beside each other come from the same stories.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import torch
@@ -16,8 +17,9 @@ from llmlab.instruction import render_example
 from llmlab.life.folder import Life
 from llmlab.life.stories import annotators, comparisons, write_stories
 from llmlab.preferences import Comparison, accuracy_ceiling, crowd_preference
-from llmlab.reward import RewardModel, expected_agreement
+from llmlab.reward import RewardModel, accuracy, expected_agreement
 from llmlab.rollouts import Rollout, log_probs_of, sequence_kl
+from llmlab.village import gold
 
 
 def measure_reward(life: Life, model: RewardModel, instruct: GPT) -> dict[str, float]:
@@ -44,7 +46,28 @@ def measure_reward(life: Life, model: RewardModel, instruct: GPT) -> dict[str, f
         agreement = expected_agreement(scores[:, 0], scores[:, 1], preferences)
         metrics[f"reward_agreement_{name}"] = agreement.mean().item()
         metrics[f"reward_ceiling_{name}"] = accuracy_ceiling(preferences.tolist())
-    return metrics
+    found = faults_found(life, model, split="test", seed=seed)
+    metrics |= {
+        f"reward_found_{kind.replace(' ', '_')}": share for kind, share in found.items()
+    }
+    return metrics | {"reward_found_least": min(found.values())}
+
+
+def faults_found(
+    life: Life, model: RewardModel, *, split: str, seed: int
+) -> dict[str, float]:
+    """By kind of fault: how often a telling scores higher than the same with it."""
+    count, found = life.recipe.reward.test_faults, {}
+    for kind in village.FAULTS:
+        edits = village.story_edits(count, kind=kind, seed=seed, split=split)
+        rendered = [
+            render_example(life.tokenizer, edit.prompt, story)[0]
+            for edit in edits
+            for story in (edit.before, edit.after)
+        ]
+        before, after = model.score_texts(rendered).view(-1, 2).T
+        found[kind] = accuracy(before, after)
+    return found
 
 
 def crowd_preferences(life: Life, pairs: Sequence[Comparison]) -> torch.Tensor:
@@ -122,15 +145,45 @@ def _divergence(policy: GPT, parent: GPT, rollout: Rollout) -> torch.Tensor:
 
 
 def story_metrics(prompts: Sequence[str], stories: Sequence[str]) -> dict[str, float]:
-    """Means over stories: gold, words, and the shares whose form is right, which do not
-    contradict themselves, and which are free of every fault."""
+    """Means over stories: gold, words, additions, and the shares whose form is right,
+    which do not contradict themselves, and which are free of every fault; and how
+    various they are together."""
     pairs = list(zip(prompts, stories, strict=True))
     verdicts = [village.judge_story(*pair) for pair in pairs]
+    readings = [gold.read(*pair) for pair in pairs]
     sums = {
         "gold": sum(village.gold_score(*pair) for pair in pairs),
         "words": sum(len(story.split()) for story in stories),
+        "additions": sum(sum(found.counts.values()) for found in readings),
         "form_right": sum(verdict.form for verdict in verdicts),
         "consistent": sum(verdict.consistent for verdict in verdicts),
         "clean": sum(verdict.clean for verdict in verdicts),
     }
-    return {name: total / len(pairs) for name, total in sums.items()}
+    means = {name: total / len(pairs) for name, total in sums.items()}
+    various = dict(
+        favourites=favourite_wordings(readings), distinct=distinct_sequences(stories)
+    )
+    return means | various
+
+
+def favourite_wordings(readings: Sequence[gold.Findings]) -> float:
+    """The share of beats that are told in the commonest of their wordings. A writer
+    who always tells a beat in the same words has 1; 0 if no beat is told."""
+    told: dict[tuple, Counter] = defaultdict(Counter)
+    for found in readings:
+        for meaning in (sentence.meaning for sentence in found.sentences):
+            if meaning is not None and meaning.kind == "beat":
+                told[meaning.plot, meaning.beat][meaning.frame] += 1
+    commonest = sum(max(wordings.values()) for wordings in told.values())
+    return commonest / max(1, sum(wordings.total() for wordings in told.values()))
+
+
+def distinct_sequences(stories: Sequence[str], words: int = 4) -> float:
+    """The share of different ones among all sequences of so many words (distinct-n, Li
+    et al. 2016). It falls with the number of stories: compare equally many."""
+    said = [
+        tuple(story[start : start + words])
+        for story in (story.lower().split() for story in stories)
+        for start in range(len(story) - words + 1)
+    ]
+    return len(set(said)) / max(1, len(said))

@@ -1,6 +1,15 @@
 """Phase 3 of a life: it learns what people like."""
 
+from collections.abc import Sequence
+from statistics import fmean
+from types import SimpleNamespace
+
+from torch import Tensor
+
+from llmlab import village
+from llmlab.gpt import GPT
 from llmlab.instruction import render_prompt
+from llmlab.life.answers import measure_answers
 from llmlab.life.folder import Life, Trained, optimisers_of
 from llmlab.life.judging import measure_policy, measure_reward
 from llmlab.life.stories import comparisons, write_stories
@@ -14,7 +23,8 @@ from llmlab.reward import (
     preference_step,
     reward_scores,
 )
-from llmlab.rollouts import frozen_copy
+from llmlab.rollouts import RewardFunction, Tokens, frozen_copy, verified_reward
+from llmlab.village import gold
 
 
 def train_reward(life: Life) -> Trained:
@@ -22,9 +32,15 @@ def train_reward(life: Life) -> Trained:
     settings, shared = life.recipe.reward, life.recipe.shared
     instruct = life.load("instruct")
     model = RewardModel(instruct, seed=life.seed)
-    own = settings.own_comparisons
-    told = settings.comparisons - own
-    labelled = comparisons(life, instruct, told=told, own=own, split="train")
+    labelled = comparisons(
+        life,
+        instruct,
+        told=settings.told,
+        own=settings.own,
+        edited=settings.edited,
+        labels=settings.labels,
+        split="train",
+    )
     pairs = encode_comparisons(labelled, life.tokenizer, context=shared.context)
     optimizers = optimisers_of(model, settings)
     step = preference_step(
@@ -61,7 +77,7 @@ def train_ppo(life: Life) -> Trained:
     step = policy_step(
         policy,
         reference,
-        reward_model.score,
+        story_reward(life, reward_model, prompts),
         [render_prompt(life.tokenizer, prompt) for prompt in prompts],
         settings,
         policy_optimizers,
@@ -73,5 +89,49 @@ def train_ppo(life: Life) -> Trained:
     }
     modules = {"policy": policy, "value": value_model}
     history = life.train("ppo", step, settings.steps, modules, optimizers)
+    explained = [update["explained_variance"] for update in history]
     metrics = measure_policy(life, policy, reference)
+    metrics |= {
+        "training_seconds": history[-1]["seconds"],
+        "explained_variance_first": explained[settings.warm_up],
+        "explained_variance_last": fmean(explained[-5:]),
+    }
+    metrics |= measure_other_tasks(life, policy, reference)
     return Trained(policy, history, metrics, "stories scored by the reward model")
+
+
+def story_reward(
+    life: Life, model: RewardModel, prompts: Sequence[str]
+) -> RewardFunction:
+    """What the reward model likes, less a price for every contradiction.
+
+    Who did what on which day can be verified, and a program does: what a judge has to
+    notice among a hundred words, it overlooks, and a policy would learn to profit.
+
+    prompts : those that will be answered.
+    """
+    price = life.recipe.ppo.contradiction_price
+    contradictions = verified_reward(
+        life.tokenizer,
+        [SimpleNamespace(prompt=prompt) for prompt in prompts],
+        render_prompt,
+        lambda asked, story: gold.read(asked.prompt, story).broken,
+    )
+
+    def reward(prompts: list[Tokens], stories: list[Tokens]) -> Tensor:
+        liked = model.score(prompts, stories)
+        return liked - price * contradictions(prompts, stories).to(liked)
+
+    return reward
+
+
+def measure_other_tasks(life: Life, policy: GPT, parent: GPT) -> dict[str, float]:
+    """What learning to please changed elsewhere: for each task but stories, the share
+    of right answers less the parent's, on the same prompts; and the least of them."""
+    after, before = (measure_answers(life, model) for model in (policy, parent))
+    changes = {
+        f"change_{task}": fmean(after[task]["right"]) - fmean(before[task]["right"])
+        for task in village.TASKS
+        if task != "story"
+    }
+    return changes | {"change_worst": min(changes.values())}

@@ -23,19 +23,44 @@ def annotators(life: Life) -> list[Annotator]:
 
 
 def comparisons(
-    life: Life, model: GPT, *, told: int, own: int, split: str, seed: int | None = None
+    life: Life,
+    model: GPT,
+    *,
+    told: int,
+    own: int,
+    split: str,
+    edited: int = 0,
+    labels: int = 1,
+    seed: int | None = None,
 ) -> list[Comparison]:
-    """Labelled pairs of stories: `told` tellings of one event by the village, and `own`
-    pairs that the model wrote itself.
+    """Labelled pairs of stories: `told` tellings of one event by the village, `own`
+    pairs that the model wrote itself, and `edited` tellings beside the same with one
+    fault of each kind in turn; `labels` people see each pair.
 
     The reward model will have to judge what the policy writes, so it must have seen
-    the policy's kind of mistakes too (Ouyang et al. 2022 compare samples only).
+    the policy's kind of mistakes too (Ouyang et al. 2022 compare samples only). What
+    hides behind everything else in which two stories differ, such as one wrong name in
+    a hundred words, it learns from pairs that differ in nothing else.
     """
     seed = life.seed if seed is None else seed
     pairs = village.story_pairs(told, seed=seed, split=split)
     pairs += own_pairs(life, model, own, split, seed)
+    pairs += edited_pairs(edited, split, seed)
     generator = torch.Generator().manual_seed(seed + len(split))
-    return label(pairs, village.gold_score, annotators(life), generator)
+    crowd = annotators(life)
+    return label(pairs, village.gold_score, crowd, generator, labels_per_pair=labels)
+
+
+def edited_pairs(count: int, split: str, seed: int) -> list[village.StoryPair]:
+    """A telling, and the same with one fault; as many of each kind."""
+    kinds = village.FAULTS
+    return [
+        village.StoryPair(edit.prompt, edit.before, edit.after)
+        for number, kind in enumerate(kinds)
+        for edit in village.story_edits(
+            len(range(number, count, len(kinds))), kind=kind, seed=seed, split=split
+        )
+    ]
 
 
 def own_pairs(
