@@ -139,11 +139,12 @@ def encode_comparisons(
     Comparisons of a story with itself are left out: their loss is log 2 whatever the
     model says, and would be mistaken for something that it failed to learn.
 
-    Raises ValueError: a story does not fit the context. Cutting it would take away its
-    end token, which is where the reward is read off.
+    Raises ValueError: a pair lacks a side, or a story does not fit the context. Cutting
+    it would take away its end token, which is where the reward is read off.
     """
     by_pair: dict[str, list[Comparison]] = defaultdict(list)
     for comparison in comparisons:
+        _check_sides(comparison)
         by_pair[comparison.pair].append(comparison)
     encoded = []
     for labels in by_pair.values():
@@ -160,6 +161,16 @@ def encode_comparisons(
         if won != lost:
             encoded.append(EncodedComparison(won, lost, learned.index(True), share))
     return encoded
+
+
+def _check_sides(comparison: Comparison) -> None:
+    """An empty story would be learned as whatever its end token is worth."""
+    for side in ("first", "second"):
+        if not getattr(comparison, side).strip():
+            raise ValueError(
+                f"a pair has no {side} story, so nothing was compared; leave it out: "
+                f"{comparison.prompt!r}"
+            )
 
 
 def _voted(labels: Sequence[Comparison]) -> tuple[str, str, str, float]:

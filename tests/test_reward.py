@@ -306,6 +306,14 @@ def test_a_story_compared_with_itself_is_left_out(tokenizer):
     assert len(encode_comparisons(pairs, tokenizer, context=64)) == 1
 
 
+@pytest.mark.parametrize("side", ["first", "second"])
+def test_a_pair_with_a_side_missing_is_refused_with_its_prompt(tokenizer, side):
+    told = {"first": "One.", "second": "Two."} | {side: " "}
+    pair = Comparison("Tell!", **told, preferred=0, annotator="a", source="simulated")
+    with pytest.raises(ValueError, match=f"no {side} story.*'Tell!'"):
+        encode_comparisons([pair], tokenizer, context=99)
+
+
 def test_a_story_too_long_is_refused_rather_than_cut(tokenizer):
     with pytest.raises(ValueError, match="leave it out"):
         encode_comparisons([comparison("word " * 50)], tokenizer, context=64)
