@@ -189,6 +189,9 @@ PICTURES = {
     "risk_and_coverage": lambda: plots.risk_and_coverage(
         [0.9, 0.7, 0.8, 0.1], [1, 1, 0, 0], threshold=0.7, allowed=0.05
     ),
+    "story_strips": lambda: plots.story_strips(
+        {"before": [["beat", "contradiction"]], "after": [["beat", "twist", "beat"]]}
+    ),
 }
 SEGMENTS = [[1, 1, 1, 2, 2], [1, 1, 1, 1, 0]]
 TARGETS = [[0, 1, 1, 0, 1], [0, 0, 0, 1, 0]]

@@ -48,6 +48,7 @@ from llmlab.plots.looking import (
 )
 from llmlab.plots.mechanics import descent, packing_mask, query_key_value
 from llmlab.plots.shapes import arrows, lines, scattered
+from llmlab.plots.strips import story_strips
 from llmlab.plots.style import (
     BLUE,
     GREY,
