@@ -306,3 +306,27 @@ def expected_agreement(
     for_first = (first_scores > second_scores).double()
     for_first += (first_scores == second_scores).double() / 2
     return for_first * preferences + (1 - for_first) * (1 - preferences)
+
+
+def calibration_slope(
+    differences: Tensor, preferences: Tensor, steps: int = 50
+) -> float:
+    """What differences of rewards should be multiplied by to be honest about how sure
+    they are: 1 if they are, less if they are too sure.
+
+    The most probable slope of a logistic regression through the origin, by Newton.
+
+    differences : (pairs,), reward of the first text less that of the second, in nats.
+    preferences : (pairs,), the probability that the first is preferred, or 0 and 1.
+    """
+    x, target = differences.double(), preferences.double()
+    if not x.abs().max() > 0:
+        raise ValueError(
+            "all rewards are equal, so no slope is better than another; give texts "
+            "that the model tells apart"
+        )
+    slope = x.new_zeros(())  # from here the first step is never too long
+    for _ in range(steps):
+        said = (slope * x).sigmoid()
+        slope = slope + (target - said) @ x / ((said * (1 - said)) @ x.square())
+    return slope.item()
