@@ -242,9 +242,9 @@ def test_chance_changes_as_much_one_time_in_twenty_at_most():
 def test_what_length_explains_given_the_truth_is_what_least_squares_adds():
     """Against two regressions by the normal equations, without and with the cause."""
     draw = np.random.default_rng(0)
-    truth, noise = draw.normal(size=(2, 60))
+    truth, other, noise = draw.normal(size=(3, 60))
     length = 3 * truth + draw.normal(size=60)  # long *because* it is good
-    reward = 2 * truth + 0.1 * noise
+    reward = 2 * truth + other + 0.1 * noise
 
     def unexplained(*causes):
         x = np.stack(causes, axis=1)
@@ -252,8 +252,9 @@ def test_what_length_explains_given_the_truth_is_what_least_squares_adds():
         return (left**2).sum()
 
     alone = 1 - unexplained(length) / (reward**2).sum()
-    added = 1 - unexplained(truth, length) / unexplained(truth)
     assert explained_share(reward, length) == pytest.approx(alone, abs=1e-12)
-    assert explained_share(reward, length, truth) == pytest.approx(added, abs=1e-12)
+    for given in ([truth], [truth, other], [truth, other, np.zeros(60)]):
+        added = 1 - unexplained(*given[:2], length) / unexplained(*given[:2])
+        assert explained_share(reward, length, given) == pytest.approx(added, abs=1e-9)
     # Alone, length seems to be half of the reward; given the truth, it is nothing.
     assert alone > 0.5 and added < 0.05
