@@ -135,7 +135,7 @@ desk.answer(
 #
 # So we need pairs, and somebody to choose. Whose pairs? A policy will be paid for the
 # stories that it writes *itself*, so at least half of the pairs should be its own.
-# Let the instruct model write eight stories to each of 120 prompts. (We shall need
+# Let the instruct model write eight stories to each of 160 prompts. (We shall need
 # them again later: drawing stories is what costs most in this chapter.)
 
 # %% tags=["folded"]
@@ -174,16 +174,18 @@ def pairs_of(prompts, stories):
     ]
 
 
-practice = village.story_prompts(120, seed=course.seed + 11, split="train")
+practice = village.story_prompts(160, seed=course.seed + 11, split="train")
 written, rollout, chosen_by = draw(instruct, practice, SAMPLES, seed=1)
 own = pairs_of(practice, written)
 told = village.story_pairs(len(own), seed=course.seed + 11, split="train")
 print(len(own), "pairs of its own,", len(told), "pairs of tellings")
 
 # %% [markdown]
-# The crowd of chapter 10 chooses, one person a pair. Because these people are
-# simulated, the exact probability $p$ of each choice is known, and with it the least
-# loss that anybody could have, that of a model which knew every $p$: the mean of
+# The crowd of chapter 10 chooses, ten people a pair. (Ten votes say far more than one
+# about a pair whose two stories are close, and the machine reads it only once: the
+# loss takes the share of the votes, `shares`.) Because these people are simulated,
+# the exact probability $p$ of each choice is known, and with it the least loss that
+# anybody could have, that of a model which knew every $p$: the mean of
 #
 # $$-p \ln p - (1 - p) \ln (1 - p).$$
 
@@ -207,8 +209,19 @@ def felt_by_the_crowd(pairs):
     return torch.tensor(shares, dtype=torch.float64)
 
 
-labels = label(own + told, village.gold_score, crowd, dice(2))
-p = felt_by_the_crowd(labels)
+VOTES = 10
+
+
+def votes_on(pairs, seed):
+    """What ten people of the crowd say to each pair."""
+    return label(
+        pairs, village.gold_score, crowd, dice(seed), labels_per_pair=VOTES
+    )
+
+
+labels = votes_on(own + told, seed=2)
+print(f"{len(labels):,} labels")
+p = felt_by_the_crowd(own + told)
 least = float(-(p * p.log() + (1 - p) * (1 - p).log()).mean())
 
 # %%
@@ -333,7 +346,7 @@ test = {
     ),
     "instruct's own stories": pairs_of(asked, tried),
 }
-models = {f"{len(labels)} labels": small, "the course's": reward}
+models = {f"{len(labels):,} labels": small, "the course's": reward}
 
 
 def rewards_of(model, pairs):
@@ -516,11 +529,11 @@ plots.intervals_by_row(
 
 # %%
 names = 100 * rightly["the course's"]["wrong name"].rate
-few_names = 100 * rightly[f"{len(labels)} labels"]["wrong name"].rate
+few_names = 100 * rightly[few]["wrong name"].rate
 desk.answer(
     "11/names",
     names,
-    f"With {len(labels)} labels it is {about(few_names, 2)}. A wrong name is "
+    f"With {few} it is {about(few_names, 2)}. A wrong name is "
     "one word. It is drowned by everything else in which two stories differ, "
     "and no label says which of the differences was meant.",
     within=10,
@@ -941,10 +954,12 @@ claim(
 )
 
 # %% [markdown]
-# What it learned from is little: 120 stories that the reward model liked. Of the
-# other 840 it heard nothing, so it does not know what to avoid. [Chapter
-# 12](12_ppo.ipynb) learns from all of them, the bad ones included, and does so over
-# and over with fresh ones.
+# What it learned from is little: for each prompt the one story that the reward model
+# liked best. Of the other seven it heard nothing, so it does not know what to avoid;
+# and look at the dark cells of the strips: whoever says more errs more, and a reward
+# model that overlooks contradictions lets it. [Chapter 12](12_ppo.ipynb) learns from
+# all stories, the bad ones included, over and over with fresh ones, and lets a
+# program count what the reward model does not see.
 
 # %% [markdown]
 # ## 9 · A second round
@@ -991,7 +1006,7 @@ fresh = {
 rounds = {"the old reward model": small}
 for what, pairs in fresh.items():
     model = copy.deepcopy(small).requires_grad_(True)
-    learn(model, label(pairs, village.gold_score, crowd, dice(8)), what)
+    learn(model, votes_on(pairs, seed=8), what)
     rounds[what] = model.requires_grad_(False)
 latest_test = all_pairs(asked, new)
 after = {
@@ -1016,11 +1031,11 @@ desk.answer(
 )
 
 # %% [markdown]
-# And the honest cost. The machine's part is a quarter of a minute. The people's part
-# is not: a label takes about twenty seconds, so one round is
+# And the honest cost. The machine's part is half a minute. The people's part is not:
+# a label takes about twenty seconds, so one round is
 
 # %%
-count = len(fresh["its own stories labelled"])
+count = VOTES * len(fresh["its own stories labelled"])
 hours = count * 20 / 3600
 print(f"{count} labels at 20 seconds each: {hours:.1f} hours of a person")
 
@@ -1064,8 +1079,8 @@ except ValueError as error:
 # - **Near the ceiling is not right.** The labels are noisy, and so is what was
 #   learned from them. Every error of a reward model is an invitation to the policy.
 # - **More tries instead of a better reward.** The more stories there are to choose
-#   from, the oftener the one is chosen about which the reward model errs most: the gap
-#   between the two lines of section 7 grows with n.
+#   from, the oftener the one is chosen about which the reward model errs most: the
+#   gap between the two lines of section 7 grows with n.
 
 # %% [markdown]
 # ## What you learned
