@@ -184,6 +184,7 @@ PICTURES = {
         ["old", "new"],
         {"base": [(0.1, 0, 0.2)] * 2, "tuned": [(0.8, 0.7, 0.9), (0.1, 0, 0.2)]},
         x_label="right",
+        chance=0.5,
     ),
     "confusion": lambda: plots.confusion({"room": {"room": 1, "boat": 2}}),
     "risk_and_coverage": lambda: plots.risk_and_coverage(

@@ -515,7 +515,8 @@ for kind in ("twist", "line", "simile", "detail"):
 
 # %% [markdown]
 # The means hide how often it is right in the single case. For each fault: how often
-# is the telling without it preferred? A coin is right in half of them.
+# is the telling without it preferred? A coin is right in half of them, the dashed
+# line.
 
 # %% tags=["folded"]
 plots.intervals_by_row(
@@ -525,6 +526,7 @@ plots.intervals_by_row(
         for name, by_kind in rightly.items()
     },
     x_label="share judged rightly, with its 95 % interval",
+    chance=0.5,
 )
 
 # %%
