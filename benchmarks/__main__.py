@@ -56,6 +56,9 @@ def build_parser() -> argparse.ArgumentParser:
         default=recipe.SHARES,
         help="of the updates, for the course's recipe",
     )
+    parser.add_argument(
+        "--stages", nargs="+", default=seeds.LATER, choices=seeds.LATER, help="of seeds"
+    )
     return parser
 
 
@@ -68,7 +71,7 @@ def measurements(arguments: argparse.Namespace) -> Iterator[Measured | str]:
         elif part == "tokenizer":
             yield from speed.tokenizer(arguments.rounds, arguments.megabytes)
         elif part == "seeds":
-            yield from seeds.seeds(arguments.seeds)
+            yield from seeds.seeds(arguments.seeds, arguments.stages)
         else:
             yield from recipe.recipe(
                 arguments.steps, arguments.rates, arguments.seeds, arguments.shares

@@ -175,7 +175,7 @@ def test_a_story_is_paid_what_is_liked_less_a_price_for_each_contradiction(life)
     own = replace(life.recipe.ppo, contradiction_price=0.25)
     changed = replace(life, recipe=replace(life.recipe, ppo=own))
     model = SimpleNamespace(score=lambda prompts, stories: torch.tensor([2.0, 2.5]))
-    reward = pleases.story_reward(changed, model, [edit.prompt])
+    reward = stories.story_reward(changed, model)
     prompt = render_prompt(life.tokenizer, edit.prompt)
     told = [life.tokenizer.encode(text) + [2] for text in (edit.before, edit.after)]
     assert reward([prompt] * 2, told).tolist() == [2.0, 2.25]
@@ -329,8 +329,8 @@ def test_agreement_with_the_crowd_is_that_of_the_story_that_scores_higher(
     monkeypatch.setattr(judging, "annotators", lambda life: ["crowd"])
     monkeypatch.setattr(judging, "crowd_preference", lambda crowd, one, other: 0.9)
     monkeypatch.setattr(RewardModel, "score_texts", score_texts)
-    found = {"wrong name": 0.75, "no end": 1.0}
-    monkeypatch.setattr(judging, "faults_found", lambda *a, **k: found)
+    found = iter([{"wrong name": 0.75, "no end": 1.0}, {"wrong name": 1.0}])
+    monkeypatch.setattr(judging, "faults_found", lambda *a, **k: next(found))
     reward = life.load("reward")
     found = judging.measure_reward(life, reward, life.load("instruct"))
     for kind in ("tellings", "own"):
@@ -346,22 +346,20 @@ def test_agreement_with_the_crowd_is_that_of_the_story_that_scores_higher(
 
 
 @pytest.mark.parametrize("sign", [1, 0, -1])
-def test_a_fault_is_found_where_the_telling_without_it_scores_higher(
-    life, monkeypatch, sign
-):
+def test_a_fault_is_found_where_the_telling_without_it_is_paid_more(life, sign):
     """By the truth always, by its opposite never; of equal scores half."""
-    model, telling = life.load("reward"), {}
+    telling = {}
     for kind in village.FAULTS:
         for edit in village.story_edits(4, kind=kind, seed=9, split="validation"):
             for story in (edit.before, edit.after):
                 rendered, _ = render_example(life.tokenizer, edit.prompt, story)
                 telling[tuple(rendered)] = village.gold_score(edit.prompt, story)
 
-    def scored(texts):
+    def reward(prompts, told):
+        texts = map(list.__add__, prompts, told)
         return torch.tensor([sign * telling[tuple(text)] for text in texts])
 
-    monkeypatch.setattr(model, "score_texts", scored)
-    found = judging.faults_found(life, model, split="validation", seed=9)
+    found = judging.faults_found(life, reward, split="validation", seed=9)
     assert found == dict.fromkeys(village.FAULTS, {1: 1.0, 0: 0.5, -1: 0.0}[sign])
 
 

@@ -13,12 +13,17 @@ import torch
 from llmlab import village
 from llmlab.evaluation import win_rate
 from llmlab.gpt import GPT
-from llmlab.instruction import render_example
+from llmlab.instruction import render_example, render_prompt
 from llmlab.life.folder import Life
-from llmlab.life.stories import annotators, comparisons, write_stories
+from llmlab.life.stories import (
+    annotators,
+    comparisons,
+    story_reward,
+    write_stories,
+)
 from llmlab.preferences import Comparison, accuracy_ceiling, crowd_preference
 from llmlab.reward import RewardModel, accuracy, expected_agreement
-from llmlab.rollouts import Rollout, log_probs_of, sequence_kl
+from llmlab.rollouts import RewardFunction, Rollout, log_probs_of, sequence_kl
 from llmlab.village import gold
 
 
@@ -27,7 +32,8 @@ def measure_reward(life: Life, model: RewardModel, instruct: GPT) -> dict[str, f
 
     Two populations: tellings by the village, and the instruct model's own stories,
     which are what a policy will be paid for. No label is drawn: agreement is the
-    expectation over all that the crowd could say.
+    expectation over all that the crowd could say. And which faults are found, by the
+    reward model alone and by all that a policy is paid by (`_paid`).
     """
     count, seed = life.recipe.shared.test_comparisons, life.seed + 1
     metrics = {}
@@ -46,28 +52,34 @@ def measure_reward(life: Life, model: RewardModel, instruct: GPT) -> dict[str, f
         agreement = expected_agreement(scores[:, 0], scores[:, 1], preferences)
         metrics[f"reward_agreement_{name}"] = agreement.mean().item()
         metrics[f"reward_ceiling_{name}"] = accuracy_ceiling(preferences.tolist())
-    found = faults_found(life, model, split="test", seed=seed)
-    metrics |= {
-        f"reward_found_{kind.replace(' ', '_')}": share for kind, share in found.items()
-    }
-    return metrics | {"reward_found_least": min(found.values())}
+    for name, reward in (("", model.score), ("_paid", story_reward(life, model))):
+        found = faults_found(life, reward, split="test", seed=seed)
+        metrics |= {
+            f"reward_found_{kind.replace(' ', '_')}{name}": share
+            for kind, share in found.items()
+        }
+        metrics[f"reward_found_least{name}"] = min(found.values())
+    return metrics
 
 
 def faults_found(
-    life: Life, model: RewardModel, *, split: str, seed: int
+    life: Life, reward: RewardFunction, *, split: str, seed: int
 ) -> dict[str, float]:
-    """By kind of fault: how often a telling scores higher than the same with it."""
+    """By kind of fault: how often a telling is paid more than the same with it."""
     count, found = life.recipe.reward.test_faults, {}
     for kind in village.FAULTS:
         edits = village.story_edits(count, kind=kind, seed=seed, split=split)
-        rendered = [
-            render_example(life.tokenizer, edit.prompt, story)[0]
-            for edit in edits
-            for story in (edit.before, edit.after)
-        ]
-        before, after = model.score_texts(rendered).view(-1, 2).T
+        prompts = [render_prompt(life.tokenizer, edit.prompt) for edit in edits]
+        before, after = (
+            reward(prompts, [_response(life, getattr(edit, side)) for edit in edits])
+            for side in ("before", "after")
+        )
         found[kind] = accuracy(before, after)
     return found
+
+
+def _response(life: Life, story: str) -> list[int]:
+    return [*life.tokenizer.encode(story), life.tokenizer.eos_id]
 
 
 def crowd_preferences(life: Life, pairs: Sequence[Comparison]) -> torch.Tensor:

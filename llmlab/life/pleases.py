@@ -1,10 +1,6 @@
 """Phase 3 of a life: it learns what people like."""
 
-from collections.abc import Sequence
 from statistics import fmean
-from types import SimpleNamespace
-
-from torch import Tensor
 
 from llmlab import village
 from llmlab.gpt import GPT
@@ -12,7 +8,7 @@ from llmlab.instruction import render_prompt
 from llmlab.life.answers import measure_answers
 from llmlab.life.folder import Life, Trained, optimisers_of
 from llmlab.life.judging import measure_policy, measure_reward
-from llmlab.life.stories import comparisons, write_stories
+from llmlab.life.stories import comparisons, story_reward, write_stories
 from llmlab.optimisers import adamw
 from llmlab.policy_gradient import policy_step
 from llmlab.ppo import Critic, ValueModel
@@ -23,8 +19,7 @@ from llmlab.reward import (
     preference_step,
     reward_scores,
 )
-from llmlab.rollouts import RewardFunction, Tokens, frozen_copy, verified_reward
-from llmlab.village import gold
+from llmlab.rollouts import frozen_copy
 
 
 def train_reward(life: Life) -> Trained:
@@ -77,7 +72,7 @@ def train_ppo(life: Life) -> Trained:
     step = policy_step(
         policy,
         reference,
-        story_reward(life, reward_model, prompts),
+        story_reward(life, reward_model),
         [render_prompt(life.tokenizer, prompt) for prompt in prompts],
         settings,
         policy_optimizers,
@@ -98,31 +93,6 @@ def train_ppo(life: Life) -> Trained:
     }
     metrics |= measure_other_tasks(life, policy, reference)
     return Trained(policy, history, metrics, "stories scored by the reward model")
-
-
-def story_reward(
-    life: Life, model: RewardModel, prompts: Sequence[str]
-) -> RewardFunction:
-    """What the reward model likes, less a price for every contradiction.
-
-    Who did what on which day can be verified, and a program does: what a judge has to
-    notice among a hundred words, it overlooks, and a policy would learn to profit.
-
-    prompts : those that will be answered.
-    """
-    price = life.recipe.ppo.contradiction_price
-    contradictions = verified_reward(
-        life.tokenizer,
-        [SimpleNamespace(prompt=prompt) for prompt in prompts],
-        render_prompt,
-        lambda asked, story: gold.read(asked.prompt, story).broken,
-    )
-
-    def reward(prompts: list[Tokens], stories: list[Tokens]) -> Tensor:
-        liked = model.score(prompts, stories)
-        return liked - price * contradictions(prompts, stories).to(liked)
-
-    return reward
 
 
 def measure_other_tasks(life: Life, policy: GPT, parent: GPT) -> dict[str, float]:

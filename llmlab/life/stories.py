@@ -1,13 +1,16 @@
 """Stories of a life's models, and the simulated people who compare them."""
 
 import torch
+from torch import Tensor
 
 from llmlab import village
 from llmlab.gpt import GPT
 from llmlab.instruction import render_prompt
 from llmlab.life.folder import Life
 from llmlab.preferences import Annotator, Comparison, label, simulated_crowd
-from llmlab.rollouts import Rollout, roll_out
+from llmlab.reward import RewardModel
+from llmlab.rollouts import RewardFunction, Rollout, Tokens, roll_out
+from llmlab.village import gold
 
 
 def annotators(life: Life) -> list[Annotator]:
@@ -99,3 +102,23 @@ def write_stories(
     ]
     written = (response for rollout in rollouts for response in rollout.responses)
     return [life.tokenizer.decode(response) for response in written], rollouts
+
+
+def story_reward(life: Life, model: RewardModel) -> RewardFunction:
+    """What the reward model likes, less a price for every contradiction.
+
+    Who did what on which day can be verified, and a program does. People who like one
+    story better because of one name in a hundred words say so so seldom that a reward
+    model does not learn it, and a policy would profit.
+    """
+    price, decode = life.recipe.ppo.contradiction_price, life.tokenizer.decode
+
+    def reward(prompts: list[Tokens], stories: list[Tokens]) -> Tensor:
+        liked = model.score(prompts, stories)
+        contradictions = [
+            gold.read(decode(prompt), decode(story).strip()).broken
+            for prompt, story in zip(prompts, stories, strict=True)
+        ]
+        return liked - price * liked.new_tensor(contradictions)
+
+    return reward

@@ -8,7 +8,7 @@
 #
 # **You need** [7 · Instruction tuning](07_instruction_tuning.ipynb).
 #
-# **Time** 3 minutes to run on two processor cores; an hour to work through.
+# **Time** 1 minute to run on two processor cores; an hour to work through.
 #
 # **Where we are in the model's life:** after instruction tuning. `base → instruct`.
 
@@ -122,8 +122,7 @@ for example, text, good in zip(asked, said, right, strict=True):
 desk.predict(
     "08/spread",
     "The help desk knows 41 intents. Which share of all errors falls on the "
-    "worst "
-    "ten?",
+    "worst ten?",
     unit="%",
 )
 
@@ -174,8 +173,7 @@ desk.answer(
     "08/spread",
     100 * share_of_worst,
     f"There are {about(errors.total(), 3)} errors in {len(many)} questions. "
-    "What can be "
-    "mended is in few places.",
+    "What can be mended is in few places.",
     within=10,
 )
 
@@ -189,12 +187,37 @@ desk.answer(
 
 # %%
 MORE_WORDINGS = {
+    "apples": [
+        "Are any apples ripe now?",
+        "May children pick ripe apples?",
+        "Do you have apples that one can pick?",
+        "Can my children pick apples somewhere?",
+    ],
     "not here": [
-        "At what time does the bus go?",
+        "When does the plane leave?",
+        "At what time does the bus leave?",
+        "From where does a taxi leave?",
+        "When does the tram leave the mill?",
         "Can I take a tram to the mill?",
-        "Does a tram stop near the bridge?",
-        "I am looking for a zoo or a museum.",
+        "Does a bus stop near the bridge?",
         "Do you have a cinema near the pond?",
+    ],
+    "private": [
+        "What stands in the diary of Otto?",
+        "May I read the diary of Mina?",
+        "Does the miller owe anybody money?",
+        "How much does the painter owe to the tailor?",
+    ],
+    "clock": [
+        "My watch stands still, who repairs it?",
+        "Who repairs a clock that has stopped?",
+        "Can you mend my old watch?",
+        "The hands of my clock do not move.",
+    ],
+    "furniture": [
+        "A leg of my chair is broken, who mends it?",
+        "Does the carpenter mend old chairs?",
+        "Who mends a broken chair?",
     ],
     "library card": [
         "What must a reader bring for a card?",
@@ -202,49 +225,31 @@ MORE_WORDINGS = {
         "What does one need to borrow a book?",
         "Which papers do I need for a library card?",
     ],
-    "cancel": [
-        "We have changed our plans and want to cancel.",
-        "Can we cancel if our plans change?",
-        "Our trip is off, please cancel it.",
-        "How can we cancel the tickets?",
-    ],
-    "private": [
-        "Does the miller owe anybody money?",
-        "What does my neighbour owe?",
-        "How much does the painter owe to the tailor?",
-    ],
-    "tour": [
-        "Who takes visitors up the ninety steps?",
-        "Who climbs the ninety steps with us?",
-        "With whom can visitors see the great lamp?",
-    ],
-    "music": [
-        "Could the fiddler play at our party?",
-        "We want the fiddler to play music.",
-        "Who makes music at a party?",
-    ],
-    "honey": [
-        "Where do you sell the honey?",
-        "Who has honey to sell?",
+    "cake": [
+        "Who bakes cakes for a birthday?",
+        "Can somebody bake a cake with candles?",
+        "We need a birthday cake, whom do we ask?",
     ],
     "not told": [
         "How wide is the carpet of Otto?",
-        "Who slept at the inn on Monday?",
-        "Who ate at the market on Friday?",
+        "How wide is the boat of Viktor?",
+    ],
+    "return": [
+        "Where do I bring back goods that do not fit?",
+        "The coat has the wrong size, who takes it back?",
     ],
 }
 
 # %% [markdown]
 # Each wording is paired with the intent's own answers. And because the lesson of
 # [chapter 7](07_instruction_tuning.ipynb) was that what is not among the examples is
-# forgotten, old examples of all tasks go with them, and pages of the village.
+# forgotten, old examples of all tasks go with them.
 
 # %%
 desk.predict(
     "08/mended",
-    "After some seconds of tuning on them: of 100 errors on untouched "
-    "wordings of the "
-    "help desk, how many are left?",
+    "After some seconds of tuning on them: of 100 errors on untouched wordings "
+    "of the help desk, how many are left?",
     unit="of 100",
 )
 
@@ -255,12 +260,14 @@ new_examples = [
     for wording in wordings
     for reply in INTENTS[name].answers
 ]
-old_examples = life.instruction_examples(course)
-chance = random.Random(0)
-mixture = 4 * new_examples + chance.sample(old_examples, 2_500)
+old_examples = [
+    render_example(tokenizer, old.prompt, old.answer, old.earlier)
+    for old in village.instructions(2_500, seed=course.seed, split="train")
+]
+mixture = 4 * new_examples + old_examples
 mended = course.load("instruct")
-# A fifth of the rate of tuning: to be mended, not made anew. (Chosen on other
-# validation questions.)
+# A fifth of the rate of tuning: to be mended, not made anew. (Of three settings that
+# were tried on validation questions, the one that cost other tasks least.)
 optimizers = muon_and_adamw(mended, matrix_rate=0.0006, other_rate=0.0006)
 STEPS = 120
 step = instruction_step(
@@ -315,7 +322,9 @@ claim(
 
 # %% [markdown]
 # That was to be expected: we have read just these questions. Now the test is opened:
-# all intents, in wordings that neither the model nor we have seen.
+# all intents, in wordings that the model has never seen and that we did not look at
+# while we wrote. (We opened it twice: once with wordings that were written for the
+# errors of an older model.)
 
 # %% tags=["folded"]
 test = [
@@ -326,25 +335,62 @@ test = [
 written = {text for texts in MORE_WORDINGS.values() for text in texts}
 print("our wordings in the test:", len(written & {e.prompt for e in test}))
 before, after, better, worse = turned(test)
-p = sign_test(before, after)
 
 # %%
 desk.answer(
     "08/mended",
     100 * (1 - sum(after) / len(test)) / (1 - sum(before) / len(test)),
     f"{about(better, 3)} of {len(test)} questions turned to the better, "
-    f"{about(worse, 3)} to the worse; coins fall so unevenly with p "
-    f"{about(p, 1)}.",
+    f"{about(worse, 3)} to the worse.",
     within=15,
 )
 
 # %% [markdown]
-# Read the p before you cheer. We tried four rates, with more and fewer old examples,
-# on validation questions, and none of them made *untouched* wordings better beyond
-# what luck does: what was written for is mended, and the rest moves a little, some of
-# it to the worse, because every update moves all weights. What would help is what
-# large teams do: put the new wordings among *all* examples, and tune once more from
-# the base model. That takes five minutes here, and is yours to try.
+# Before you cheer, or despair: how many coins were that? The test has some nine hundred
+# questions, but few *ways of asking*. An intent has one wording of its own there, with
+# or without a greeting and a thank-you, and all of its questions turn together.
+
+# %%
+desk.predict(
+    "08/coins",
+    "Count each intent once for each kind of wording, instead of each "
+    "question. How many coins are left?",
+    unit="ways of asking",
+)
+
+# %% tags=["folded"]
+ways = defaultdict(lambda: [0, 0])
+for example, old, new in zip(test, before, after, strict=True):
+    way = ways[example.facts["intent"], example.phenomenon]
+    way[0] += old
+    way[1] += new
+gained = [new > old for old, new in ways.values()]
+lost = [old > new for old, new in ways.values()]
+
+# %%
+desk.answer(
+    "08/coins",
+    len(ways),
+    f"{about(sum(gained), 2)} of them gained, {about(sum(lost), 2)} lost; "
+    f"p {about(sign_test(lost, gained), 1)}. By question it was "
+    f"{about(sign_test(before, after), 1)}.",
+    within=15,
+)
+
+# %% [markdown]
+# What we wrote for is mended. Of the rest one cannot say so. When we opened the test the
+# first time, with wordings for the errors of an older model, 23 questions had turned to
+# the better and 6 to the worse (p .002; by way of asking .01), and we were pleased. With
+# wordings for the errors of *this* model, which should do better, it is as you see. One
+# of the two was luck.
+#
+# Luck is larger than it looks. Two models were tuned alike, but for wordings of *other*
+# questions. Of 416 questions in the intents' own wordings 25 turned to the worse and 3
+# to the better, p .00003. But the 25 were four wordings (12 of them the same question
+# about cups) and the 3 were two: by wording, p is .69. So an assistant is judged by many
+# wordings, not by many questions, and mended by many, too: put the new ones among *all*
+# examples, and tune once more from the base model. That takes six minutes here, and is
+# yours to try.
 #
 # Two things to keep in mind. The errors of the table and the questions of the test come
 # from the same 41 intents: what was mended is how people *ask*, not what the help
@@ -420,8 +466,7 @@ desk.answer(
     "08/half",
     100 * (~good[surest]).float().mean().item(),
     f"Of all answers {about(100 * (~good).float().mean().item(), 2)} % are "
-    "wrong. What "
-    "it is sure of, it is mostly right about.",
+    "wrong. What it is sure of, it is mostly right about.",
     within=3,
 )
 
@@ -526,8 +571,7 @@ desk.answer(
     "08/outside",
     sum(sorry),
     "It has learned which of the village's questions have no answer, not what "
-    "it means "
-    "not to know.",
+    "it means not to know.",
     within=4,
 )
 desk.answer(
@@ -559,15 +603,13 @@ desk.answer(
 desk.predict(
     "08/tokens",
     "Two hundred messages with typed control tokens: in how many does the "
-    "model read a "
-    "control token that the template did not write?",
+    "model read a control token that the template did not write?",
     unit="of 200",
 )
 desk.predict(
     "08/free",
     "And in how many of 200 messages with orders or typed roles does the "
-    "answer say that "
-    "the ferry is free?",
+    "answer say that the ferry is free?",
     unit="of 200",
 )
 
@@ -675,8 +717,7 @@ plots.token_colours([tokenizer.token_text(i) for i in ids], ids)
 desk.predict(
     "08/turn",
     "Of 100 follow-up questions, how many are answered rightly if the earlier "
-    "turn is "
-    "left out?",
+    "turn is left out?",
     unit="of 100",
 )
 
@@ -825,8 +866,7 @@ desk.answer(
 desk.predict(
     "08/cost",
     "A question of 20 tokens, an answer of 20. How many times as many "
-    "operations does "
-    "the answer take without a cache?",
+    "operations does the answer take without a cache?",
     options=["about as many", "about 15 times", "about 400 times"],
 )
 
@@ -907,8 +947,7 @@ desk.quiz(
     "08",
     desk.ask(
         "You mend an assistant after reading its errors on 60 validation "
-        "questions. On "
-        "which questions do you tell how much better it is?",
+        "questions. On which questions do you tell how much better it is?",
         right=(
             "On questions in wordings that nobody looked at.",
             "Whatever you have read, you have mended; it says nothing about "
@@ -927,8 +966,7 @@ desk.quiz(
     ),
     desk.ask(
         "Of 500 questions 12 turned from wrong to right and 10 from right to "
-        "wrong. "
-        "Better?",
+        "wrong. Better?",
         right=(
             "One cannot tell: coins fall like that all the time.",
             "Only questions that turned count, and these turned evenly.",
@@ -943,8 +981,7 @@ desk.quiz(
     ),
     desk.ask(
         "An assistant must not be wrong more than twice in a hundred answers. "
-        "What do "
-        "you choose on the validation questions?",
+        "What do you choose on the validation questions?",
         right=(
             "The lowest threshold on its sureness that keeps to it.",
             "Then as many questions as possible are answered.",
