@@ -36,6 +36,34 @@ def test_order_statistics_are_the_mean_over_all_choices_of_n():
         expected_best(scores, 6)
 
 
+def test_a_reward_that_cannot_tell_answers_apart_gains_nothing():
+    gold = torch.tensor([[1.0, 7.0, 2.0, 0.0, 5.0]])
+    for n in range(1, 6):
+        equal = expected_best(torch.full((1, 5), 2.0), n, gold)
+        assert equal.tolist() == pytest.approx([3.0], abs=1e-12)
+    # Two of three score alike: they have equal parts of what is chosen.
+    scores, told = torch.tensor([[1.0, 4.0, 4.0]]), torch.tensor([[9.0, 0.0, 6.0]])
+    assert expected_best(scores, 3, told).tolist() == pytest.approx([3.0])
+    # By rank alone, whoever of the equals comes last would be taken every time.
+    assert told.gather(1, scores.argsort(dim=1, stable=True))[0, -1] == 6
+
+
+def test_a_reward_that_is_not_a_number_is_refused_before_anything_is_chosen():
+    scores = torch.tensor([[1.0, float("nan"), 2.0]])
+    assert scores.argmax() == 1, "or the broken one would be called the best"
+    with pytest.raises(ValueError, match="not a finite number"):
+        expected_best(scores, 2)
+    with pytest.raises(ValueError, match="not a finite number"):
+        sample_scores(
+            TabularPolicy(WORLD, LOGITS),
+            lambda prompts, responses: torch.full((len(prompts),), math.nan),
+            [[2]],
+            torch.Generator().manual_seed(0),
+            samples=2,
+            max_new_tokens=4,
+        )
+
+
 def test_the_bound_is_above_the_exact_divergence_and_at_zero_for_one():
     p = WORLD.probabilities(LOGITS)
     order = REWARDS.argsort()

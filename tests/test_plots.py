@@ -112,6 +112,11 @@ PICTURES = {
         y_label="right",
         share=True,
     ),
+    "dumbbells": lambda: plots.dumbbells(
+        {"wrong name": (0.4, 0.55), "no end": (0.1, 0.2)},
+        ("the crowd", "the reward model"),
+        x_label="share that prefers the edited story",
+    ),
     "calibration": lambda: plots.calibration([0.1, 0.9, 0.6], [0, 1, 1], bins=5),
     "lineage": lambda: plots.lineage(FAMILY),
     "power_laws": lambda: plots.power_laws(
@@ -179,6 +184,7 @@ PICTURES = {
         ["old", "new"],
         {"base": [(0.1, 0, 0.2)] * 2, "tuned": [(0.8, 0.7, 0.9), (0.1, 0, 0.2)]},
         x_label="right",
+        chance=0.5,
     ),
     "confusion": lambda: plots.confusion({"room": {"room": 1, "boat": 2}}),
     "risk_and_coverage": lambda: plots.risk_and_coverage(

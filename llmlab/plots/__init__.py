@@ -34,6 +34,7 @@ from llmlab.plots.gathering import (
 )
 from llmlab.plots.judging import (
     calibration,
+    dumbbells,
     intervals_by_group,
     score_histograms,
     share_intervals,
