@@ -251,9 +251,11 @@ def started(work, *args) -> multiprocessing.Process:
     return process
 
 
-def click_on(path, pairs, told) -> None:
+def click_on(path, pairs, told, together=None) -> None:
     """A person clicks through what is left; each position is told when it is done."""
     labeller = PairLabeller(pairs, LabelStore(path), repeats=len(pairs) // 4)
+    if together is not None:
+        together.wait(30)
     while (position := labeller.position) < len(labeller.pairs):
         choice = int(labeller.view["first"].startswith("one"))
         from_browser(labeller, type="choose", choice=choice, position=position)
@@ -302,15 +304,18 @@ def test_killed_at_fifty_random_moments_nothing_is_lost_and_nothing_doubled(tmp_
 
 @needs_sigkill
 def test_two_notebooks_at_once_label_every_pair_once(tmp_path):
-    path, pairs = tmp_path / "labels.sqlite", many(120)
+    path, pairs = tmp_path / "labels.sqlite", many(60)
     LabelStore(path)
     pipes = [os.pipe() for _ in range(2)]
-    both = [started(click_on, path, pairs, tell) for _, tell in pipes]
+    together = multiprocessing.get_context("fork").Barrier(2)
+    both = [started(click_on, path, pairs, tell, together) for _, tell in pipes]
     for process, (_, tell) in zip(both, pipes, strict=True):
         os.close(tell)
         process.join(60)
         assert process.exitcode == 0
     saved = [positions(os.read(told, 9999)) for told, _ in pipes]
+    for told, _ in pipes:
+        os.close(told)
     asked, labelled = asked_and_labelled(path, pairs)
     assert labelled == asked
     assert sum(map(len, saved)) == sum(asked.values())

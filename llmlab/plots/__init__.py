@@ -46,6 +46,7 @@ from llmlab.plots.looking import (
     token_colours,
 )
 from llmlab.plots.mechanics import descent, packing_mask, query_key_value
+from llmlab.plots.preferring import agreement_matrix, best_guesses, strength_ladder
 from llmlab.plots.shapes import arrows, lines, scattered
 from llmlab.plots.style import (
     BLUE,
