@@ -27,7 +27,7 @@ def test_the_filled_part_of_the_guesses_is_the_ceiling():
         a.get_height() + b.get_height() for a, b in zip(filled, lost, strict=True)
     ]
     assert sum(heights) == pytest.approx(1) and heights[5] == pytest.approx(0.4)
-    assert "≈74.4% of all labels" in figure.alt
+    assert "≈72.4% of all labels" in figure.alt
     with pytest.raises(ValueError, match="probabilities"):
         plots.best_guesses([0.5, 1.2])
 

@@ -11,6 +11,7 @@ from torch.nn import functional
 from llmlab.preferences.comparisons import EQUAL, Comparison
 
 Z = 1.959964  # 95 % of a normal distribution lie within so many deviations
+NEVER = -33.0  # log-probability: to see it happen would take e^33 comparisons
 
 
 @dataclass(frozen=True)
@@ -69,16 +70,14 @@ def fit_strengths(
             step = torch.linalg.solve(model.curvature(place), model.slope(place))
             if step.abs().max() < 1e-12:
                 break
-            current = model.log_likelihood(place)
-            while (
-                model.log_likelihood(place + step) < current
-                and step.abs().max() > 1e-12
-            ):
+            now = model.log_likelihood(place)
+            # Of small steps the likelihood would show nothing but its rounding.
+            while step.abs().max() > 1e-6 and model.log_likelihood(place + step) < now:
                 step = step / 2
             place = place + step
     except torch.linalg.LinAlgError as error:
         raise _infinite() from error
-    if not step.abs().max() < 1e-3:
+    if not step.abs().max() < 1e-3 or model.least(place) < NEVER:
         raise _infinite()
     values = place[: len(wins)]
     tie = math.exp(place[-1]) if model.tied else 0.0
@@ -144,6 +143,11 @@ class _Davidson:
         imaginary = functional.logsigmoid(strengths) + functional.logsigmoid(-strengths)
         ties = torch.where(self.ties > 0, self.ties * tie, 0).sum() / 2
         return (self.wins * win).sum() + ties + self.prior * imaginary.sum()
+
+    def least(self, place: Tensor) -> float:
+        """The log-probability of the rarest win in pairs that were compared."""
+        compared = self.wins + self.wins.T + self.ties > 0
+        return torch.where(compared, self.log_probs(place)[0], 0).min().item()
 
     def slope(self, place: Tensor) -> Tensor:
         games, mean, tie, even = self._expected(place)
