@@ -187,6 +187,15 @@ PICTURES = {
         chance=0.5,
     ),
     "confusion": lambda: plots.confusion({"room": {"room": 1, "boat": 2}}),
+    "strength_ladder": lambda: plots.strength_ladder(
+        ["low", "high"],
+        {"few": [(-1, -3, 1), (1, -1, 3)], "many": [(-1, -1.2, -0.8), (1, 0.8, 1.2)]},
+        true=[-1, 1.1],
+    ),
+    "best_guesses": lambda: plots.best_guesses([0.5, 0.9, 0.3, 1.0]),
+    "agreement_matrix": lambda: plots.agreement_matrix(
+        ["you", "they"], {("you", "you"): (0.9, 0.8), ("you", "they"): (0.6, 0.2)}
+    ),
     "risk_and_coverage": lambda: plots.risk_and_coverage(
         [0.9, 0.7, 0.8, 0.1], [1, 1, 0, 0], threshold=0.7, allowed=0.05
     ),

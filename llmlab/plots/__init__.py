@@ -53,6 +53,7 @@ from llmlab.plots.looking import (
     token_colours,
 )
 from llmlab.plots.mechanics import descent, packing_mask, query_key_value
+from llmlab.plots.preferring import agreement_matrix, best_guesses, strength_ladder
 from llmlab.plots.shapes import arrows, lines, scattered
 from llmlab.plots.strips import story_strips
 from llmlab.plots.style import (
