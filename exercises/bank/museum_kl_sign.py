@@ -17,8 +17,9 @@ the fault in any function of its kind.
 First room: what a token is paid. At every token of an answer it is the price of having
 left the reference, at its last token the score of the answer as well:
 
-$$r_t = -\beta\,\bigl(\log \pi(y_t) - \log \pi_\text{ref}(y_t)\bigr) + \text{score at
-the last}$$
+$$r_t = -\beta\,\bigl(\log \pi(y_t) - \log \pi_\text{ref}(y_t)\bigr) + s_t$$
+
+where $s_t$ is the score at the last token, and 0 before.
 
 The cell below trains two policies, one with the exhibit and one as it should be, in the
 world of 31 texts, with exact gradients, so that no luck is involved. The last column

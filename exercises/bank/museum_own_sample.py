@@ -133,7 +133,7 @@ def less(baseline):
     """The function with a baseline of groups, (prompts, group) or (prompts, 1)."""
 
     def f(rewards, group):
-        groups = rewards.view(-1, group)
+        groups = 1.0 * rewards.view(-1, group)
         return (groups - baseline(groups)).flatten()
 
     return f
@@ -147,7 +147,7 @@ def others_of(groups, of):
 
 
 def standardised(rewards, group):
-    groups = rewards.view(-1, group)
+    groups = 1.0 * rewards.view(-1, group)
     centred = groups - groups.mean(dim=1, keepdim=True)
     return (centred / (groups.std(dim=1, keepdim=True) + 1e-4)).flatten()
 

@@ -14,11 +14,11 @@ Fifth room of the museum of faults. Before a policy learns from the advantages o
 rollout they are whitened: mean 0, variance 1. Rows are of different lengths and filled
 up with padding, as wide as the longest answer demands.
 
-The exhibit has one line more than it needs and one mask less. It is old, it was
-published more than once, and the loss falls with it. The cell below trains three
-policies in the world of 31 texts, from 32 drawn texts an update, all scores raised by
-10, as a reward model might. Twice the exhibit is used: once the rows are as wide as the
-world, once somebody in the batch has written 40 tokens more.
+The exhibit has one mask less than it needs, and a policy learns with it all the same.
+The cell below trains three of them in the world of 31 texts, from 32 drawn texts an
+update, all scores raised by 10, as a reward model might. Twice the exhibit is used:
+once the rows are as wide as the world, once somebody in the batch has written 40 tokens
+more.
 
 **Repair** it. And write a **detector**: it gets any function of this kind and says
 whether **padding ever matters**: whether other numbers at padding, or more of it,
@@ -194,7 +194,6 @@ def detector(f):
 
 
 MISTAKES = {
-    repair(wrong(mask_of=unmasked, mean=lambda x, m: (x * m).mean())): "",
     repair(over_all): "The repair still takes mean and variance over all places, "
     "padding included.",
     repair(centred_over_all): "The repair divides the sum by all places. Divide by the "

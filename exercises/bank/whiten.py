@@ -161,7 +161,7 @@ def wrong(
 
 def each_row(values, mask):
     rows = zip(values, mask, strict=True)
-    return torch.stack([whiten(x[None], m[None])[0] for x, m in rows])
+    return torch.stack([whiten(x[None], m[None].bool())[0] for x, m in rows])
 
 
 def only_scaled(values, mask):
