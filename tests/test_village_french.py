@@ -13,6 +13,7 @@ from itertools import combinations, product
 
 import pytest
 
+from llmlab import village
 from llmlab.village import french, world
 from llmlab.village.chooser import Chooser
 from llmlab.village.french_cells import PERSONS, POLARITIES, TENSES, Cell
@@ -675,3 +676,22 @@ def test_a_page_that_has_named_everybody_may_name_them_again():
     named = [scene.one_of(people) for _ in people]
     assert set(named) == set(people)
     assert scene.one_of(people) in people
+
+
+def test_sentences_of_one_cell_are_of_that_cell_and_all_different():
+    (cell, *_), *_ = cells_of("cell", "test").values()
+    found = village.translations_of(cell, 12, seed=3)
+    assert len({example.prompt for example in found}) == len(found) == 12
+    assert {example.facts["pattern"] for example in found} == {str(cell)}
+    assert found == village.translations_of(cell, 12, seed=3)
+    assert found[:5] == village.translations_of(cell, 5, seed=3)
+    assert found != village.translations_of(cell, 12, seed=4)
+    assert all(village.score_answer(e, e.answer)["right"] == 1 for e in found)
+
+
+def test_a_cell_with_few_sentences_gives_those_it_has(monkeypatch):
+    cell = cells_of("cell", "test")["action"][0]
+    one = french.sentence_of(Chooser("one"), cell)
+    monkeypatch.setattr(french, "sentence_of", lambda chooser, cell: one)
+    (found,) = village.translations_of(cell, 12, seed=0)
+    assert found.prompt.endswith(one.english) and found.answer == one.french
