@@ -438,9 +438,10 @@ for name, (mean, variance, cosine) in verdicts.items():
 
 # %% [markdown]
 # The same as a picture, seen along the true gradient (to the right) and along the
-# direction in which dividing by length leads away from it. A dot is what one text reports, or one
-# pair; its area is how probable it is. The black arrow is the truth, four times as
-# long as it is, and the dashed one is the mean of the dots, four times as long too.
+# direction in which dividing by length leads away. A dot is what one text reports, or
+# one pair; its area is how probable it is. The black arrow is the truth, four times
+# as long as it is, and the dashed one is the mean of the dots, four times as long
+# too.
 
 # %% tags=["folded"]
 along = truth / truth.norm()
@@ -845,21 +846,21 @@ axes.plot(
 axes.set(xlabel="cells, from the worst to the best", ylabel="share right")
 axes.spines[["top", "right"]].set_visible(False)
 axes.legend(frameon=False, loc="lower right")
-silent = sum(share == 0 for share in ever.values())
+unlucky = sum(share == 0 for share in ever.values())
 sometimes = [cell for cell in cells if 0 < ever[cell] < 0.9]
 plots.show(
     figure,
     alt=f"Of {len(cells)} cells, from the worst to the best, the share of "
     "right answers and the share of sentences with at least one right answer "
-    f"of eight. {about(float(silent))} cells have none, "
+    f"of eight. {about(float(unlucky))} cells have none, "
     f"{about(float(len(sometimes)))} lie between, the others are mastered.",
 )
 
 # %%
 desk.answer(
     "09/luck",
-    100 * silent / len(cells),
-    f"{about(float(silent))} of {len(cells)}. Most cells that it never saw it "
+    100 * unlucky / len(cells),
+    f"{about(float(unlucky))} of {len(cells)}. Most cells that it never saw it "
     "masters: its French is put together from parts.",
     within=5,
 )
@@ -869,14 +870,19 @@ desk.answer(
 # it gets right *sometimes* (some sentence right in eight attempts, and fewer than
 # nine in ten), and those where it is *never* right. "Never" was 48 answers, which is
 # little: so these are asked again, 32 answers to each of another six sentences, and
-# called never only if none is right again.
+# called never only if none is right again, in no cell of their frame. (Where a frame
+# is right with other persons, its silent cells have lucky *kin*. They are told
+# apart.)
 
 # %% tags=["folded"]
 asked_again = {
     cell: sentences[cell][10:16] for cell in cells if ever[cell] == 0
 }
 again = by_cell(asked_again, answers_scored(instruct, flat(asked_again), 32, 1))
-never = [cell for cell, scores in again.items() if scores.sum() == 0]
+silent = [cell for cell, scores in again.items() if scores.sum() == 0]
+lucky_frames = {cell.frame for cell in cells if cell not in silent}
+never = [cell for cell in silent if cell.frame not in lucky_frames]
+kin = [cell for cell in silent if cell.frame in lucky_frames]
 for name, some in {"sometimes": sometimes, "never": never}.items():
     desk.read(f"[{name}: {about(float(len(some)))} cells, such as]\n")
     shown = some[:: max(1, len(some) // 3)][:3]
@@ -893,6 +899,14 @@ for name, some in {"sometimes": sometimes, "never": never}.items():
             f"{cell}\n   {example.prompt.partition(': ')[2]}\n-> {text}\n"
             f"   right: {example.answer}\n"
         )
+
+# %%
+claim(
+    "There are at least five cells of each of the two kinds",
+    min(len(sometimes), len(never)) >= 5,
+    measured=f"{about(float(len(sometimes)))} sometimes, "
+    f"{about(float(len(never)))} never",
+)
 
 # %% [markdown]
 # ### pass@k
@@ -1177,6 +1191,19 @@ claim(
     measured=100 * curves["never, after"][0],
     unit="%",
 )
+
+# %% [markdown]
+# And the silent cells with lucky kin? Practice on the kin is practice for them too:
+
+# %% tags=["folded"]
+if kin:
+    of_kin = {
+        when: answers_scored(model, flat(put_away, kin), 16, seed=2)
+        for when, model in {"before": instruct, "after": policy}.items()
+    }
+    for when, scores in of_kin.items():
+        share = 100 * scores.mean().item()
+        print(f"{when:6} {about(share, 2)} % of their answers are right")
 
 # %% [markdown]
 # That is what such a reward does, and all that it does: **it moves probability to
