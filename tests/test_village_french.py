@@ -14,7 +14,7 @@ from itertools import combinations, product
 import pytest
 
 from llmlab import village
-from llmlab.village import french, world
+from llmlab.village import examples, french, world
 from llmlab.village.chooser import Chooser
 from llmlab.village.french_cells import PERSONS, POLARITIES, TENSES, Cell
 from llmlab.village.french_lexicon import load, nouns_of
@@ -691,7 +691,7 @@ def test_sentences_of_one_cell_are_of_that_cell_and_all_different():
 
 def test_a_cell_with_few_sentences_gives_those_it_has(monkeypatch):
     cell = cells_of("cell", "test")["action"][0]
-    one = french.sentence_of(Chooser("one"), cell)
-    monkeypatch.setattr(french, "sentence_of", lambda chooser, cell: one)
+    one = say(Scene(Chooser("one")), cell)
+    monkeypatch.setattr(examples, "say", lambda scene, cell: one)
     (found,) = village.translations_of(cell, 12, seed=0)
     assert found.prompt.endswith(one.english) and found.answer == one.french

@@ -7,6 +7,8 @@ from llmlab.village.chooser import Chooser
 from llmlab.village.corpus import check_split
 from llmlab.village.french_cells import Cell
 from llmlab.village.french_grammar import Phrase
+from llmlab.village.french_patterns import say
+from llmlab.village.french_scene import Scene
 
 TASKS = ("translate", "summarise", "support", "story", "question", "talk")
 # What is learned are the answers' tokens, and this is their share of each task ...
@@ -139,7 +141,7 @@ def translations_of(cell: Cell, count: int, *, seed: int) -> list[Instruction]:
     found: dict[str, Instruction] = {}
     for number in range(20 * count):
         chooser = Chooser("translations", str(cell), seed, number)
-        example = _translation(french.sentence_of(chooser, cell), str(cell))
+        example = _translation(say(Scene(chooser), cell), str(cell))
         found[example.prompt] = example
         if len(found) == count:
             break

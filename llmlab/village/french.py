@@ -10,7 +10,6 @@ from llmlab.village import calendar, world
 from llmlab.village.cast import everybody
 from llmlab.village.chooser import Chooser
 from llmlab.village.frames import expand
-from llmlab.village.french_cells import Cell
 from llmlab.village.french_grammar import BE, COME, GO, Phrase
 from llmlab.village.french_lexicon import FILE, adjectives_for, load
 from llmlab.village.french_patterns import draw_cell, say
@@ -29,11 +28,6 @@ def sentence(chooser: Chooser, new: str = "", split: str = "test") -> Phrase:
     adjective, the "cell", or the "frame"."""
     scene = Scene(chooser, split if new == "combination" else "train")
     return say(scene, draw_cell(chooser, new, split))
-
-
-def sentence_of(chooser: Chooser, cell: Cell) -> Phrase:
-    """A sentence of this very cell in both languages."""
-    return say(Scene(chooser), cell)
 
 
 def page(chooser: Chooser) -> tuple[str, dict[str, str]]:

@@ -661,10 +661,10 @@ def earns(prompts, responses):
 
 in_the_world = replace(
     RLOO,
-    steps=120,
+    steps=100,
     rate=5e-3,
-    responses=512,
-    beta=0.5,
+    responses=1024,
+    beta=1.0,
     temperature=1.0,
     max_new_tokens=4,
     unfinished_score=None,
@@ -694,7 +694,7 @@ axes = figure.subplots()
 places = torch.arange(len(order))
 bars = {
     "at first": (before, "white", ""),
-    "after 120 updates": (reached, plots.BLUE, ""),
+    "after 100 updates": (reached, plots.BLUE, ""),
     "best possible": (best, plots.VERMILLION, "///"),
 }
 for index, (name, (values, colour, hatch)) in enumerate(bars.items()):
@@ -781,7 +781,7 @@ cells = [
 # Four sentences of each cell are put away until the end, six are looked at,
 # and those six and the others are what a policy practises on.
 sentences = {
-    cell: village.translations_of(cell, 34, seed=course.seed) for cell in cells
+    cell: village.translations_of(cell, 64, seed=course.seed) for cell in cells
 }
 put_away = {cell: found[:4] for cell, found in sentences.items()}
 looked_at = {cell: found[4:10] for cell, found in sentences.items()}
