@@ -521,9 +521,9 @@ claim(
 )
 
 # %% [markdown]
-# Keep it: *a constant reward moves nothing* finds a slice that is off by one, a text
-# cut short by top-k, a dropout left on. It belongs among the tests of every policy
-# gradient.
+# Keep it: *a constant reward moves nothing* finds a slice that is off by one, a
+# distribution cut short by top-k, a dropout left on. It belongs among the tests of
+# every policy gradient.
 
 # %% [markdown]
 # ## 5 · A leash, and how it is charged
@@ -1207,10 +1207,9 @@ if kin:
 
 # %% [markdown]
 # That is what such a reward does, and all that it does: **it moves probability to
-# what was already there.** From a model that is right once in eight times it makes
-# one that is right nearly always, without a single example. From one that is never
-# right it makes nothing, however long you wait, since a reward that was never paid
-# points nowhere.
+# what was already there.** What was right now and then is right most of the time, and
+# nobody has shown it a single example. Of what was never right it makes nothing,
+# however long you wait, since a reward that was never paid points nowhere.
 #
 # ## 9 · Five demonstrations
 #
@@ -1464,10 +1463,10 @@ for name, told_by in {"before": stories, "after": cleaner}.items():
 #
 # ## What did not work at this size
 #
-# - **A few dozen updates are few.** Faults are still left, and each further halving
-#   takes as many updates again; the longer run is only a matter of minutes.
+# - **Faults are left.** A couple of dozen updates do not remove them all. Whether
+#   more would, you can try: `steps` is one number.
 # - **Never is not for ever.** It meant: not in 240 answers. A cell that is right once
-#   in ten thousand would be learned in the end, after days of silence.
+#   in ten thousand could be learned in the end, after days of silence.
 # - **French from practice is French of those cells.** Whether the other cells and
 #   other tasks are as good as before, we did not measure here; chapter 12 does, for
 #   its own policy.
