@@ -268,7 +268,7 @@ returns = torch.stack([rewards[first], rewards[second]], dim=1)  # (961, 2)
 
 
 def of_pairs(baseline):
-    """What each pair of texts reports, if `baseline` is subtracted: (961, 45)."""
+    """What each pair of texts reports, less a baseline: (961, 45)."""
     advantages = returns - baseline
     both = torch.stack([score[first], score[second]], dim=1)
     return (advantages[..., None] * both).mean(dim=1)
@@ -285,7 +285,7 @@ pairs = {
 
 
 def told(reported, chances):
-    """Of an estimator: its mean, its variance, and the mean's cosine to truth."""
+    """Of an estimator: mean, variance, and the mean's cosine to truth."""
     mean = chances @ reported
     variance = chances @ (reported - mean).square().sum(dim=1)
     cosine = torch.cosine_similarity(mean, truth, dim=0)
@@ -1090,7 +1090,11 @@ figure = Figure(figsize=(plots.WIDTH_INCHES, 3.0), layout="constrained")
 axes = figure.subplots()
 grid = torch.tensor([[row[number] for number in order] for row in rows])
 axes.imshow(
-    grid, cmap=ListedColormap(["white", plots.BLUE]), vmin=0, vmax=1, aspect="auto"
+    grid,
+    cmap=ListedColormap(["white", plots.BLUE]),
+    vmin=0,
+    vmax=1,
+    aspect="auto",
 )
 for place, column in (~grid).nonzero().tolist():
     look = {"ha": "center", "va": "center", "color": plots.VERMILLION}
@@ -1164,7 +1168,8 @@ left = error["sometimes, after"] / error["sometimes, before"]
 desk.answer(
     "09/halved",
     100 * left,
-    f"pass@1 went from {about(100 * curves['sometimes, before'][0], 2)} % to "
+    f"After {about(history[-1]['seconds'], 2)} seconds of training pass@1 "
+    f"went from {about(100 * curves['sometimes, before'][0], 2)} % to "
     f"{about(100 * curves['sometimes, after'][0], 2)} %, where pass@32 had "
     f"been {about(100 * curves['sometimes, before'][-1], 2)} %: what it could "
     "do on its best of days it now does on most.",
@@ -1176,13 +1181,6 @@ claim(
     left <= 0.5,
     measured=100 * left,
     unit="% are left",
-)
-training_time = history[-1]["seconds"]
-claim(
-    "In less than 90 seconds of training",
-    training_time < 90,
-    measured=training_time,
-    unit="s",
 )
 claim(
     "On cells where it was never right, it is still right in fewer than 2 of "
@@ -1452,7 +1450,7 @@ claim(
 # the wrong person, and pays nothing. The reward told the truth, every time. It was
 # not the *whole* truth, and the policy found the difference. Compare:
 
-# %% tags=["folded"]
+# %% tags=["folded", "nbval-ignore-output", "example-output"]
 for name, told_by in {"before": stories, "after": cleaner}.items():
     desk.read(f"[{name}]\n{told_by[test_prompts.index(faulty[0])]}\n\n")
 
