@@ -95,6 +95,14 @@ def standardised(scores: Tensor, group: int) -> Tensor:
     return ((groups - groups.mean(dim=1, keepdim=True)) / (deviation + 1e-4)).flatten()
 
 
+def silent_groups(scores: Tensor, group: int) -> float:
+    """The share of prompts whose answers all scored alike: less what was to be
+    expected, nothing is left of their scores, and they teach nothing."""
+    groups = _groups(scores, group)
+    alike = (groups == groups[:, :1]).all(dim=1)
+    return float(processes.sum_(alike.sum()) / processes.sum_(len(alike)))
+
+
 def _groups(values: Tensor, group: int) -> Tensor:
     if group < 2 or len(values) % group:
         raise ValueError(
@@ -364,6 +372,8 @@ def policy_step(
             unfinished_score=settings.unfinished_score,
         )
         experience, judged = experience_of(collected, settings, critic)
+        if settings.group > 1:
+            judged["silent"] = silent_groups(collected.scores, settings.group)
         learned = defaultdict(list)
         for rows in minibatches(len(collected.scores), settings, dice):
             told = {}

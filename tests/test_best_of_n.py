@@ -64,6 +64,34 @@ def test_a_reward_that_is_not_a_number_is_refused_before_anything_is_chosen():
         )
 
 
+def chance_of_one_right(c: int, n: int, k: int) -> float:
+    """pass@k as Chen et al. 2021 write it: of n answers c are right, take k of them."""
+    return 1 - math.comb(n - c, k) / math.comb(n, k)
+
+
+def test_where_scores_are_right_or_wrong_the_best_of_k_is_pass_at_k():
+    for n, c, k in [(10, 3, 3), (8, 0, 8), (8, 8, 1), (32, 1, 8), (5, 2, 4)]:
+        scores = torch.tensor([[1.0] * c + [0.0] * (n - c)])
+        for row in (scores, scores.flip(1)):  # whatever the order
+            found = expected_best(row, k).item()
+            assert found == pytest.approx(chance_of_one_right(c, n, k), abs=1e-12)
+        choices = list(itertools.combinations(scores[0].tolist(), k))
+        some = sum(max(choice) for choice in choices) / len(choices)
+        assert found == pytest.approx(some, abs=1e-12)
+
+
+def test_pass_at_k_is_right_on_average_and_the_plain_formula_too_low():
+    p, n, k = 0.3, 10, 3
+    healthy = sick = 0.0
+    for c in range(n + 1):  # how many of ten answers are right, and how probably
+        chance = math.comb(n, c) * p**c * (1 - p) ** (n - c)
+        scores = torch.tensor([[1.0] * c + [0.0] * (n - c)])
+        healthy += chance * expected_best(scores, k).item()
+        sick += chance * (1 - (1 - c / n) ** k)
+    assert healthy == pytest.approx(1 - (1 - p) ** k, abs=1e-12)
+    assert sick == pytest.approx(0.61374, abs=1e-5) and healthy > sick + 0.04
+
+
 def test_the_bound_is_above_the_exact_divergence_and_at_zero_for_one():
     p = WORLD.probabilities(LOGITS)
     order = REWARDS.argsort()
