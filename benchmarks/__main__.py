@@ -3,6 +3,7 @@
     make bench                          training, sampling and the tokenizer
     make bench ARGS=sampling            one of them
     make bench ARGS=recipe              the race against the GPT-2 recipe (an hour)
+    make bench ARGS="seeds --seeds 1 2"    the later stages of a life with other seeds
     make bench ARGS="recipe --steps 200 --seeds 0"    the same, small
 
 Each line: the median of a ratio, the range of the middle half of the rounds, the bar.
@@ -16,12 +17,12 @@ from collections.abc import Iterator
 import torch
 import transformers
 
-from benchmarks import recipe, speed
+from benchmarks import recipe, seeds, speed
 from benchmarks.timing import Measured
 from llmlab.training import multiplies_bfloat16
 
 QUICK = ("training", "sampling", "tokenizer")
-PARTS = (*QUICK, "recipe")
+PARTS = (*QUICK, "recipe", "seeds")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -34,7 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
         "parts",
         nargs="*",
         metavar="part",
-        help=f"{', '.join(QUICK)} (these by default) or recipe",
+        help=f"{', '.join(QUICK)} (these by default), recipe or seeds",
     )
     parser.add_argument("--rounds", type=int, default=9, help="of each race")
     parser.add_argument(
@@ -58,7 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def measurements(arguments: argparse.Namespace) -> Iterator[Measured]:
+def measurements(arguments: argparse.Namespace) -> Iterator[Measured | str]:
     for part in arguments.parts or QUICK:
         if part == "training":
             yield from speed.training(arguments.rounds)
@@ -66,6 +67,8 @@ def measurements(arguments: argparse.Namespace) -> Iterator[Measured]:
             yield from speed.sampling(arguments.rounds)
         elif part == "tokenizer":
             yield from speed.tokenizer(arguments.rounds, arguments.megabytes)
+        elif part == "seeds":
+            yield from seeds.seeds(arguments.seeds)
         else:
             yield from recipe.recipe(
                 arguments.steps, arguments.rates, arguments.seeds, arguments.shares

@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import recipe, speed
+from benchmarks import recipe, seeds, speed
 from benchmarks.timing import Measured, race, ratios
+from llmlab.checkpoints import weights_hash
 from llmlab.gpt import GPT, GPTConfig
-from llmlab.life import RECIPES
+from llmlab.life import RECIPES, course
 
 
 def test_contestants_take_turns_and_the_first_round_is_not_counted():
@@ -142,6 +143,24 @@ def test_the_recipe_is_raced_once_and_remembered(tiny, tmp_path, capsys, monkeyp
     assert all(math.isfinite(value) for row in first for value in row.values)
     monkeypatch.setattr(recipe, "run_in_turns", lambda *_: 1 / 0)
     assert list(recipe.recipe(**settings, folder=tmp_path)) == first
+
+
+def test_later_stages_are_told_seed_by_seed(tmp_path, monkeypatch):
+    begun = []
+
+    def run_stage(life, name, stage):
+        begun.append((life.seed, name, weights_hash(life.load("base"))))
+        right = {"instruct": {"ended": 1.0 - life.seed / 100}}.get(name, {})
+        return {"metrics": right, "seconds": 1, "peak_memory_bytes": 1}
+
+    monkeypatch.setattr(seeds, "run_stage", run_stage)
+    head, _, *rows = seeds.seeds([1, 2], folder=tmp_path)
+    assert head == "| what | seed 1 | seed 2 | wanted |"
+    [ended] = [row for row in rows if "end by themselves" in row]
+    assert ended.endswith(" | 99.0% | 98.0% | at least 99% |")
+    assert not any("whole life" in row for row in rows)
+    assert [name for seed, name, _ in begun if seed == 2] == [*seeds.LATER]
+    assert {base for *_, base in begun} == {weights_hash(course().load("base"))}
 
 
 @pytest.mark.parametrize(

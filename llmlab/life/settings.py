@@ -51,9 +51,9 @@ class Pretraining:
 class Instruction:
     """Phase 2: answering."""
 
-    examples: int = 52_000
-    pages: int = 1_600  # of the village, replayed; see `answers.instruction_examples`
-    steps: int = 1_600
+    examples: int = 104_000
+    pages: int = 3_200  # of the village, replayed; see `answers.instruction_examples`
+    steps: int = 3_200
     rows_per_batch: int = 6
     matrix_rate: float = 0.003
     other_rate: float = 0.003

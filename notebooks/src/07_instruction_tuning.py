@@ -65,8 +65,8 @@ desk.read(written)
 desk.answer(
     "07/password",
     f"“{written.removeprefix(question).strip().splitlines()[0][:60]} …”",
-    "It goes on writing. It has no notion that somebody else spoke and that "
-    "it is its turn now; to it, a question is a text like any other.",
+    "It goes on writing. It has no notion that somebody else spoke and that it "
+    "is its turn now; to it, a question is a text like any other.",
 )
 
 # %% [markdown]
@@ -78,8 +78,8 @@ desk.answer(
 # %%
 desk.predict(
     "07/plain",
-    "Of sixty questions to the help desk, how many does the base model "
-    "answer rightly?",
+    "Of sixty questions to the help desk, how many does the base model answer "
+    "rightly?",
     unit="of 60",
 )
 
@@ -96,8 +96,8 @@ right = sum(
 desk.answer(
     "07/plain",
     float(right),
-    "What it writes may sound like the help desk, and does not hold the "
-    "facts that were asked for.",
+    "What it writes may sound like the help desk, and does not hold the facts "
+    "that were asked for.",
     within=3,
 )
 
@@ -337,9 +337,8 @@ desk.answer(
     if most_examples == most_tokens
     else "two different tasks",
     f"Most examples: {most_examples}. Most learned tokens: {most_tokens}. "
-    "Whoever "
-    "mixes by example and looks at the loss watches the task with the longest "
-    "answers.",
+    "Whoever mixes by example and looks at the loss watches the task with the "
+    "longest answers.",
 )
 
 # %% [markdown]
@@ -465,8 +464,8 @@ claim(
 # %%
 desk.predict(
     "07/neighbour",
-    "With segments, and without: when does what is said of the second "
-    "example move?",
+    "With segments, and without: when does what is said of the second example "
+    "move?",
     options=["never", "only without segments", "with segments too"],
 )
 
@@ -519,8 +518,7 @@ desk.read(f"asked:  {slow.prompt}\nsays:   {said}\nshould: {slow.answer}")
 desk.predict(
     "07/step",
     "After one step on this one example: how many tokens of its answer have "
-    "become "
-    "more probable?",
+    "become more probable?",
     options=["all", "most", "half or fewer"],
 )
 
@@ -563,7 +561,13 @@ axes.bar(
     hatch="///",
     edgecolor="white",
 )
-axes.legend(["before the step", "after it"], frameon=False)
+axes.legend(
+    ["before the step", "after it"],
+    frameon=False,
+    ncols=2,
+    loc="lower right",
+    bbox_to_anchor=(1, 1),
+)
 axes.set_xticks(
     middle, [plots.visible(name) for name in names[shown]], rotation=45
 )
@@ -585,8 +589,7 @@ desk.answer(
     if rose > len(p_before) / 2
     else "half or fewer",
     f"{about(rose, 2)} of {len(p_before)}. One step lowers the mean surprise, "
-    "and a "
-    "mean may fall while a part of it rises.",
+    "and a mean may fall while a part of it rises.",
 )
 claim(
     "One step on one example lowers its loss",
@@ -1082,8 +1085,7 @@ claim(
 desk.predict(
     "07/cost",
     "After sixty updates on answers alone: is the student more surprised by "
-    "the "
-    "village's pages than the base model?",
+    "the village's pages than the base model?",
     options=[
         "no, or less",
         "a little, by less than 0.2 nats a token",
@@ -1289,8 +1291,8 @@ desk.quiz(
         ],
     ),
     desk.ask(
-        "Your model answers well, and then goes on with a question of its "
-        "own, and answers that. What do you look at first?",
+        "Your model answers well, and then goes on with a question of its own, "
+        "and answers that. What do you look at first?",
         right=(
             "Whether the end of the answer has a target.",
             "Also whether the stop token in generation is the one it was "

@@ -122,8 +122,7 @@ for example, text, good in zip(asked, said, right, strict=True):
 desk.predict(
     "08/spread",
     "The help desk knows 41 intents. Which share of all errors falls on the "
-    "worst "
-    "ten?",
+    "worst ten?",
     unit="%",
 )
 
@@ -174,8 +173,7 @@ desk.answer(
     "08/spread",
     100 * share_of_worst,
     f"There are {about(errors.total(), 3)} errors in {len(many)} questions. "
-    "What can be "
-    "mended is in few places.",
+    "What can be mended is in few places.",
     within=10,
 )
 
@@ -191,16 +189,18 @@ desk.answer(
 MORE_WORDINGS = {
     "not here": [
         "At what time does the bus go?",
+        "When does a taxi come to the harbour?",
+        "When does the tram leave the mill?",
         "Can I take a tram to the mill?",
-        "Does a tram stop near the bridge?",
+        "Does a bus stop near the bridge?",
         "I am looking for a zoo or a museum.",
         "Do you have a cinema near the pond?",
     ],
-    "library card": [
-        "What must a reader bring for a card?",
-        "I need a card for the library.",
-        "What does one need to borrow a book?",
-        "Which papers do I need for a library card?",
+    "clock": [
+        "My watch stands still, who repairs it?",
+        "Who repairs a clock that has stopped?",
+        "Can you mend my old watch?",
+        "The hands of my clock do not move.",
     ],
     "cancel": [
         "We have changed our plans and want to cancel.",
@@ -208,43 +208,41 @@ MORE_WORDINGS = {
         "Our trip is off, please cancel it.",
         "How can we cancel the tickets?",
     ],
-    "private": [
-        "Does the miller owe anybody money?",
-        "What does my neighbour owe?",
-        "How much does the painter owe to the tailor?",
+    "letter": [
+        "Who empties the box with the letters?",
+        "When is my letter taken out of the box?",
+        "Who carries my letter to the ferry?",
     ],
     "tour": [
         "Who takes visitors up the ninety steps?",
         "Who climbs the ninety steps with us?",
         "With whom can visitors see the great lamp?",
     ],
-    "music": [
-        "Could the fiddler play at our party?",
-        "We want the fiddler to play music.",
-        "Who makes music at a party?",
+    "swimming": [
+        "Who teaches children to swim?",
+        "Can my children have swimming lessons?",
+        "Who gives lessons in swimming?",
     ],
-    "honey": [
-        "Where do you sell the honey?",
-        "Who has honey to sell?",
+    "parcel": [
+        "My parcel is too large, where do I bring it?",
+        "Who takes parcels that are too big?",
     ],
-    "not told": [
-        "How wide is the carpet of Otto?",
-        "Who slept at the inn on Monday?",
-        "Who ate at the market on Friday?",
+    "boat": [
+        "My boat has a hole, who mends it?",
+        "Who repairs boats that leak?",
     ],
 }
 
 # %% [markdown]
 # Each wording is paired with the intent's own answers. And because the lesson of
 # [chapter 7](07_instruction_tuning.ipynb) was that what is not among the examples is
-# forgotten, old examples of all tasks go with them, and pages of the village.
+# forgotten, old examples of all tasks go with them.
 
 # %%
 desk.predict(
     "08/mended",
-    "After some seconds of tuning on them: of 100 errors on untouched "
-    "wordings of the "
-    "help desk, how many are left?",
+    "After some seconds of tuning on them: of 100 errors on untouched wordings "
+    "of the help desk, how many are left?",
     unit="of 100",
 )
 
@@ -255,9 +253,11 @@ new_examples = [
     for wording in wordings
     for reply in INTENTS[name].answers
 ]
-old_examples = life.instruction_examples(course)
-chance = random.Random(0)
-mixture = 4 * new_examples + chance.sample(old_examples, 2_500)
+old_examples = [
+    render_example(tokenizer, old.prompt, old.answer, old.earlier)
+    for old in village.instructions(2_500, seed=course.seed, split="train")
+]
+mixture = 4 * new_examples + old_examples
 mended = course.load("instruct")
 # A fifth of the rate of tuning: to be mended, not made anew. (Chosen on other
 # validation questions.)
@@ -420,8 +420,7 @@ desk.answer(
     "08/half",
     100 * (~good[surest]).float().mean().item(),
     f"Of all answers {about(100 * (~good).float().mean().item(), 2)} % are "
-    "wrong. What "
-    "it is sure of, it is mostly right about.",
+    "wrong. What it is sure of, it is mostly right about.",
     within=3,
 )
 
@@ -526,8 +525,7 @@ desk.answer(
     "08/outside",
     sum(sorry),
     "It has learned which of the village's questions have no answer, not what "
-    "it means "
-    "not to know.",
+    "it means not to know.",
     within=4,
 )
 desk.answer(
@@ -559,15 +557,13 @@ desk.answer(
 desk.predict(
     "08/tokens",
     "Two hundred messages with typed control tokens: in how many does the "
-    "model read a "
-    "control token that the template did not write?",
+    "model read a control token that the template did not write?",
     unit="of 200",
 )
 desk.predict(
     "08/free",
     "And in how many of 200 messages with orders or typed roles does the "
-    "answer say that "
-    "the ferry is free?",
+    "answer say that the ferry is free?",
     unit="of 200",
 )
 
@@ -675,8 +671,7 @@ plots.token_colours([tokenizer.token_text(i) for i in ids], ids)
 desk.predict(
     "08/turn",
     "Of 100 follow-up questions, how many are answered rightly if the earlier "
-    "turn is "
-    "left out?",
+    "turn is left out?",
     unit="of 100",
 )
 
@@ -825,8 +820,7 @@ desk.answer(
 desk.predict(
     "08/cost",
     "A question of 20 tokens, an answer of 20. How many times as many "
-    "operations does "
-    "the answer take without a cache?",
+    "operations does the answer take without a cache?",
     options=["about as many", "about 15 times", "about 400 times"],
 )
 
@@ -907,8 +901,7 @@ desk.quiz(
     "08",
     desk.ask(
         "You mend an assistant after reading its errors on 60 validation "
-        "questions. On "
-        "which questions do you tell how much better it is?",
+        "questions. On which questions do you tell how much better it is?",
         right=(
             "On questions in wordings that nobody looked at.",
             "Whatever you have read, you have mended; it says nothing about "
@@ -927,8 +920,7 @@ desk.quiz(
     ),
     desk.ask(
         "Of 500 questions 12 turned from wrong to right and 10 from right to "
-        "wrong. "
-        "Better?",
+        "wrong. Better?",
         right=(
             "One cannot tell: coins fall like that all the time.",
             "Only questions that turned count, and these turned evenly.",
@@ -943,8 +935,7 @@ desk.quiz(
     ),
     desk.ask(
         "An assistant must not be wrong more than twice in a hundred answers. "
-        "What do "
-        "you choose on the validation questions?",
+        "What do you choose on the validation questions?",
         right=(
             "The lowest threshold on its sureness that keeps to it.",
             "Then as many questions as possible are answered.",
