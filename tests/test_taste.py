@@ -189,7 +189,7 @@ def test_steering_writes_more_of_what_is_liked():
         return torch.tensor([sum(i < 150 for i in r) / len(r) for r in responses])
 
     prompts, _ = texts(40, dice())
-    settings = replace(STEERING, steps=10, rate=0.02, responses=32, max_new_tokens=8)
+    settings = replace(STEERING, steps=25, rate=0.05, responses=32, max_new_tokens=8)
     settings = replace(settings, beta=0.0, unfinished_score=None)
     history = steer(GPT(TINY, seed=0), liked, prompts, settings)
     assert history[0]["score"] < 0.6 and history[-1]["score"] > 0.8
