@@ -35,31 +35,36 @@ Reader = Callable[[str, str], float]
 # What the frozen model knows of a story -----------------------------------------------
 
 
+def summary(hidden: Tensor, told: Tensor) -> Tensor:
+    """Mean and maximum of what is known at a story's tokens, (batch, 2 * width).
+
+    The mean says how much there is of a thing, the maximum whether there is any.
+
+    hidden : (batch, time, width), the last layer's states.
+    told : (batch, time), true on the story's own tokens: not on prompt or padding.
+    """
+    told = told[..., None]
+    mean = (hidden * told).sum(dim=1) / told.sum(dim=1)
+    largest = hidden.masked_fill(~told, float("-inf")).amax(dim=1)
+    return torch.cat([mean, largest], dim=1)
+
+
 @torch.no_grad()
 def story_features(
     model: GPT, prompts: Sequence[Tokens], responses: Sequence[Tokens], rows: int = 64
 ) -> Tensor:
-    """The mean and the maximum of the last hidden states, (count, 2 * width) float64.
-
-    Both over a response's own tokens, the end token included: neither the prompt nor
-    padding is in them. The mean says how much there is of a thing, the maximum whether
-    there is any.
-    """
-    texts = list(zip(prompts, responses, strict=True))
-    parts = (texts[start : start + rows] for start in range(0, len(texts), rows))
-    return torch.cat([_features_of(model, part) for part in parts])
-
-
-def _features_of(model: GPT, texts: Sequence[tuple[Tokens, Tokens]]) -> Tensor:
+    """The `summary` of each response, its end token included: (count, 2 * width)."""
     device = model.embedding.weight.device
-    whole = [[*prompt, *response] for prompt, response in texts]
-    tokens, segment_ids = (part.to(device) for part in pad_sequences(whole))
-    told = pad_sequences([[0] * len(p) + [1] * len(r) for p, r in texts])[0].to(device)
-    told = (told != 0)[..., None]
-    hidden = model.hidden_states(tokens, segment_ids=segment_ids)
-    mean = (hidden * told).sum(dim=1) / told.sum(dim=1)
-    largest = hidden.masked_fill(~told, float("-inf")).amax(dim=1)
-    return torch.cat([mean, largest], dim=1).double().cpu()
+    found = []
+    for start in range(0, len(prompts), rows):
+        part = slice(start, start + rows)
+        texts = list(zip(prompts[part], responses[part], strict=True))
+        whole = pad_sequences([[*prompt, *said] for prompt, said in texts])
+        marks = pad_sequences([[0] * len(p) + [1] * len(said) for p, said in texts])[0]
+        tokens, segment_ids, told = (each.to(device) for each in (*whole, marks == 1))
+        hidden = model.hidden_states(tokens, segment_ids=segment_ids)
+        found.append(summary(hidden, told).double().cpu())
+    return torch.cat(found)
 
 
 def pair_differences(model: GPT, tokenizer: Tokenizer, pairs: Iterable) -> Tensor:
@@ -166,17 +171,40 @@ def next_pairs(
 ) -> list[int]:
     """Which rows of the pool to ask about next: those that are disputed most.
 
-    asked, targets : what was asked so far, and what was clicked. While there is
-        nothing to disagree about, pairs are drawn at random.
+    asked, targets : what was asked so far, and what was clicked. While that is nothing,
+        there is nothing to dispute, and pairs are drawn at random.
     """
     left = sorted(set(range(len(differences))) - set(asked))
-    if not len(asked):
+    if len(asked) == 0:
         order = torch.randperm(len(left), generator=generator)
     else:
         directions = bootstrap(differences[list(asked)], targets, generator)
         disputed = disagreement(differences[left], directions)
         order = disputed.argsort(descending=True, stable=True)
     return [left[place] for place in order[:count].tolist()]
+
+
+def interview(
+    differences: Tensor,
+    answer: Callable[[int], float],
+    generator: torch.Generator,
+    *,
+    clicks: int = 40,
+    at_once: int = 10,
+) -> tuple[list[int], Tensor]:
+    """Ask a reader about pairs of the pool: the rows asked about, and the targets.
+
+    answer : of a row, its target. at_once : pairs between two choices of what to ask
+        next. As many as clicks: all of them are drawn at random.
+    """
+    asked: list[int] = []
+    targets = differences.new_zeros(0)
+    while len(asked) < clicks:
+        count = min(at_once, clicks - len(asked))
+        asked += next_pairs(differences, asked, targets, count, generator)
+        told = map(answer, asked[len(targets) :])
+        targets = torch.cat([targets, differences.new_tensor([*told])])
+    return asked, targets
 
 
 # The reward, and what it does to a policy ---------------------------------------------

@@ -15,6 +15,7 @@ from llmlab.taste import (
     choice,
     disagreement,
     fit,
+    interview,
     next_pairs,
     pair_differences,
     penalised_loss,
@@ -167,6 +168,22 @@ def test_no_pair_is_asked_about_twice_and_the_first_are_drawn():
     assert len({*first, *second}) == 20
 
 
+def test_an_interview_asks_forty_times_and_learns_in_between():
+    """A reader who sees one of four features; the rest of the pool is foretold."""
+    pool = torch.randn(200, 4, generator=dice()).double()
+    answered = []
+
+    def answer(row):
+        answered.append(row)
+        return float(pool[row, 2] > 0)
+
+    asked, targets = interview(pool, answer, dice(), clicks=25)
+    assert asked == answered and len(set(asked)) == 25
+    assert targets.tolist() == (pool[asked, 2] > 0).double().tolist()
+    foretold = pool @ fit(pool[asked], targets) > 0
+    assert (foretold == (pool[:, 2] > 0)).double().mean() > 0.9
+
+
 # The reward
 
 
@@ -189,7 +206,7 @@ def test_steering_writes_more_of_what_is_liked():
         return torch.tensor([sum(i < 150 for i in r) / len(r) for r in responses])
 
     prompts, _ = texts(40, dice())
-    settings = replace(STEERING, steps=25, rate=0.05, responses=32, max_new_tokens=8)
+    settings = replace(STEERING, steps=15, rate=0.1, responses=16, max_new_tokens=8)
     settings = replace(settings, beta=0.0, unfinished_score=None)
     history = steer(GPT(TINY, seed=0), liked, prompts, settings)
     assert history[0]["score"] < 0.6 and history[-1]["score"] > 0.8
