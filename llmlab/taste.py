@@ -36,17 +36,17 @@ Reader = Callable[[str, str], float]
 
 
 def summary(hidden: Tensor, told: Tensor) -> Tensor:
-    """Mean and maximum of what is known at a story's tokens, (batch, 2 * width).
+    """Sum and maximum of what is known at a story's tokens, (batch, 2 * width).
 
-    The mean says how much there is of a thing, the maximum whether there is any.
+    The sum says how much there is of a thing, the maximum whether there is any.
 
     hidden : (batch, time, width), the last layer's states.
     told : (batch, time), true on the story's own tokens: not on prompt or padding.
     """
     told = told[..., None]
-    mean = (hidden * told).sum(dim=1) / told.sum(dim=1)
+    total = (hidden * told).sum(dim=1)
     largest = hidden.masked_fill(~told, float("-inf")).amax(dim=1)
-    return torch.cat([mean, largest], dim=1)
+    return torch.cat([total, largest], dim=1)
 
 
 @torch.no_grad()
@@ -184,26 +184,26 @@ def next_pairs(
     return [left[place] for place in order[:count].tolist()]
 
 
+ROUNDS = (10, 30)
+
+
 def interview(
     differences: Tensor,
     answer: Callable[[int], float],
     generator: torch.Generator,
-    *,
-    clicks: int = 40,
-    at_once: int = 10,
+    rounds: Sequence[int] = ROUNDS,
 ) -> tuple[list[int], Tensor]:
     """Ask a reader about pairs of the pool: the rows asked about, and the targets.
 
-    answer : of a row, its target. at_once : pairs between two choices of what to ask
-        next. As many as clicks: all of them are drawn at random.
+    answer : of a row, its target. rounds : how many pairs to choose at a time. One
+        round alone is drawn at random.
     """
     asked: list[int] = []
     targets = differences.new_zeros(0)
-    while len(asked) < clicks:
-        count = min(at_once, clicks - len(asked))
-        asked += next_pairs(differences, asked, targets, count, generator)
-        told = map(answer, asked[len(targets) :])
-        targets = torch.cat([targets, differences.new_tensor([*told])])
+    for count in rounds:
+        more = next_pairs(differences, asked, targets, count, generator)
+        targets = torch.cat([targets, differences.new_tensor([*map(answer, more)])])
+        asked += more
     return asked, targets
 
 

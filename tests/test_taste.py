@@ -56,8 +56,8 @@ def test_features_are_those_of_each_story_read_alone(model):
     for row, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
         hidden = model.hidden_states(torch.tensor([prompt + response]))[0]
         told = hidden[len(prompt) :].double()
-        alone = torch.cat([told.mean(dim=0), told.amax(dim=0)])
-        torch.testing.assert_close(found[row], alone, atol=1e-5, rtol=0)
+        alone = torch.cat([told.sum(dim=0), told.amax(dim=0)])
+        torch.testing.assert_close(found[row], alone, atol=1e-4, rtol=0)
 
 
 def test_a_pair_is_the_difference_of_its_stories(model):
@@ -73,8 +73,8 @@ def test_a_pair_is_the_difference_of_its_stories(model):
     first, second = story_features(
         model, [prompt] * 2, [[*map(ord, "a bird"), 2], [*map(ord, "a cat sat"), 2]]
     )
-    torch.testing.assert_close(found[0], first - second, atol=1e-5, rtol=0)
-    assert found[1].abs().max() < 1e-5
+    torch.testing.assert_close(found[0], first - second, atol=1e-4, rtol=0)
+    assert found[1].abs().max() < 1e-4
 
 
 def test_a_usual_pair_has_length_one():
@@ -168,7 +168,7 @@ def test_no_pair_is_asked_about_twice_and_the_first_are_drawn():
     assert len({*first, *second}) == 20
 
 
-def test_an_interview_asks_forty_times_and_learns_in_between():
+def test_an_interview_asks_in_rounds_and_learns_in_between():
     """A reader who sees one of four features; the rest of the pool is foretold."""
     pool = torch.randn(200, 4, generator=dice()).double()
     answered = []
@@ -177,7 +177,7 @@ def test_an_interview_asks_forty_times_and_learns_in_between():
         answered.append(row)
         return float(pool[row, 2] > 0)
 
-    asked, targets = interview(pool, answer, dice(), clicks=25)
+    asked, targets = interview(pool, answer, dice(), rounds=(10, 10, 5))
     assert asked == answered and len(set(asked)) == 25
     assert targets.tolist() == (pool[asked, 2] > 0).double().tolist()
     foretold = pool @ fit(pool[asked], targets) > 0
