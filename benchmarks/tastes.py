@@ -45,8 +45,7 @@ KEPT = DATA / "tastes.json"
 class Sizes:
     """How much of everything."""
 
-    own: int = 150  # pairs of the pool that the model wrote
-    told: int = 150  # and that the village tells
+    pool: int = 300  # pairs that a reader may be asked about
     new: int = 200  # pairs, and prompts, to judge by
     practice: int = 1_000  # prompts
     steering: PolicySettings = STEERING
@@ -79,12 +78,11 @@ class Bench:
         self.life, self.sizes = life, sizes
         self.instruct = life.load("instruct").requires_grad_(False)
         seed = life.seed + 11
-        self.pool = own_pairs(life, self.instruct, sizes.own, "train", seed)
-        self.pool += village.story_pairs(sizes.told, seed=seed, split="train")
-        self.new = own_pairs(life, self.instruct, sizes.new, split, seed + 10)
+        self.pool = own_pairs(life, self.instruct, sizes.pool, "train", seed)
+        self.new = own_pairs(life, self.instruct, sizes.new, split, life.seed + 21)
         self.prompts = [pair.prompt for pair in self.new]
         self.before, self.rollouts = write_stories(
-            life, self.instruct, self.prompts, seed + 30
+            life, self.instruct, self.prompts, life.seed + 31
         )
         differences = self.differences(self.pool)
         self.scale = scale_of(differences)
