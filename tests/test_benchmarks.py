@@ -201,10 +201,10 @@ def test_figures_are_kept_of_all_readers_on_test_prompts_only(tmp_path, monkeypa
 
 def test_one_reader_from_clicks_to_the_blind_test():
     """On the course's instruct model, at a size at which it learns nothing."""
-    steering = replace(tastes.STEERING, steps=1, responses=4, max_new_tokens=60)
-    sizes = tastes.Sizes(pool=40, new=4, practice=4, steering=steering)
+    steering = replace(tastes.STEERING, steps=1, responses=4, max_new_tokens=40)
+    sizes = tastes.Sizes(pool=40, new=2, practice=4, steering=steering)
     found = tastes.Bench(course(), "validation", sizes).reader("short")
-    assert found["blind"][1] == 4 and found["agreement"][1] + found["ties"] <= 44
+    assert found["blind"][1] == 2 and found["agreement"][1] <= 2
     assert found["liked"][0] < -40 and found["kl"] >= 0
 
 
