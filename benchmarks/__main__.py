@@ -58,6 +58,9 @@ def build_parser() -> argparse.ArgumentParser:
         default=recipe.SHARES,
         help="of the updates, for the course's recipe",
     )
+    parser.add_argument(
+        "--stages", nargs="+", default=seeds.LATER, choices=seeds.LATER, help="of seeds"
+    )
     of_tastes = parser.add_argument_group("tastes")
     of_tastes.add_argument(
         "--readers", nargs="+", choices=READERS, default=tuple(READERS)
@@ -80,7 +83,7 @@ def measurements(arguments: argparse.Namespace) -> Iterator[Measured | str]:
         elif part == "tokenizer":
             yield from speed.tokenizer(arguments.rounds, arguments.megabytes)
         elif part == "seeds":
-            yield from seeds.seeds(arguments.seeds)
+            yield from seeds.seeds(arguments.seeds, arguments.stages)
         elif part == "tastes":
             yield from tastes.tastes(arguments.readers, arguments.split)
         else:

@@ -23,32 +23,40 @@ NOT_REPEATED = ("Base model", "The whole life", "Peak memory")
 
 def seeds(
     numbers: Sequence[int],
+    stages: Sequence[str] = LATER,
     folder: Path = RUNS / "seeds",
     shipped: Path = CHECKPOINTS,
 ) -> Iterator[str]:
-    """A table in Markdown: a row for each promise, a column for each seed."""
-    told = [_figures(number, folder / str(number), shipped) for number in numbers]
+    """A table in Markdown: a row for each promise, a column for each seed.
+
+    stages : which are lived again, in the order of a life.
+    """
+    told = [
+        _figures(number, stages, folder / str(number), shipped) for number in numbers
+    ]
     columns = [f"seed {number}" for number in numbers]
     yield _row(["what", *columns, "wanted"])
     yield _row(["---"] * (len(columns) + 2))
     for row in zip(*told, strict=True):
-        if not row[0].what.startswith(NOT_REPEATED):
+        told_of_all = all(bar.measured for bar in row)
+        if told_of_all and not row[0].what.startswith(NOT_REPEATED):
             yield _row([row[0].what, *(bar.measured for bar in row), row[0].wanted])
 
 
-def _figures(number: int, folder: Path, shipped: Path) -> list[Bar]:
+def _figures(
+    number: int, stages: Sequence[str], folder: Path, shipped: Path
+) -> list[Bar]:
     life = Life(folder, number, progress=TerminalProgress())
     folder.mkdir(parents=True, exist_ok=True)
     for path in (shipped / "tokenizer.json", Life(shipped).checkpoint("base")):
         shutil.copy(path, folder)
-    records = [run_stage(life, stage, STAGES[stage]) for stage in LATER]
-    instruct, reward, ppo = (record["metrics"] for record in records)
-    metrics = {
-        "base_validation_loss": life.card("base").metrics["validation_loss"],
-        **instruct,
-        **reward,
-        **{f"ppo_{name}": value for name, value in ppo.items()},
-    }
+    records = [run_stage(life, stage, STAGES[stage]) for stage in stages]
+    metrics = {"base_validation_loss": life.card("base").metrics["validation_loss"]}
+    for record in records:
+        prefix = "ppo_" if record["name"] == "ppo" else ""
+        metrics |= {
+            f"{prefix}{key}": record["metrics"][key] for key in record["metrics"]
+        }
     return bars({"stages": records, "metrics": metrics})
 
 

@@ -6,7 +6,9 @@ for each prompt: only differences between answers to one prompt mean something.
 """
 
 import copy
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from statistics import fmean
 from typing import NamedTuple
 
 import torch
@@ -18,7 +20,7 @@ from llmlab import processes
 from llmlab.batching import pad_sequences, passes
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.instruction import render_example
-from llmlab.preferences import EQUAL, Comparison
+from llmlab.preferences import Comparison
 from llmlab.progress import Metrics
 from llmlab.tokenizer import Tokenizer
 from llmlab.training import loss_step
@@ -113,7 +115,7 @@ class EncodedComparison(NamedTuple):
     """Token ids of prompt and story, for the story chosen and for the other.
 
     response_start : where the stories begin, behind their prompt.
-    share : how much the label says for the winner: 1, or one half for a tie.
+    share : how much the labels say for the winner: 1 if all agree, one half for a tie.
     """
 
     winner: list[int]
@@ -129,7 +131,10 @@ PairScores = tuple[Tensor, Tensor]
 def encode_comparisons(
     comparisons: Iterable[Comparison], tokenizer: Tokenizer, *, context: int
 ) -> list[EncodedComparison]:
-    """Render both stories of each comparison as the policy would write them.
+    """Render both stories of each pair as the policy would write them.
+
+    A pair that several people compared is read once: its share is that of the votes.
+    The loss and its gradient are those of all their labels, divided by their number.
 
     Comparisons of a story with itself are left out: their loss is log 2 whatever the
     model says, and would be mistaken for something that it failed to learn.
@@ -137,25 +142,37 @@ def encode_comparisons(
     Raises ValueError: a story does not fit the context. Cutting it would take away its
     end token, which is where the reward is read off.
     """
-    encoded = []
+    by_pair: dict[str, list[Comparison]] = defaultdict(list)
     for comparison in comparisons:
-        is_tie = comparison.preferred == EQUAL
-        stories = comparison.first, comparison.second
-        if not is_tie:
-            stories = comparison.winner, comparison.loser
-        (winner, learned), (loser, _) = (
-            render_example(tokenizer, comparison.prompt, story) for story in stories
+        by_pair[comparison.pair].append(comparison)
+    encoded = []
+    for labels in by_pair.values():
+        prompt, winner, loser, share = _voted(labels)
+        (won, learned), (lost, _) = (
+            render_example(tokenizer, prompt, story) for story in (winner, loser)
         )
-        longest = max(len(winner), len(loser))
+        longest = max(len(won), len(lost))
         if longest > context:
             raise ValueError(
                 f"a story takes {longest} tokens with its prompt, but the model reads "
-                f"{context}; leave it out: {comparison.prompt!r}"
+                f"{context}; leave it out: {prompt!r}"
             )
-        if winner != loser:
-            start, share = learned.index(True), 0.5 if is_tie else 1.0
-            encoded.append(EncodedComparison(winner, loser, start, share))
+        if won != lost:
+            encoded.append(EncodedComparison(won, lost, learned.index(True), share))
     return encoded
+
+
+def _voted(labels: Sequence[Comparison]) -> tuple[str, str, str, float]:
+    """Prompt, winner, loser and the winner's share of the votes on one pair, whichever
+    story each voter saw first. Of equals, the first stands for the winner."""
+    one = labels[0]
+    votes = fmean(
+        label.target if label.first == one.first else 1 - label.target
+        for label in labels
+    )
+    if votes < 0.5:
+        return one.prompt, one.second, one.first, 1 - votes
+    return one.prompt, one.first, one.second, votes
 
 
 def preference_loss(

@@ -152,7 +152,8 @@ def test_later_stages_are_told_seed_by_seed(tmp_path, monkeypatch):
     def run_stage(life, name, stage):
         begun.append((life.seed, name, weights_hash(life.load("base"))))
         right = {"instruct": {"ended": 1.0 - life.seed / 100}}.get(name, {})
-        return {"metrics": right, "seconds": 1, "peak_memory_bytes": 1}
+        size = {"seconds": 1, "peak_memory_bytes": 1}
+        return {"name": name, "metrics": right, **size}
 
     monkeypatch.setattr(seeds, "run_stage", run_stage)
     head, _, *rows = seeds.seeds([1, 2], folder=tmp_path)

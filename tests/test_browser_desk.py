@@ -50,7 +50,7 @@ HTML(far_away)
 """
 
 # The same without a kernel: it is there before any answer is, however slow the machine.
-# Running all cells goes to the last one, so it takes two to keep an answer out of sight.
+# Running all cells goes to the last one: it takes two to keep an answer out of sight.
 TALL = "<br>" * 250
 
 ANSWERS = """

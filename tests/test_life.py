@@ -13,12 +13,22 @@ from llmlab import life as life_module
 from llmlab import village
 from llmlab.checkpoints import Card, save_checkpoint
 from llmlab.gpt import GPT
-from llmlab.instruction import render_prompt
-from llmlab.life import RECIPES, Life, answers, judging, pleases, reads, settings
+from llmlab.instruction import render_example, render_prompt
+from llmlab.life import (
+    RECIPES,
+    Life,
+    answers,
+    judging,
+    pleases,
+    reads,
+    settings,
+    stories,
+)
 from llmlab.preferences import Comparison
 from llmlab.reward import RewardModel
 from llmlab.rollouts import verified_reward
 from llmlab.tokenizer import Tokenizer
+from llmlab.village import gold
 
 
 @pytest.fixture(scope="module")
@@ -131,9 +141,58 @@ def test_the_reward_model_learns_from_training_pairs_of_both_kinds(life, monkeyp
     monkeypatch.setattr(pleases, "comparisons", comparisons)
     with pytest.raises(Taken):
         pleases.train_reward(life)
-    own = life.recipe.reward.own_comparisons
-    told = life.recipe.reward.comparisons - own
-    assert asked == [{"told": told, "own": own, "split": "train"}]
+    given = ("told", "own", "edited", "labels")
+    numbers = {name: getattr(life.recipe.reward, name) for name in given}
+    assert asked == [{**numbers, "split": "train"}]
+
+
+def test_pairs_are_as_many_of_each_kind_as_asked_and_labelled_as_often(
+    life, monkeypatch
+):
+    own = [village.StoryPair("tell", "one", "other")] * 2
+    monkeypatch.setattr(stories, "own_pairs", lambda *a: own)
+    how = dict(told=3, own=2, edited=8, labels=4, split="train")
+    labelled = stories.comparisons(life, None, **how)
+    pairs = [labels[0] for labels in zip(*[iter(labelled)] * 4, strict=True)]
+    assert len(pairs) == 3 + 2 + 8
+    assert all(
+        len({label.annotator for label in labelled[at:][:4]}) == 4
+        for at in range(0, 52, 4)
+    )
+    assert {pair.prompt for pair in pairs[3:5]} == {"tell"}
+    edits = [
+        edit
+        for kind in village.FAULTS
+        for edit in village.story_edits(2, kind=kind, seed=life.seed, split="train")
+    ]
+    known = {(edit.prompt, *sorted((edit.before, edit.after))) for edit in edits}
+    edited = [(p.prompt, *sorted((p.first, p.second))) for p in pairs[5:]]
+    assert len(set(edited)) == 8 and set(edited) <= known
+
+
+def test_a_story_is_paid_what_is_liked_less_a_price_for_each_contradiction(life):
+    [edit] = village.story_edits(1, kind="wrong name", seed=0, split="train")
+    own = replace(life.recipe.ppo, contradiction_price=0.25)
+    changed = replace(life, recipe=replace(life.recipe, ppo=own))
+    model = SimpleNamespace(score=lambda prompts, stories: torch.tensor([2.0, 2.5]))
+    reward = stories.story_reward(changed, model)
+    prompt = render_prompt(life.tokenizer, edit.prompt)
+    told = [life.tokenizer.encode(text) + [2] for text in (edit.before, edit.after)]
+    assert reward([prompt] * 2, told).tolist() == [2.0, 2.25]
+
+
+def test_what_pleasing_costs_other_tasks_is_told_by_task(life, monkeypatch):
+    """On the same prompts; stories, which were to change, do not count."""
+    right = {"policy": [1, 0, 1, 1], "parent": [1, 1, 1, 1]}
+
+    def measure_answers(life, model):
+        same = dict.fromkeys(village.TASKS, {"right": [1, 0]})
+        return same | {"translate": {"right": right[model]}, "story": {"right": [0]}}
+
+    monkeypatch.setattr(pleases, "measure_answers", measure_answers)
+    told = pleases.measure_other_tasks(life, "policy", "parent")
+    assert told["change_translate"] == told["change_worst"] == -0.25
+    assert told["change_summarise"] == 0 and "change_story" not in told
 
 
 def test_scores_are_normalised_on_what_the_parent_writes_to_training_prompts(
@@ -172,8 +231,8 @@ def test_ppo_goes_on_from_instruct_towards_the_reward_model(life, monkeypatch):
     instruct = life.load("instruct")
     assert same_weights(policy, instruct) and same_weights(reference, instruct)
     assert not any(p.requires_grad for p in reference.parameters())
-    scores = life.load("reward").score([[1, 5]], [[6, 2]])
-    assert torch.equal(reward([[1, 5]], [[6, 2]]), scores)
+    told = [prompts[0]], [[6, 2]]  # nothing that could contradict itself
+    assert torch.equal(reward(*told), life.load("reward").score(*told))
     assert len(prompts) == life.recipe.shared.story_prompts
     assert used == changed.recipe.ppo
     assert optimizers["adamw"].param_groups[0]["lr"] == 0.002
@@ -270,15 +329,57 @@ def test_agreement_with_the_crowd_is_that_of_the_story_that_scores_higher(
     monkeypatch.setattr(judging, "annotators", lambda life: ["crowd"])
     monkeypatch.setattr(judging, "crowd_preference", lambda crowd, one, other: 0.9)
     monkeypatch.setattr(RewardModel, "score_texts", score_texts)
+    found = iter([{"wrong name": 0.75, "no end": 1.0}, {"wrong name": 1.0}])
+    monkeypatch.setattr(judging, "faults_found", lambda *a, **k: next(found))
     reward = life.load("reward")
     found = judging.measure_reward(life, reward, life.load("instruct"))
     for kind in ("tellings", "own"):
         agreement = found[f"reward_agreement_{kind}"]
         assert agreement == pytest.approx((0.9 + 0.1 + 0.5) / 3)
         assert found[f"reward_ceiling_{kind}"] == pytest.approx(0.9)
+    assert (found["reward_found_wrong_name"], found["reward_found_least"]) == (
+        0.75,
+    ) * 2
     count = life.recipe.shared.test_comparisons
     rows = [(n["told"], n["own"], n["split"], n["seed"]) for n in asked]
     assert rows == [(count, 0, "test", 4), (0, count, "test", 4)]
+
+
+@pytest.mark.parametrize("sign", [1, 0, -1])
+def test_a_fault_is_found_where_the_telling_without_it_is_paid_more(life, sign):
+    """By the truth always, by its opposite never; of equal scores half."""
+    telling = {}
+    for kind in village.FAULTS:
+        for edit in village.story_edits(4, kind=kind, seed=9, split="validation"):
+            for story in (edit.before, edit.after):
+                rendered, _ = render_example(life.tokenizer, edit.prompt, story)
+                telling[tuple(rendered)] = village.gold_score(edit.prompt, story)
+
+    def reward(prompts, told):
+        texts = map(list.__add__, prompts, told)
+        return torch.tensor([sign * telling[tuple(text)] for text in texts])
+
+    found = judging.faults_found(life, reward, split="validation", seed=9)
+    assert found == dict.fromkeys(village.FAULTS, {1: 1.0, 0: 0.5, -1: 0.0}[sign])
+
+
+def test_whoever_tells_every_beat_in_the_same_words_has_only_favourites():
+    [pair] = village.story_pairs(1, seed=0, split="train")
+    reading = gold.read(pair.prompt, pair.first)
+    beats = [s for s in reading.sentences if s.meaning and s.meaning.kind == "beat"]
+    assert judging.favourite_wordings([reading] * 3) == 1
+    first, *others = beats
+    other_words = replace(first, meaning=replace(first.meaning, frame=99))
+    varied = replace(reading, sentences=(other_words, *others))
+    share = judging.favourite_wordings([reading, reading, varied])
+    assert share == pytest.approx(1 - 1 / (3 * len(beats)))
+    assert judging.favourite_wordings([]) == 0
+
+
+def test_distinct_sequences_are_counted_across_stories():
+    assert judging.distinct_sequences(["a b c d e"]) == 1
+    assert judging.distinct_sequences(["a b c d e", "A b c d f"]) == 3 / 4
+    assert judging.distinct_sequences(["a b", ""]) == 0
 
 
 def test_a_policy_wins_where_its_gold_is_higher_and_pays_for_its_own_stories(

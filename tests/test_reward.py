@@ -279,6 +279,28 @@ def test_a_tie_says_one_half_for_either_story(tokenizer):
     assert tokenizer.decode(choice.winner[start:]) == "rich"
 
 
+def test_votes_on_one_pair_are_one_pair_with_the_loss_of_all_their_labels(tokenizer):
+    """Three of four prefer "rich", in whatever order they saw it; one calls a tie."""
+    votes = [
+        comparison(),
+        comparison("rich", "plain", preferred=0),
+        comparison("rich", "plain", preferred=1),
+        comparison(preferred=EQUAL),
+        comparison(),
+    ]
+    encoded = encode_comparisons(votes, tokenizer, context=64)
+    (pooled,), (alone,) = encoded, encode_comparisons(votes[:1], tokenizer, context=64)
+    assert pooled[:3] == alone[:3]
+    assert pooled.share == pytest.approx(3.5 / 5)
+    difference = torch.tensor([0.7], dtype=torch.float64)
+    said = torch.tensor([1, 1, 0, 0.5, 1], dtype=torch.float64)  # for "rich"
+    of_all = preference_loss(difference.expand(5), torch.zeros(5).double(), said)
+    of_one = preference_loss(difference, torch.zeros(1).double(), pooled.share)
+    torch.testing.assert_close(of_one, of_all)
+    (lost,) = encode_comparisons(votes[2:4], tokenizer, context=64)
+    assert (lost.winner, lost.share) == (alone.loser, 0.75)
+
+
 def test_a_story_compared_with_itself_is_left_out(tokenizer):
     pairs = [comparison(), comparison("same", "same")]
     assert len(encode_comparisons(pairs, tokenizer, context=64)) == 1

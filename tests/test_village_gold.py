@@ -260,9 +260,7 @@ def test_gold_prefers_the_imaginative_telling_of_matched_pairs():
     for number in range(800):
         chooser = AtLevels((0.1, 0.7), "levels", number)
         prompt, event = stories.draw_request(chooser, "train")
-        dry, rich = map(
-            stories._paragraph, stories._two_of_equal_length(event, chooser)
-        )
+        dry, rich = map(stories.paragraph, stories._two_of_equal_length(event, chooser))
         lengths.append((len(dry.split()), len(rich.split())))
         preferred.append(
             village.gold_score(prompt, rich) > village.gold_score(prompt, dry)
@@ -294,14 +292,14 @@ def pairs_of_kind(kind, count=150):
 
 def test_padding_is_worth_nothing():
     for prompt, *tellings in pairs_of_kind("padded"):
-        plain, padded = map(stories._paragraph, tellings)
+        plain, padded = map(stories.paragraph, tellings)
         assert village.gold_score(prompt, plain) == village.gold_score(prompt, padded)
 
 
 @pytest.mark.parametrize("kind", ["cut", "disordered"])
 def test_an_end_and_the_right_places_are_worth_something(kind):
     for prompt, *tellings in pairs_of_kind(kind):
-        whole, spoiled = map(stories._paragraph, tellings)
+        whole, spoiled = map(stories.paragraph, tellings)
         assert village.gold_score(prompt, whole) > village.gold_score(prompt, spoiled)
 
 
@@ -324,27 +322,6 @@ def test_damage_costs_more_the_more_there_is_of_it():
         ]
         scores.append(village.gold_score(PROMPT, " ".join(damaged)))
     assert scores == sorted(scores, reverse=True) and scores[-1] < 0.0
-
-
-@pytest.mark.parametrize("kind", village.ADDITIONS)
-def test_one_more_sentence_of_a_kind_is_worth_what_the_score_says(kind):
-    """The pairs from which a notebook reads off what a reward model pays for."""
-    added = village.story_additions(100, kind=kind, seed=0, split="test")
-    gains = []
-    for story in added:
-        assert story.kind == kind and len(story.with_it) > len(story.without)
-        before, after = (
-            village.gold_score(story.prompt, text)
-            for text in (story.without, story.with_it)
-        )
-        gains.append(after - before)
-    mean = sum(gains) / len(gains)
-    assert abs(mean) < 0.1 if kind == "fact" else mean > 0.5
-
-
-def test_an_unknown_kind_of_addition_is_refused():
-    with pytest.raises(ValueError, match="expected kind to be one of"):
-        village.story_additions(1, kind="joke", seed=0, split="test")
 
 
 def test_a_tie_is_a_tie_whatever_the_order_of_its_sum():

@@ -5,6 +5,7 @@ trained to please, but by the village's hidden gold score; shares and divergence
 stand beside each other come from the same stories.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import torch
@@ -12,12 +13,18 @@ import torch
 from llmlab import village
 from llmlab.evaluation import win_rate
 from llmlab.gpt import GPT
-from llmlab.instruction import render_example
+from llmlab.instruction import render_example, render_prompt
 from llmlab.life.folder import Life
-from llmlab.life.stories import annotators, comparisons, write_stories
+from llmlab.life.stories import (
+    annotators,
+    comparisons,
+    story_reward,
+    write_stories,
+)
 from llmlab.preferences import Comparison, accuracy_ceiling, crowd_preference
-from llmlab.reward import RewardModel, expected_agreement
-from llmlab.rollouts import Rollout, log_probs_of, sequence_kl
+from llmlab.reward import RewardModel, accuracy, expected_agreement
+from llmlab.rollouts import RewardFunction, Rollout, log_probs_of, sequence_kl
+from llmlab.village import gold
 
 
 def measure_reward(life: Life, model: RewardModel, instruct: GPT) -> dict[str, float]:
@@ -25,7 +32,8 @@ def measure_reward(life: Life, model: RewardModel, instruct: GPT) -> dict[str, f
 
     Two populations: tellings by the village, and the instruct model's own stories,
     which are what a policy will be paid for. No label is drawn: agreement is the
-    expectation over all that the crowd could say.
+    expectation over all that the crowd could say. And which faults are found, by the
+    reward model alone and by all that a policy is paid by (`_paid`).
     """
     count, seed = life.recipe.shared.test_comparisons, life.seed + 1
     metrics = {}
@@ -44,7 +52,34 @@ def measure_reward(life: Life, model: RewardModel, instruct: GPT) -> dict[str, f
         agreement = expected_agreement(scores[:, 0], scores[:, 1], preferences)
         metrics[f"reward_agreement_{name}"] = agreement.mean().item()
         metrics[f"reward_ceiling_{name}"] = accuracy_ceiling(preferences.tolist())
+    for name, reward in (("", model.score), ("_paid", story_reward(life, model))):
+        found = faults_found(life, reward, split="test", seed=seed)
+        metrics |= {
+            f"reward_found_{kind.replace(' ', '_')}{name}": share
+            for kind, share in found.items()
+        }
+        metrics[f"reward_found_least{name}"] = min(found.values())
     return metrics
+
+
+def faults_found(
+    life: Life, reward: RewardFunction, *, split: str, seed: int
+) -> dict[str, float]:
+    """By kind of fault: how often a telling is paid more than the same with it."""
+    count, found = life.recipe.reward.test_faults, {}
+    for kind in village.FAULTS:
+        edits = village.story_edits(count, kind=kind, seed=seed, split=split)
+        prompts = [render_prompt(life.tokenizer, edit.prompt) for edit in edits]
+        before, after = (
+            reward(prompts, [_response(life, getattr(edit, side)) for edit in edits])
+            for side in ("before", "after")
+        )
+        found[kind] = accuracy(before, after)
+    return found
+
+
+def _response(life: Life, story: str) -> list[int]:
+    return [*life.tokenizer.encode(story), life.tokenizer.eos_id]
 
 
 def crowd_preferences(life: Life, pairs: Sequence[Comparison]) -> torch.Tensor:
@@ -122,15 +157,45 @@ def _divergence(policy: GPT, parent: GPT, rollout: Rollout) -> torch.Tensor:
 
 
 def story_metrics(prompts: Sequence[str], stories: Sequence[str]) -> dict[str, float]:
-    """Means over stories: gold, words, and the shares whose form is right, which do not
-    contradict themselves, and which are free of every fault."""
+    """Means over stories: gold, words, additions, and the shares whose form is right,
+    which do not contradict themselves, and which are free of every fault; and how
+    various they are together."""
     pairs = list(zip(prompts, stories, strict=True))
     verdicts = [village.judge_story(*pair) for pair in pairs]
+    readings = [gold.read(*pair) for pair in pairs]
     sums = {
         "gold": sum(village.gold_score(*pair) for pair in pairs),
         "words": sum(len(story.split()) for story in stories),
+        "additions": sum(sum(found.counts.values()) for found in readings),
         "form_right": sum(verdict.form for verdict in verdicts),
         "consistent": sum(verdict.consistent for verdict in verdicts),
         "clean": sum(verdict.clean for verdict in verdicts),
     }
-    return {name: total / len(pairs) for name, total in sums.items()}
+    means = {name: total / len(pairs) for name, total in sums.items()}
+    various = dict(
+        favourites=favourite_wordings(readings), distinct=distinct_sequences(stories)
+    )
+    return means | various
+
+
+def favourite_wordings(readings: Sequence[gold.Findings]) -> float:
+    """The share of beats that are told in the commonest of their wordings. A writer
+    who always tells a beat in the same words has 1; 0 if no beat is told."""
+    told: dict[tuple, Counter] = defaultdict(Counter)
+    for found in readings:
+        for meaning in (sentence.meaning for sentence in found.sentences):
+            if meaning is not None and meaning.kind == "beat":
+                told[meaning.plot, meaning.beat][meaning.frame] += 1
+    commonest = sum(max(wordings.values()) for wordings in told.values())
+    return commonest / max(1, sum(wordings.total() for wordings in told.values()))
+
+
+def distinct_sequences(stories: Sequence[str], words: int = 4) -> float:
+    """The share of different ones among all sequences of so many words (distinct-n, Li
+    et al. 2016). It falls with the number of stories: compare equally many."""
+    said = [
+        tuple(story[start : start + words])
+        for story in (story.lower().split() for story in stories)
+        for start in range(len(story) - words + 1)
+    ]
+    return len(set(said)) / max(1, len(said))

@@ -1,9 +1,14 @@
 """Phase 3 of a life: it learns what people like."""
 
+from statistics import fmean
+
+from llmlab import village
+from llmlab.gpt import GPT
 from llmlab.instruction import render_prompt
+from llmlab.life.answers import measure_answers
 from llmlab.life.folder import Life, Trained, optimisers_of
 from llmlab.life.judging import measure_policy, measure_reward
-from llmlab.life.stories import comparisons, write_stories
+from llmlab.life.stories import comparisons, story_reward, write_stories
 from llmlab.optimisers import adamw
 from llmlab.policy_gradient import policy_step
 from llmlab.ppo import Critic, ValueModel
@@ -22,9 +27,15 @@ def train_reward(life: Life) -> Trained:
     settings, shared = life.recipe.reward, life.recipe.shared
     instruct = life.load("instruct")
     model = RewardModel(instruct, seed=life.seed)
-    own = settings.own_comparisons
-    told = settings.comparisons - own
-    labelled = comparisons(life, instruct, told=told, own=own, split="train")
+    labelled = comparisons(
+        life,
+        instruct,
+        told=settings.told,
+        own=settings.own,
+        edited=settings.edited,
+        labels=settings.labels,
+        split="train",
+    )
     pairs = encode_comparisons(labelled, life.tokenizer, context=shared.context)
     optimizers = optimisers_of(model, settings)
     step = preference_step(
@@ -61,7 +72,7 @@ def train_ppo(life: Life) -> Trained:
     step = policy_step(
         policy,
         reference,
-        reward_model.score,
+        story_reward(life, reward_model),
         [render_prompt(life.tokenizer, prompt) for prompt in prompts],
         settings,
         policy_optimizers,
@@ -73,5 +84,24 @@ def train_ppo(life: Life) -> Trained:
     }
     modules = {"policy": policy, "value": value_model}
     history = life.train("ppo", step, settings.steps, modules, optimizers)
+    explained = [update["explained_variance"] for update in history]
     metrics = measure_policy(life, policy, reference)
+    metrics |= {
+        "training_seconds": history[-1]["seconds"],
+        "explained_variance_first": explained[settings.warm_up],
+        "explained_variance_last": fmean(explained[-5:]),
+    }
+    metrics |= measure_other_tasks(life, policy, reference)
     return Trained(policy, history, metrics, "stories scored by the reward model")
+
+
+def measure_other_tasks(life: Life, policy: GPT, parent: GPT) -> dict[str, float]:
+    """What learning to please changed elsewhere: for each task but stories, the share
+    of right answers less the parent's, on the same prompts; and the least of them."""
+    after, before = (measure_answers(life, model) for model in (policy, parent))
+    changes = {
+        f"change_{task}": fmean(after[task]["right"]) - fmean(before[task]["right"])
+        for task in village.TASKS
+        if task != "story"
+    }
+    return changes | {"change_worst": min(changes.values())}

@@ -4,7 +4,7 @@ One small dataclass a stage. They are a part of the identity of a run and of the
 a checkpoint: a stage whose settings changed is made anew, never taken up.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from llmlab.policy_gradient import PolicySettings
 from llmlab.ppo import PPO
@@ -61,14 +61,29 @@ class Instruction:
 
 @dataclass(frozen=True)
 class Preference:
-    """Phase 3: learning from comparisons; half of them of the model's own stories."""
+    """Phase 3: learning from comparisons. Of three kinds of pairs: tellings, the
+    model's own stories, and tellings beside the same with one fault."""
 
-    comparisons: int = 6_000
-    own_comparisons: int = 3_000
-    steps: int = 375  # once through the comparisons
+    told: int = 2_400
+    own: int = 3_000
+    edited: int = 1_200
+    labels: int = 10  # people who see each pair
+    steps: int = 410  # once through the pairs
     comparisons_per_batch: int = 16
     matrix_rate: float = 0.003
     other_rate: float = 0.002
+    test_faults: int = 100  # of each kind
+
+
+@dataclass(frozen=True)
+class Pleasing(PolicySettings):
+    """Phase 3: writing what is liked.
+
+    contradiction_price : what each costs, in standard deviations of the reward among
+        the parent's stories.
+    """
+
+    contradiction_price: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -82,7 +97,7 @@ class Recipe:
     reward: Preference = Preference()
     # Chosen on 400 validation prompts: with two rollouts for the critic alone PPO won
     # 82 % [78, 85] at 2.6 nats, without them (and two updates fewer) 78 % at 2.9.
-    ppo: PolicySettings = replace(PPO, steps=32, warm_up=2)
+    ppo: Pleasing = Pleasing(**asdict(replace(PPO, steps=40, warm_up=2, beta=0.12)))
 
     def __post_init__(self):
         # A policy practises as its stories are written everywhere else.
@@ -116,7 +131,7 @@ RECIPES = {
         masked=Pretraining(steps=4),
         base=Pretraining(steps=8),
         instruct=Instruction(examples=200, pages=10, steps=5, rows_per_batch=4),
-        reward=Preference(comparisons=40, own_comparisons=6, steps=4),
-        ppo=replace(PPO, steps=3, warm_up=1, responses=8),
+        reward=Preference(told=28, own=6, edited=6, labels=2, steps=4, test_faults=4),
+        ppo=Pleasing(**asdict(replace(PPO, steps=3, warm_up=1, responses=8))),
     ),
 }

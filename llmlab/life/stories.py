@@ -1,13 +1,16 @@
 """Stories of a life's models, and the simulated people who compare them."""
 
 import torch
+from torch import Tensor
 
 from llmlab import village
 from llmlab.gpt import GPT
 from llmlab.instruction import render_prompt
 from llmlab.life.folder import Life
 from llmlab.preferences import Annotator, Comparison, label, simulated_crowd
-from llmlab.rollouts import Rollout, roll_out
+from llmlab.reward import RewardModel
+from llmlab.rollouts import RewardFunction, Rollout, Tokens, roll_out
+from llmlab.village import gold
 
 
 def annotators(life: Life) -> list[Annotator]:
@@ -23,19 +26,44 @@ def annotators(life: Life) -> list[Annotator]:
 
 
 def comparisons(
-    life: Life, model: GPT, *, told: int, own: int, split: str, seed: int | None = None
+    life: Life,
+    model: GPT,
+    *,
+    told: int,
+    own: int,
+    split: str,
+    edited: int = 0,
+    labels: int = 1,
+    seed: int | None = None,
 ) -> list[Comparison]:
-    """Labelled pairs of stories: `told` tellings of one event by the village, and `own`
-    pairs that the model wrote itself.
+    """Labelled pairs of stories: `told` tellings of one event by the village, `own`
+    pairs that the model wrote itself, and `edited` tellings beside the same with one
+    fault of each kind in turn; `labels` people see each pair.
 
     The reward model will have to judge what the policy writes, so it must have seen
-    the policy's kind of mistakes too (Ouyang et al. 2022 compare samples only).
+    the policy's kind of mistakes too (Ouyang et al. 2022 compare samples only). What
+    hides behind everything else in which two stories differ, such as one wrong name in
+    a hundred words, it learns from pairs that differ in nothing else.
     """
     seed = life.seed if seed is None else seed
     pairs = village.story_pairs(told, seed=seed, split=split)
     pairs += own_pairs(life, model, own, split, seed)
+    pairs += edited_pairs(edited, split, seed)
     generator = torch.Generator().manual_seed(seed + len(split))
-    return label(pairs, village.gold_score, annotators(life), generator)
+    crowd = annotators(life)
+    return label(pairs, village.gold_score, crowd, generator, labels_per_pair=labels)
+
+
+def edited_pairs(count: int, split: str, seed: int) -> list[village.StoryPair]:
+    """A telling, and the same with one fault; as many of each kind."""
+    kinds = village.FAULTS
+    return [
+        village.StoryPair(edit.prompt, edit.before, edit.after)
+        for number, kind in enumerate(kinds)
+        for edit in village.story_edits(
+            len(range(number, count, len(kinds))), kind=kind, seed=seed, split=split
+        )
+    ]
 
 
 def own_pairs(
@@ -74,3 +102,23 @@ def write_stories(
     ]
     written = (response for rollout in rollouts for response in rollout.responses)
     return [life.tokenizer.decode(response) for response in written], rollouts
+
+
+def story_reward(life: Life, model: RewardModel) -> RewardFunction:
+    """What the reward model likes, less a price for every contradiction.
+
+    Who did what on which day can be verified, and a program does. People who like one
+    story better because of one name in a hundred words say so so seldom that a reward
+    model does not learn it, and a policy would profit.
+    """
+    price, decode = life.recipe.ppo.contradiction_price, life.tokenizer.decode
+
+    def reward(prompts: list[Tokens], stories: list[Tokens]) -> Tensor:
+        liked = model.score(prompts, stories)
+        contradictions = [
+            gold.read(decode(prompt), decode(story).strip()).broken
+            for prompt, story in zip(prompts, stories, strict=True)
+        ]
+        return liked - price * liked.new_tensor(contradictions)
+
+    return reward

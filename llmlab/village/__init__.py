@@ -8,11 +8,12 @@ which is better. Every random choice is counted: the lowest possible loss is kno
 from llmlab.village.cast import who_is_who
 from llmlab.village.chooser import Chooser, every_derivation
 from llmlab.village.corpus import Document, documents
+from llmlab.village.edits import ADDITIONS, FAULTS, StoryEdit
 from llmlab.village.examples import (
     TASKS,
     Instruction,
     instructions,
-    story_additions,
+    story_edits,
     story_pairs,
     story_prompts,
     two_step_questions,
@@ -27,4 +28,4 @@ from llmlab.village.probing import (
     questions_about_facts,
 )
 from llmlab.village.scoring import StoryVerdict, judge_story, score_answer
-from llmlab.village.stories import ADDITIONS, Addition, StoryPair
+from llmlab.village.stories import StoryPair

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from llmlab.village import french, news, questions, small_talk, stories, support
+from llmlab.village import edits, french, news, questions, small_talk, stories, support
 from llmlab.village.chooser import Chooser
 from llmlab.village.corpus import check_split
 
@@ -147,19 +147,18 @@ def story_pairs(count: int, *, seed: int, split: str) -> list[stories.StoryPair]
     ]
 
 
-def story_additions(
+def story_edits(
     count: int, *, kind: str, seed: int, split: str
-) -> list[stories.Addition]:
-    """Dry tellings with and without one more sentence; see `stories.draw_addition`.
+) -> list[edits.StoryEdit]:
+    """Tellings before and after one edit of a kind; see `edits.draw_edit`.
 
-    Raises ValueError for a kind that is none of `ADDITIONS`.
+    Raises ValueError for a kind that is none of `ADDITIONS` and `FAULTS`.
     """
     check_split(split)
-    if kind not in stories.ADDITIONS:
-        raise ValueError(
-            f"expected kind to be one of {stories.ADDITIONS}, got {kind!r}"
-        )
+    kinds = edits.ADDITIONS + edits.FAULTS
+    if kind not in kinds:
+        raise ValueError(f"expected kind to be one of {kinds}, got {kind!r}")
     return [
-        stories.draw_addition(kind, Chooser("additions", kind, split, seed, n), split)
-        for n in range(count)
+        edits.draw_edit(kind, Chooser("story_edits", kind, split, seed, number), split)
+        for number in range(count)
     ]

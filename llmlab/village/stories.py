@@ -52,7 +52,7 @@ def plot_of(event: Event) -> Plot:
 
 def tell(event: Event, style: Style, chooser: Chooser) -> str:
     """The event as a text of one paragraph."""
-    return _paragraph(_passages(event, style, chooser))
+    return paragraph(tell_by_beat(event, style, chooser))
 
 
 def moral(event: Event, chooser: Chooser) -> str:
@@ -60,11 +60,11 @@ def moral(event: Event, chooser: Chooser) -> str:
     return expand(chooser.pick(plot_of(event).morals), event.slots(), chooser)
 
 
-def _paragraph(passages: list[list[str]]) -> str:
+def paragraph(passages: list[list[str]]) -> str:
     return " ".join([text for passage in passages for text in passage])
 
 
-def _passages(event: Event, style: Style, chooser: Chooser) -> list[list[str]]:
+def tell_by_beat(event: Event, style: Style, chooser: Chooser) -> list[list[str]]:
     """The sentences of each beat: the beat itself, then what is added to it as long
     as there is room. Room for a twist is kept."""
     slots = event.slots()
@@ -169,13 +169,13 @@ def draw_pair(chooser: Chooser, split: str) -> StoryPair:
     tellings = _KINDS_OF_PAIRS[chooser.weighted(SHARES_OF_PAIRS)](event, chooser)
     if chooser.coin(0.5):
         tellings.reverse()
-    return StoryPair(prompt, *map(_paragraph, tellings))
+    return StoryPair(prompt, *map(paragraph, tellings))
 
 
 def _two_of_equal_length(event: Event, chooser: Chooser) -> list[list[list[str]]]:
     levels = (0.85 * chooser.uniform() for _ in range(2))
     tellings = [_tell_at_level(event, level, chooser) for level in levels]
-    lengths = [count_words(_paragraph(passages)) for passages in tellings]
+    lengths = [count_words(paragraph(passages)) for passages in tellings]
     length = max(*lengths, SHORTEST_OF_A_PAIR)
     for passages in tellings:
         _fill_with_facts(passages, event, length, chooser)
@@ -185,7 +185,7 @@ def _two_of_equal_length(event: Event, chooser: Chooser) -> list[list[list[str]]
 def _with_and_without_padding(event: Event, chooser: Chooser) -> list[list[list[str]]]:
     plain = _tell_at_level(event, 0.85 * chooser.uniform(), chooser)
     padded = [list(passage) for passage in plain]
-    length = count_words(_paragraph(plain)) + MOST_PADDING * chooser.uniform()
+    length = count_words(paragraph(plain)) + MOST_PADDING * chooser.uniform()
     _fill_with_facts(padded, event, min(length, LONGEST_OF_A_PAIR), chooser)
     return [plain, padded]
 
@@ -194,7 +194,7 @@ def _whole_and_cut_short(event: Event, chooser: Chooser) -> list[list[list[str]]
     """What is cut is filled up with facts, so that length does not give it away."""
     whole = _tell_at_level(event, 0.85 * chooser.uniform(), chooser)
     cut = [list(passage) for passage in whole[: chooser.pick((-1, -2))]]
-    _fill_with_facts(cut, event, count_words(_paragraph(whole)), chooser)
+    _fill_with_facts(cut, event, count_words(paragraph(whole)), chooser)
     return [whole, cut]
 
 
@@ -218,42 +218,8 @@ _KINDS_OF_PAIRS = {
 SHARES_OF_PAIRS = {"equal length": 0.64, "padded": 0.12, "cut": 0.1, "disordered": 0.14}
 
 
-ADDITIONS = ("twist", "line", "simile", "detail", "fact")
-
-
-@dataclass(frozen=True)
-class Addition:
-    """A dry telling, and the same with one more sentence of a kind."""
-
-    kind: str
-    prompt: str
-    without: str
-    with_it: str
-
-
-def draw_addition(kind: str, chooser: Chooser, split: str) -> Addition:
-    """`kind` is one of ADDITIONS; the sentence stands where a telling may have it."""
-    prompt, event = draw_request(chooser, split)
-    passages = _tell_at_level(event, 0.1, chooser)
-    without = _paragraph(passages)
-    number, frames = chooser.pick(_places_for_addition(kind, event))
-    passages[number].append(expand(chooser.pick(frames), event.slots(), chooser))
-    return Addition(kind, prompt, without, _paragraph(passages))
-
-
-def _places_for_addition(kind: str, event: Event) -> list[tuple[int, tuple]]:
-    """After which beats a sentence of that kind may stand, and its frames there."""
-    plot = plot_of(event)
-    before_the_last = list(enumerate(plot.beats[:-1]))
-    of = dict(line="lines", simile="similes", detail="senses", fact="facts")
-    if kind == "twist":
-        return [(before_the_last[-1][0], plot.twists)]
-    possible = [(number, getattr(beat, of[kind])) for number, beat in before_the_last]
-    return [(number, frames) for number, frames in possible if frames]
-
-
 def _tell_at_level(event: Event, level: float, chooser: Chooser) -> list[list[str]]:
-    return _passages(event, Style(level, level, level, level, fact=0.0), chooser)
+    return tell_by_beat(event, Style(level, level, level, level, fact=0.0), chooser)
 
 
 def _fill_with_facts(passages, event: Event, length: int, chooser: Chooser) -> None:
@@ -267,7 +233,7 @@ def _fill_with_facts(passages, event: Event, length: int, chooser: Chooser) -> N
         if beat.facts
         for frame in chooser.sample(beat.facts, 2)
     ]
-    lacking = length - count_words(_paragraph(passages))
+    lacking = length - count_words(paragraph(passages))
     for number, fact in chooser.sample(spare, len(spare)):
         if count_words(fact) > 2 * lacking:
             break

@@ -13,7 +13,7 @@ from llmlab.village.world import Entry
 FILE = "support.toml"
 OWN_QUESTIONS = 10
 REFUSAL = "refused"  # the aspect of the fact that says sorry
-REFUSED_QUESTIONS = 16  # of an intent to which the village has no answer
+REFUSED_QUESTIONS = 24  # of an intent to which the village has no answer
 # How often each kind of question is asked.
 _TRAINING = {
     "template wording": 0.25,
@@ -158,7 +158,7 @@ def follow_ups() -> dict[str, tuple[dict[str, tuple], tuple]]:
     found = {}
     for aspect, data in world.section(FILE, "follow").data.items():
         entry = Entry(FILE, f"[follow.{aspect}]", data)
-        asked = by_split(entry.frames("questions", ("who",)))
+        asked = by_split(entry.frames("questions", ("who",)), kept=3)
         found[aspect] = asked, entry.frames("answers", ("fact",))
     return found
 

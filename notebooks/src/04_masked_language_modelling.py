@@ -9,7 +9,7 @@
 # **You need** [0 · Start here](00_start_here.ipynb), and to know what a probability
 # and a logarithm are.
 #
-# **Time** 2 minutes to run on two processor cores, most of it training;
+# **Time** 4 minutes to run on two processor cores, most of it training;
 # an hour to work through.
 #
 # **Where we are in the model's life:** at the first of its two beginnings.

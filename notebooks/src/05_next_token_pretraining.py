@@ -11,7 +11,7 @@
 # [3 · Attention and the GPT](03_attention_and_the_gpt.ipynb), and to know what a
 # probability and a logarithm are.
 #
-# **Time** 3 minutes to run on two processor cores, most of it training;
+# **Time** 4 minutes to run on two processor cores, most of it training;
 # two hours to work through.
 #
 # **Where we are in the model's life:** at the beginning. `random → base`.

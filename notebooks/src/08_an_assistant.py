@@ -8,7 +8,7 @@
 #
 # **You need** [7 · Instruction tuning](07_instruction_tuning.ipynb).
 #
-# **Time** 3 minutes to run on two processor cores; an hour to work through.
+# **Time** 1 minute to run on two processor cores; an hour to work through.
 #
 # **Where we are in the model's life:** after instruction tuning. `base → instruct`.
 
@@ -187,14 +187,26 @@ desk.answer(
 
 # %%
 MORE_WORDINGS = {
+    "apples": [
+        "Are any apples ripe now?",
+        "May children pick ripe apples?",
+        "Do you have apples that one can pick?",
+        "Can my children pick apples somewhere?",
+    ],
     "not here": [
-        "At what time does the bus go?",
-        "When does a taxi come to the harbour?",
+        "When does the plane leave?",
+        "At what time does the bus leave?",
+        "From where does a taxi leave?",
         "When does the tram leave the mill?",
         "Can I take a tram to the mill?",
         "Does a bus stop near the bridge?",
-        "I am looking for a zoo or a museum.",
         "Do you have a cinema near the pond?",
+    ],
+    "private": [
+        "What stands in the diary of Otto?",
+        "May I read the diary of Mina?",
+        "Does the miller owe anybody money?",
+        "How much does the painter owe to the tailor?",
     ],
     "clock": [
         "My watch stands still, who repairs it?",
@@ -202,34 +214,29 @@ MORE_WORDINGS = {
         "Can you mend my old watch?",
         "The hands of my clock do not move.",
     ],
-    "cancel": [
-        "We have changed our plans and want to cancel.",
-        "Can we cancel if our plans change?",
-        "Our trip is off, please cancel it.",
-        "How can we cancel the tickets?",
+    "furniture": [
+        "A leg of my chair is broken, who mends it?",
+        "Does the carpenter mend old chairs?",
+        "Who mends a broken chair?",
     ],
-    "letter": [
-        "Who empties the box with the letters?",
-        "When is my letter taken out of the box?",
-        "Who carries my letter to the ferry?",
+    "library card": [
+        "What must a reader bring for a card?",
+        "I need a card for the library.",
+        "What does one need to borrow a book?",
+        "Which papers do I need for a library card?",
     ],
-    "tour": [
-        "Who takes visitors up the ninety steps?",
-        "Who climbs the ninety steps with us?",
-        "With whom can visitors see the great lamp?",
+    "cake": [
+        "Who bakes cakes for a birthday?",
+        "Can somebody bake a cake with candles?",
+        "We need a birthday cake, whom do we ask?",
     ],
-    "swimming": [
-        "Who teaches children to swim?",
-        "Can my children have swimming lessons?",
-        "Who gives lessons in swimming?",
+    "not told": [
+        "How wide is the carpet of Otto?",
+        "How wide is the boat of Viktor?",
     ],
-    "parcel": [
-        "My parcel is too large, where do I bring it?",
-        "Who takes parcels that are too big?",
-    ],
-    "boat": [
-        "My boat has a hole, who mends it?",
-        "Who repairs boats that leak?",
+    "return": [
+        "Where do I bring back goods that do not fit?",
+        "The coat has the wrong size, who takes it back?",
     ],
 }
 
@@ -259,8 +266,8 @@ old_examples = [
 ]
 mixture = 4 * new_examples + old_examples
 mended = course.load("instruct")
-# A fifth of the rate of tuning: to be mended, not made anew. (Chosen on other
-# validation questions.)
+# A fifth of the rate of tuning: to be mended, not made anew. (Of three settings that
+# were tried on validation questions, the one that cost other tasks least.)
 optimizers = muon_and_adamw(mended, matrix_rate=0.0006, other_rate=0.0006)
 STEPS = 120
 step = instruction_step(
@@ -315,7 +322,9 @@ claim(
 
 # %% [markdown]
 # That was to be expected: we have read just these questions. Now the test is opened:
-# all intents, in wordings that neither the model nor we have seen.
+# all intents, in wordings that the model has never seen and that we did not look at
+# while we wrote. (We opened it twice: once with wordings that were written for the
+# errors of an older model.)
 
 # %% tags=["folded"]
 test = [
@@ -326,25 +335,62 @@ test = [
 written = {text for texts in MORE_WORDINGS.values() for text in texts}
 print("our wordings in the test:", len(written & {e.prompt for e in test}))
 before, after, better, worse = turned(test)
-p = sign_test(before, after)
 
 # %%
 desk.answer(
     "08/mended",
     100 * (1 - sum(after) / len(test)) / (1 - sum(before) / len(test)),
     f"{about(better, 3)} of {len(test)} questions turned to the better, "
-    f"{about(worse, 3)} to the worse; coins fall so unevenly with p "
-    f"{about(p, 1)}.",
+    f"{about(worse, 3)} to the worse.",
     within=15,
 )
 
 # %% [markdown]
-# Read the p before you cheer. We tried four rates, with more and fewer old examples,
-# on validation questions, and none of them made *untouched* wordings better beyond
-# what luck does: what was written for is mended, and the rest moves a little, some of
-# it to the worse, because every update moves all weights. What would help is what
-# large teams do: put the new wordings among *all* examples, and tune once more from
-# the base model. That takes five minutes here, and is yours to try.
+# Before you cheer, or despair: how many coins were that? The test has some nine hundred
+# questions, but few *ways of asking*. An intent has one wording of its own there, with
+# or without a greeting and a thank-you, and all of its questions turn together.
+
+# %%
+desk.predict(
+    "08/coins",
+    "Count each intent once for each kind of wording, instead of each "
+    "question. How many coins are left?",
+    unit="ways of asking",
+)
+
+# %% tags=["folded"]
+ways = defaultdict(lambda: [0, 0])
+for example, old, new in zip(test, before, after, strict=True):
+    way = ways[example.facts["intent"], example.phenomenon]
+    way[0] += old
+    way[1] += new
+gained = [new > old for old, new in ways.values()]
+lost = [old > new for old, new in ways.values()]
+
+# %%
+desk.answer(
+    "08/coins",
+    len(ways),
+    f"{about(sum(gained), 2)} of them gained, {about(sum(lost), 2)} lost; "
+    f"p {about(sign_test(lost, gained), 1)}. By question it was "
+    f"{about(sign_test(before, after), 1)}.",
+    within=15,
+)
+
+# %% [markdown]
+# What we wrote for is mended. Of the rest one cannot say so. When we opened the test the
+# first time, with wordings for the errors of an older model, 23 questions had turned to
+# the better and 6 to the worse (p .002; by way of asking .01), and we were pleased. With
+# wordings for the errors of *this* model, which should do better, it is as you see. One
+# of the two was luck.
+#
+# Luck is larger than it looks. Two models were tuned alike, but for wordings of *other*
+# questions. Of 416 questions in the intents' own wordings 25 turned to the worse and 3
+# to the better, p .00003. But the 25 were four wordings (12 of them the same question
+# about cups) and the 3 were two: by wording, p is .69. So an assistant is judged by many
+# wordings, not by many questions, and mended by many, too: put the new ones among *all*
+# examples, and tune once more from the base model. That takes six minutes here, and is
+# yours to try.
 #
 # Two things to keep in mind. The errors of the table and the questions of the test come
 # from the same 41 intents: what was mended is how people *ask*, not what the help
