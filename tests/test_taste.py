@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from llmlab.gpt import GPT, GPTConfig
+from llmlab.life import RECIPES
 from llmlab.preferences import EQUAL
 from llmlab.taste import (
     READERS,
@@ -197,6 +198,12 @@ def test_a_taste_has_mean_0_and_deviation_1_on_the_stories_it_was_set_on(model):
     assert scores.argsort().tolist() == order.tolist()
     with pytest.raises(ValueError, match="liked alike"):
         taste_of(model, torch.zeros(32).double(), prompts, responses)
+
+
+def test_stories_have_the_room_that_they_have_everywhere():
+    practised = RECIPES["full"].ppo
+    for name in ("max_new_tokens", "temperature"):
+        assert getattr(STEERING, name) == getattr(practised, name)
 
 
 def test_steering_writes_more_of_what_is_liked():

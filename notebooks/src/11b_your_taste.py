@@ -353,9 +353,8 @@ claim(
 
 # %% [markdown]
 # Where an interval is wide, few pairs differ at all: of such a thing the model writes
-# little. And *short* is instructive. Our first features were means over the tokens. A
-# mean hides how many there were, and with means this reader's reward agreed least of
-# all but one; sums know.
+# little. And *short* is instructive. Our first features were means over the tokens. But
+# a mean hides how many there were, and this reader's reward was poor. A sum knows.
 #
 # ## 6 · Twenty updates
 #
@@ -552,9 +551,10 @@ for name, told in figures.items():
 #
 # ## What did not work at this size
 #
-# - **Picking pairs.** Section 3 shows what it brought. We also tried pairs of the
-#   greatest uncertainty by the curvature of the loss, and pairs that differ most: on
-#   validation prompts none of them was reliably ahead of drawing lots.
+# - **Picking pairs.** Section 3 shows what it brought. We also tried the uncertainty
+#   that the curvature of the loss tells, the pairs that differ most, and the pairs in
+#   which the rewards expect the largest difference: on validation prompts none of them
+#   was ahead of drawing lots by enough to notice. The last at least met fewer ties.
 # - **Rare things.** A twist stands in very few of the model's stories. Forty clicks
 #   meet it once or twice, and a rollout not much oftener.
 # - **Tastes that no feature holds.** A frozen model knows what it needs for writing.
