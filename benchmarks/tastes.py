@@ -123,10 +123,17 @@ class Bench:
         }
 
     def agreement(self, reader: Reader, direction: torch.Tensor) -> list:
-        """[successes, trials] among new pairs about which the reader decides."""
+        """[successes, trials] among new pairs about which the reader decides.
+
+        Raises ValueError: they decide about none.
+        """
         clicks = torch.tensor([float(choice(reader, pair)) for pair in self.new])
         for_first = self.differences(self.new) @ direction > 0
         right = (for_first == (clicks == 0))[clicks != 0.5]
+        if len(right) == 0:
+            raise ValueError(
+                f"none of {len(self.new)} new pairs differs for this reader; give more"
+            )
         return [int(right.sum()), len(right)]
 
     def judged(self, reader: Reader, after: list[str]) -> dict:
