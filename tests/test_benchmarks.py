@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from benchmarks import __main__ as command
-from benchmarks import details, recipe, seeds, speed
+from benchmarks import details, recipe, seeds, speed, tastes
 from benchmarks.timing import Measured, race, ratios
 from llmlab.batching import next_token_batch
 from llmlab.checkpoints import weights_hash
@@ -170,6 +170,50 @@ def test_later_stages_are_told_seed_by_seed(tmp_path, monkeypatch):
     assert {base for *_, base in begun} == {weights_hash(course().load("base"))}
 
 
+FOUND = {
+    "ties": 25,
+    "agreement": [13, 15],
+    "liked": [0.2, 0.5],
+    "gold": [3.0, 3.1],
+    "blind": [16.5, 20],
+    "kl": 4.0,
+    "seconds": 30.0,
+}
+
+
+def test_a_reader_is_held_to_the_bars():
+    rows = list(tastes.rows("dialogue", FOUND))
+    assert [row.median for row in rows] == pytest.approx([13 / 15, 2.5, 0.825, 30])
+    assert all(row.verdict().endswith("met") for row in rows)
+    shorter = FOUND | {"liked": [-90.0, -63.0], "agreement": [11, 15]}
+    agreement, words, *_ = tastes.rows("short", shorter)
+    assert words.median == pytest.approx(0.7) and words.verdict().endswith("met")
+    assert agreement.verdict() == "at least 0.70: met"
+
+
+def test_figures_are_kept_of_all_readers_on_test_prompts_only(tmp_path, monkeypatch):
+    monkeypatch.setattr(tastes.Bench, "__init__", lambda bench, *_: None)
+    monkeypatch.setattr(tastes.Bench, "instruct", GPT(GPTConfig(50)), raising=False)
+    monkeypatch.setattr(tastes.Bench, "reader", lambda bench, name: FOUND)
+    kept = tmp_path / "tastes.json"
+    for names, split in ((["short"], "test"), ([*tastes.READERS], "validation")):
+        assert len(list(tastes.tastes(names, split, life=object(), kept=kept))) >= 4
+        assert not kept.exists()
+    list(tastes.tastes(life=object(), kept=kept))
+    told = json.loads(kept.read_text("utf-8"))
+    assert told["instruct"] == weights_hash(tastes.Bench.instruct)
+    assert told["readers"] == dict.fromkeys(tastes.READERS, FOUND)
+
+
+def test_one_reader_from_clicks_to_the_blind_test():
+    """On the course's instruct model, at a size at which it learns nothing."""
+    steering = replace(tastes.STEERING, steps=1, responses=4, max_new_tokens=40)
+    sizes = tastes.Sizes(pool=40, new=2, practice=4, steering=steering)
+    found = tastes.Bench(course(), "validation", sizes).reader("short")
+    assert found["blind"][1] == 2 and found["agreement"][1] <= 2
+    assert found["liked"][0] < -40 and found["kl"] >= 0
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -177,6 +221,7 @@ def test_later_stages_are_told_seed_by_seed(tmp_path, monkeypatch):
         (["--megabytes", "0"], "--megabytes is 0"),
         (["recipe", "--steps", "5"], "give at least 20"),
         (["recipe", "--shares", "1.5"], "--shares must lie"),
+        (["tastes", "--split", "train"], "invalid choice: 'train'"),
         (["everything"], "'everything' is no part"),
     ],
 )
