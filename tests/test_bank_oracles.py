@@ -45,36 +45,26 @@ def test_divided_by_length_it_is_another_gradient():
 
 
 @pytest.mark.parametrize(
-    ("advantages", "length"), [(leave_one_out.repaired, 1), (leave_one_out.own_mean, 2)]
+    ("advantages", "length"),
+    [
+        (leave_one_out.leave_one_out, 1),
+        (leave_one_out.by_sums, 1),
+        (leave_one_out.wrong(lambda rewards: rewards - rewards.mean()), 2),
+    ],
 )
 def test_leave_one_out_is_exact_and_the_own_mean_halves_a_pairs_gradient(
     advantages, length
 ):
-    pairs = torch.cartesian_prod(torch.arange(31), torch.arange(31))
-    scores = WORLD.estimates(LOGITS, WORLD.mask.double())
-    told = advantages(REWARDS[pairs])[..., None] * scores[pairs]
-    mean = PROBABILITIES[pairs].prod(dim=1) @ told.mean(dim=1)
-    assert torch.allclose(length * mean, EXACT.flatten(), rtol=0, atol=1e-12)
-
-
-def test_odd_baselines_are_exact_all_the_same_and_sick_ones_are_not():
-    """Three answers to one prompt, in a world of three texts."""
-    world = World(time=1)
+    world = World(time=2)
     logits = world.random_logits(torch.Generator().manual_seed(1))
-    rewards = torch.tensor([4.0, -1.0, 0.5]).double()
-    exact = world.gradient(logits, rewards).flatten()
-    three = torch.cartesian_prod(*[torch.arange(3)] * 3)
-    often = world.probabilities(logits)[three].prod(dim=1)
-    scores = world.estimates(logits, torch.ones(3, 1).double())[three]
-
-    def error(advantages):
-        told = torch.stack([advantages(row[None])[0] for row in rewards[three]])
-        mean = often @ (told[..., None] * scores).mean(dim=1)
-        return (mean - exact).norm() / exact.norm()
-
-    *one_row, _ = leave_one_out.HEALTHY  # the last one listens to other prompts
-    assert all(error(advantages) < 1e-12 for advantages in one_row)
-    assert all(error(advantages) > 0.01 for advantages in leave_one_out.SICK)
+    rewards = torch.tensor([4, -1, 0.5, 2, 3, -2, 1])
+    pairs = torch.cartesian_prod(torch.arange(7), torch.arange(7))
+    scores = world.estimates(logits, world.mask.double())[pairs]
+    prompts = torch.arange(49).repeat_interleave(2)
+    told = advantages(rewards[pairs].flatten(), prompts).view(49, 2, 1)
+    mean = world.probabilities(logits)[pairs].prod(dim=1) @ (told * scores).mean(dim=1)
+    exact = world.gradient(logits, rewards.double()).flatten()
+    assert torch.allclose(length * mean, exact, rtol=0, atol=1e-6)
 
 
 def test_reward_to_go_is_exact_for_a_score_with_a_price():
