@@ -275,7 +275,7 @@ EXERCISE = Exercise(
     difficulty=3,
     importance=3,
     minutes=20,
-    chapter="12, before the critic's section, which prints the library's, with weights "
+    chapter="12, before section 3, which prints the library's, with weights "
     "in place of the mask",
     task=TASK,
     solution=value_loss,

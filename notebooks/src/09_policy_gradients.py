@@ -1551,6 +1551,7 @@ desk.tally("09")
 # %% [markdown]
 # ### Where to go from here
 #
-# **Exercises:** [problem set 6](../exercises/release/ps6/ps6.ipynb): the policy loss,
-# and more from this chapter. **Next:** the program knew what is wrong. What is
-# *good*, only people can say, and they disagree.
+# **Exercises:** [problem set 6](../exercises/release/ps6/ps6.ipynb): a gradient through
+# dice, a fair baseline, what a token is paid for, three ways to count a distance.
+# **Next:** the program knew what is wrong. What is *good*, only people can say, and
+# they disagree: [10 · What people prefer](10_what_people_prefer.ipynb).

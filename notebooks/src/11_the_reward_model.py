@@ -1225,6 +1225,7 @@ desk.tally("11")
 # %% [markdown]
 # ### Where to go from here
 #
-# **Exercises:** [problem set 6](../exercises/release/ps6/ps6.ipynb). **Next:** whose
-# taste was this? [11b · Your taste in forty clicks](11b_your_taste.ipynb) asks for
-# yours. And [12 · PPO](12_ppo.ipynb) learns from every story that it writes.
+# **Exercises:** [problem set 7](../exercises/release/ps7/ps7.ipynb): from choices to a
+# loss, what the best of n is worth, pairs that tell what a reward pays for. **Next:**
+# whose taste was this? [11b · Your taste in forty clicks](11b_your_taste.ipynb) asks
+# for yours. And [12 · PPO](12_ppo.ipynb) learns from every story that it writes.

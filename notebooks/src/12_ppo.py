@@ -1467,7 +1467,8 @@ desk.tally("12")
 # %% [markdown]
 # ### Where to go from here
 #
-# **Exercises:** [problem set 6](../exercises/release/ps6/ps6.ipynb), the policy
-# loss, and pairs that tell what a reward pays for.
+# **Exercises:** [problem set 8](../exercises/release/ps8/ps8.ipynb), the parts of PPO
+# and a dashboard to read, and [problem set 9](../exercises/release/ps9/ps9.ipynb), a
+# museum of faults as they were published.
 # **Play:** all stages side by side are in
 # [0 · Start here](00_start_here.ipynb).
