@@ -244,7 +244,7 @@ POLICIES |= {"taste"}
 # Docstrings and blank lines count, JavaScript and CSS do not. The goal is 21,000; this
 # is what was reached with several processes, text on disk, GPT-2's files, the learner's
 # desk, and a village whose French, questions and help desk are composed.
-LINES_OF_PYTHON = 23_530
+LINES_OF_PYTHON = 25_100
 
 
 def rooms_used(path):
