@@ -51,7 +51,7 @@ DETAILS: dict[str, dict] = {
     "old lessons too": {},  # one added: PPO-ptx
 }
 REPLAYED = 0.5  # what phase two's loss weighs there
-OTHER_TASKS = [task for task in village.TASKS if task not in ("story", "talk")]
+OTHER_TASKS = [task for task in village.TASKS if task != "story"]
 TOLD = ("score", "kl", "entropy", "length", "finished", "clip_fraction")
 TOLD += ("explained_variance", "gold")
 
