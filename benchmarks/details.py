@@ -51,7 +51,7 @@ DETAILS: dict[str, dict] = {
     "old lessons too": {},  # one added: PPO-ptx
 }
 REPLAYED = 0.5  # what phase two's loss weighs there
-OTHER_TASKS = [task for task in village.TASKS if task != "story"]
+OTHER_TASKS = [task for task in village.TASKS if task not in ("story", "talk")]
 TOLD = ("score", "kl", "entropy", "length", "finished", "clip_fraction")
 TOLD += ("explained_variance", "gold")
 
@@ -135,7 +135,7 @@ def run(life: Life, name: str, settings: PolicySettings) -> dict:
 
 @torch.no_grad()
 def answer_loss(life: Life, policy: GPT) -> float:
-    """How surprised the model is by right answers of all tasks but stories."""
+    """How surprised the model is by right answers of the tasks unlike stories."""
     asked = village.instructions(600, seed=life.seed, split="validation")
     rendered = [
         render_example(life.tokenizer, each.prompt, each.answer, each.earlier)
