@@ -135,7 +135,7 @@ def run(life: Life, name: str, settings: PolicySettings) -> dict:
 
 @torch.no_grad()
 def answer_loss(life: Life, policy: GPT) -> float:
-    """How surprised the model is by right answers of all tasks but stories."""
+    """How surprised the model is by right answers of the tasks unlike stories."""
     asked = village.instructions(600, seed=life.seed, split="validation")
     rendered = [
         render_example(life.tokenizer, each.prompt, each.answer, each.earlier)

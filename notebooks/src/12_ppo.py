@@ -34,7 +34,7 @@ from llmlab.best_of_n import expected_best, kl_bound, sample_scores
 from llmlab.claims import about, claim
 from llmlab.evaluation import Share, answers_scored, sign_test, win_rate
 from llmlab.exact import World, kl_divergence
-from llmlab.instruction import render_prompt, replay_loss
+from llmlab.instruction import answer, render_prompt, replay_loss
 from llmlab.life.judging import story_metrics
 from llmlab.life.stories import story_reward, story_scores
 from llmlab.optimisers import adamw
@@ -959,10 +959,10 @@ for name in runs:
 
 # %% [markdown]
 # Read that table with the caution it deserves: one run each, 192 stories a figure, a
-# dozen updates. What costs little here may be what saves a longer run: a clip is an
-# insurance, and one does not judge an insurance by a year without a fire. What the
-# field found in large runs is similar: the details matter less than a reward that is
-# right, and a price on distance.
+# dozen updates. And look once more at the dashboard: if hardly a ratio is clipped,
+# the clip can hardly be missed. It is an insurance, and one does not judge an
+# insurance by a year without a fire. What the field found in large runs is similar:
+# the details matter less than a reward that is right, and a price on distance.
 #
 # ## 8 · Dry stories become imaginative
 #
@@ -1048,13 +1048,13 @@ times = table["ppo"]["additions"] / table["instruct"]["additions"]
 desk.answer(
     "12/additions",
     times,
-    "It told some of each kind before, now and then. Practice makes frequent "
-    "what was already there.",
-    within=0.3,
+    "It told them before, now and then. Practice makes frequent what was "
+    "already there.",
+    factor=1.5,
 )
 claim(
-    "PPO tells at least 1.3 times as many additions",
-    times >= 1.3,
+    "PPO tells at least 1.8 times as many additions",
+    times >= 1.8,
     measured=times,
     unit="times",
 )
@@ -1146,8 +1146,8 @@ claim(
     f"from {about(100 * by_gold.interval[0], 3)} %",
 )
 claim(
-    "The same stories lie less than 12 nats from instruct",
-    float(kl.mean()) < 12,
+    "The same stories lie less than 15 nats from instruct",
+    float(kl.mean()) < 15,
     measured=float(kl.mean()),
     unit="nats a story",
 )
@@ -1289,11 +1289,11 @@ claim(
 desk.predict(
     "12/tax",
     "In which task will PPO lose most right answers?",
-    options=["translate", "summarise", "support", "question"],
+    options=["translate", "summarise", "support", "question", "talk"],
 )
 
 # %% tags=["folded"]
-TASKS = ("translate", "summarise", "support", "question")
+TASKS = ("translate", "summarise", "support", "question", "talk")
 right = {task: {} for task in TASKS}
 for task in TASKS:
     examples = village.instructions(
@@ -1305,7 +1305,7 @@ for task in TASKS:
             tokenizer,
             examples,
             village.score_answer,
-            max_new_tokens=shared.answer_tokens,
+            max_new_tokens=course.longest_answer(task),
         )
         right[task][name] = [bool(s) for s in answered[task]["right"]]
 lost, chance = {}, {}
@@ -1326,11 +1326,32 @@ desk.answer(
     f"change comes with probability {about(chance[worst], 1)}.",
 )
 claim(
-    "No task loses more than a quarter of its prompts",
-    max(lost.values()) <= 15,
-    measured=float(max(lost.values())),
+    "French, summaries, the help desk and questions lose at most six of sixty",
+    max(lost[task] for task in TASKS[:-1]) <= 6,
+    measured=float(max(lost[task] for task in TASKS[:-1])),
     unit="of sixty",
 )
+
+# %% [markdown]
+# The last of them is small talk, the task most like stories: free sentences about the
+# village, with nothing to look up. If anything changes beside what was practised, it is
+# what is like it. Here is a question that instruct answered rightly and PPO did not, if
+# there is one.
+
+# %% tags=["folded"]
+differ = [
+    number
+    for number, pair in enumerate(zip(*right["talk"].values(), strict=True))
+    if pair[0] > pair[1]
+]
+for number in differ[:1]:
+    question = village.instructions(
+        60, seed=course.seed + 1, split="test", task="talk"
+    )[number]
+    desk.read(question.prompt)
+    for name, model in models.items():
+        said = answer(model, tokenizer, [question.prompt], top_k=1)
+        desk.read(f"\n[{name}]\n{said[0]}\n")
 
 # %% [markdown]
 # A count of right answers is a coarse measure: an answer that has become less sure is
@@ -1343,8 +1364,9 @@ print(getsource(replay_loss))
 
 # %% [markdown]
 # It is an argument of the update: `policy_step(…, replay=replay_loss(…))`. The
-# benchmark of section 7 made its short run once more with it, and asked both before
-# and after for the surprise at right answers of the other tasks, in nats a token.
+# benchmark of section 7 made its short run once more with it, with lessons in French,
+# summaries, the help desk and questions, and asked both before and after for the
+# surprise at right answers to these, in nats a token.
 
 # %%
 desk.predict(
@@ -1388,6 +1410,8 @@ claim(
 # - **Few tricks show in a dozen updates.** Most of section 7's differences are smaller
 #   than the luck of one run. We tell them because leaving them out would look as if
 #   every trick were needed.
+# - **The neighbours pay.** The course's own measurement found that small talk lost most
+#   (`data/measured.md`), and no task that is unlike stories lost more than a little.
 # - **Nats are spent on nothing.** The placebo moved as well. Best-of-n does more with
 #   fewer.
 # - **Skill that instruct lacks is not invented.** PPO makes more probable what the
