@@ -556,9 +556,10 @@ claim(
 # One remedy lies near: pairs that differ in *nothing but* the fault. The settings
 # printed in section 3 say how many of them the course's model has learned from, on
 # other prompts (`edited`), and how many people saw each (`labels`). Compare that with
-# the picture. A fault that is a whole sentence, or the want of one, can be taught so.
-# One word in a hundred is hard: of ten people only about six mind it, and all that
-# the network has of it at the end of the story is one number among 128.
+# the picture: where the course's model still judges like a coin, they were not
+# enough. Such a pair says little, since of ten people only about six mind one wrong
+# name, and what stands in one word of a hundred must be carried to the end of the
+# story.
 #
 # There is another remedy, and it is better. Who did what on which day can be
 # *verified*. What a program can check need not be learned from labels at all: let it
@@ -1010,8 +1011,8 @@ spent = sequence_kl(
     new_rollout.mask,
 )
 claim(
-    "Its stories lie less than 8 nats from instruct",
-    spent.mean() < 8,
+    "Its stories lie less than 12 nats from instruct",
+    spent.mean() < 12,
     measured=spent.mean().item(),
     unit="nats",
 )
@@ -1032,8 +1033,8 @@ claim(
 # reward model, and beside it a *control*: as many new labels, but of tellings by the
 # village. So we see whether it is the labels, or whose stories they are about.
 #
-# Four stories to a prompt make six pairs: every one of them is read once and compared
-# three times (Ouyang et al. 2022 take four to nine).
+# Four stories to a prompt make six pairs, each story in three of them (Ouyang et al.
+# 2022 take four to nine): pairs are dear in people, and cheap in stories.
 
 # %%
 desk.predict(
@@ -1099,10 +1100,10 @@ desk.answer(
 # %%
 count = VOTES * len(fresh["its own stories labelled"])
 hours = count * 20 / 3600
-print(f"{count} labels at 20 seconds each: {hours:.1f} hours of a person")
+print(f"{count:,} labels at 20 seconds each: {hours:.1f} hours of a person")
 
 # %% [markdown]
-# for a few points, and at the next round the policy will have moved again.
+# for what the picture shows; and at the next round the policy will have moved again.
 
 # %% [markdown]
 # ## What must not go wrong silently
