@@ -36,7 +36,9 @@ def strength_ladder(
     true : strengths to compare with, a cross each; they also order the rungs.
     """
     order = np.argsort(true or [value for value, _, _ in next(iter(ladders.values()))])
-    figure, row = panels(len(ladders), 0.9 + 0.28 * len(names), sharey=True)
+    figure, row = panels(
+        len(ladders), 0.9 + 0.28 * len(names), sharex=True, sharey=True
+    )
     apart = []
     for axes, (title, rungs) in zip(row, ladders.items(), strict=True):
         for place, index in enumerate(order):
@@ -64,11 +66,11 @@ def strength_ladder(
 
 
 @styled
-def best_guesses(probabilities: Sequence[float], *, bins: int = 10) -> Picture:
+def best_guesses(probabilities: Sequence[float], *, bins: int = 11) -> Picture:
     """How often people prefer the first of two, and how much of it can be guessed.
 
     Of each bar the share max(p, 1 - p) is filled: so many labels the best guess hits.
-    The hatched rest is lost to everybody.
+    The hatched rest is lost to everybody. An odd number of bins has one for coins.
     """
     p = checked_probabilities(probabilities, expected=len(probabilities))
     edges = np.linspace(0, 1, bins + 1)
@@ -119,7 +121,7 @@ def agreement_matrix(
                 share, kappa = both[one, other]
                 texts[row, column] = f"{share:.0%}\nκ {kappa:.2f}"
                 shades[row, column] = max(0.0, kappa)
-    figure, axes = picture(height=0.8 + 0.62 * len(names), width=6.0)
+    figure, axes = picture(height=0.8 + 0.62 * len(names))
     table(axes, texts, rows=names, columns=names, shades=shades)
     axes.xaxis.tick_top()
     axes.set_xlabel("share of pairs with the same choice, and Cohen’s κ", color=GREY)

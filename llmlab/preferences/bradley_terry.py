@@ -157,18 +157,19 @@ class _Davidson:
         return torch.cat([slope, more_ties[None]]) if self.tied else slope
 
     def curvature(self, place: Tensor) -> Tensor:
-        """Adding a constant to all strengths changes nothing; a constant matrix makes
-        that flat direction curved, so that the equations have one solution."""
+        """How the slope falls. Without a prior, adding a constant to all strengths
+        changes nothing; a constant matrix makes that flat direction curved, so that the
+        equations have one solution."""
         curved = self._information(place)
         count = len(self.wins)
-        curved[:count, :count] += 1 / count
+        if not self.prior:
+            curved[:count, :count] += 1 / count
         return curved
 
     def covariance(self, place: Tensor) -> Tensor:
         """Of the strengths, taken from their mean: (items, items)."""
         count = len(self.wins)
-        known = self._information(place) if self.prior else self.curvature(place)
-        spread = torch.linalg.inv(known)[:count, :count]
+        spread = torch.linalg.inv(self.curvature(place))[:count, :count]
         centred = torch.eye(count, dtype=torch.float64) - 1 / count
         return centred @ spread @ centred
 
