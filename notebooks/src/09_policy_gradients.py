@@ -29,7 +29,7 @@ from llmlab import desk, life, plots, village
 from llmlab.batching import next_token_batch
 from llmlab.best_of_n import expected_best, sample_scores
 from llmlab.claims import about, claim
-from llmlab.evaluation import Share
+from llmlab.evaluation import Share, sign_test
 from llmlab.exact import World, kl_divergence, optimum, total_variation
 from llmlab.gpt import GPT, GPTConfig
 from llmlab.instruction import (
@@ -1336,13 +1336,13 @@ def tell(model, prompts, seed=3):
     stories, _ = life.write_stories(course, model, prompts, seed)
     pairs = list(zip(prompts, stories, strict=True))
     found = [read(*pair) for pair in pairs]
-    clean = Share(sum(faults(each) == 0 for each in found), len(found))
+    clean = [faults(each) == 0 for each in found]
     additions = sum(sum(each.counts.values()) for each in found) / len(found)
     words = sum(each.words for each in found) / len(found)
     return stories, clean, additions, words
 
 
-test_prompts = village.story_prompts(120, seed=course.seed + 1, split="test")
+test_prompts = village.story_prompts(160, seed=course.seed + 1, split="test")
 stories, clean, additions, words = tell(instruct, test_prompts)
 faulty = next(
     (prompt, story)
@@ -1377,8 +1377,8 @@ requests = village.instructions(
 )
 settings = replace(
     RLOO,
-    steps=25,
-    rate=1e-3,
+    steps=30,
+    rate=4e-4,
     responses=64,
     beta=0.02,
     max_new_tokens=course.recipe.shared.story_tokens,
@@ -1409,19 +1409,21 @@ cleaner, clean_after, additions_after, words_after = tell(
 )
 
 # %% tags=["folded"]
+share = {
+    "before": Share(sum(clean), len(clean)),
+    "after 30 updates": Share(sum(clean_after), len(clean_after)),
+}
 plots.share_intervals(
-    {
-        "before": (clean.rate, *clean.interval),
-        "after 25 updates": (clean_after.rate, *clean_after.interval),
-    },
+    {name: (each.rate, *each.interval) for name, each in share.items()},
     x_label="stories free of any fault, with the 95 % interval",
 )
 
 # %%
+was, now = (100 * each.rate for each in share.values())
 desk.answer(
     "09/clean",
-    100 * clean_after.rate,
-    f"Before it, {about(100 * clean.rate, 2)}.",
+    now,
+    f"Before it, {about(was, 2)}.",
     within=8,
 )
 plainer = additions_after < 0.9 * additions
@@ -1438,17 +1440,22 @@ desk.answer(
     f"to {about(additions_after, 2)}. Words: from {about(words, 2)} to "
     f"{about(words_after, 2)}.",
 )
+better = sum(new > old for old, new in zip(clean, clean_after, strict=True))
+worse = sum(new < old for old, new in zip(clean, clean_after, strict=True))
+p = sign_test(clean, clean_after)
 claim(
-    "More stories are free of any fault than before, the intervals apart",
-    clean_after.interval[0] > clean.interval[1],
-    measured=f"{about(100 * clean.rate, 2)} % and then "
-    f"{about(100 * clean_after.rate, 2)} %",
+    "On the same prompts, more stories turned faultless than faulty, and not "
+    "by luck",
+    better > worse and p < 0.05,
+    measured=f"{about(float(better))} against {about(float(worse))}, p "
+    f"{about(p, 1)}",
 )
 
 # %% [markdown]
-# Nobody asked for that. But who says less errs less: every simile is a chance to name
-# the wrong person, and pays nothing. The reward told the truth, every time. It was
-# not the *whole* truth, and the policy found the difference. Compare:
+# If that went down, nobody asked for it. But who says less errs less: every simile is
+# a chance to name the wrong person, and pays nothing. The reward told the truth,
+# every time. It was not the *whole* truth, and the policy found the difference.
+# Compare:
 
 # %% tags=["folded", "nbval-ignore-output", "example-output"]
 for name, told_by in {"before": stories, "after": cleaner}.items():
