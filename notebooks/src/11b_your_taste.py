@@ -524,6 +524,9 @@ kept = json.loads((DATA / "tastes.json").read_text("utf-8"))
 same = kept["instruct"] == weights_hash(instruct)
 print("measured on", "this" if same else "ANOTHER", "instruct model")
 figures = kept["readers"]
+lacking = [name for name in READERS if name not in figures]
+if lacking:
+    print("forty clicks, and not one that was no tie:", *lacking)
 shares = {
     name: [Share(*figures[reader][key]) for reader in figures]
     for name, key in {
