@@ -544,12 +544,10 @@ plots.intervals_by_row(
 )
 
 # %%
-print("reader      before   after   nats   seconds")
+print("reader      before   after   nats")
 for name, told in figures.items():
     old, new = map(abs, told["liked"])
-    print(
-        f"{name:9}{old:9.2f}{new:8.2f}{told['kl']:7.1f}{told['seconds']:10.0f}"
-    )
+    print(f"{name:9}{old:9.2f}{new:8.2f}{told['kl']:7.1f}")
 
 # %% [markdown]
 # (*Before* and *after*: how much of what the reader likes stands in a story; for
