@@ -178,6 +178,7 @@ FOUND = {
     "blind": [16.5, 20],
     "kl": 4.0,
     "seconds": 30.0,
+    "processor": 45.0,
 }
 
 

@@ -524,6 +524,9 @@ kept = json.loads((DATA / "tastes.json").read_text("utf-8"))
 same = kept["instruct"] == weights_hash(instruct)
 print("measured on", "this" if same else "ANOTHER", "instruct model")
 figures = kept["readers"]
+lacking = [name for name in READERS if name not in figures]
+if lacking:
+    print("forty clicks, and not one that was no tie:", *lacking)
 shares = {
     name: [Share(*figures[reader][key]) for reader in figures]
     for name, key in {
@@ -541,12 +544,10 @@ plots.intervals_by_row(
 )
 
 # %%
-print("reader      before   after   nats   seconds")
+print("reader      before   after   nats")
 for name, told in figures.items():
     old, new = map(abs, told["liked"])
-    print(
-        f"{name:9}{old:9.2f}{new:8.2f}{told['kl']:7.1f}{told['seconds']:10.0f}"
-    )
+    print(f"{name:9}{old:9.2f}{new:8.2f}{told['kl']:7.1f}")
 
 # %% [markdown]
 # (*Before* and *after*: how much of what the reader likes stands in a story; for
