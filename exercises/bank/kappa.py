@@ -26,8 +26,8 @@ it, times the share with which the other does, summed over the answers.
 They agree on 70 of 100. By luck it would be 0.5 · 0.5 + 0.3 · 0.4 + 0.2 · 0.1 = 0.39,
 so kappa is (0.70 - 0.39) / (1 - 0.39) = 0.51.
 
-If both give the same single answer to everything, luck alone would agree always: then
-nothing can be said, and kappa is not a number (nan).
+If both give the same single answer to everything, luck alone would agree always, and
+nothing can be said. That is no agreement to be told as a number: raise a `ValueError`.
 
 **Before you start, predict:** somebody judges the same pairs again a month later and
 says the opposite of everything. Which kappa has she with herself?
@@ -40,15 +40,18 @@ def kappa(first, second):
     first, second: (pairs,) int64, the answers of both to the same pairs, such as 0 for
                    the first story, 1 for the second, 2 for equally good; any whole
                    numbers
-    returns:       a number: 1 if they always agree, 0 if as often as by luck; nan if
-                   both give one and the same answer to everything
+    returns:       a number: 1 if they always agree, 0 if as often as by luck
+
+    Raises ValueError: both give one and the same answer to everything.
     """
+    if len({*first.tolist(), *second.tolist()}) == 1:
+        raise ValueError("both give one answer to everything: that says nothing")
     agree = (first == second).double().mean().item()
     luck = 0.0
     for answer in set(first.tolist()) & set(second.tolist()):
         of_first = (first == answer).double().mean().item()
         luck += of_first * (second == answer).double().mean().item()
-    return (agree - luck) / (1 - luck) if luck < 1 else float("nan")
+    return (agree - luck) / (1 - luck)
 
 
 HINTS = (
@@ -78,7 +81,7 @@ def use(kappa):
     dice = torch.Generator().manual_seed(0)
     better = torch.randint(2, (100_000,), generator=dice)
     print("look at   agree   kappa")
-    for share in (1.0, 0.8, 0.6, 0.4, 0.2, 0.0):
+    for share in (1.0, 0.8, 0.6, 0.4, 0.2, 0.05):
         two = [better * (torch.rand(100_000, generator=dice) < share) for _ in range(2)]
         agree = (two[0] == two[1]).double().mean()
         print(f"{share:7.0%}{agree:8.0%}{kappa(*two):8.2f}")
@@ -94,7 +97,7 @@ def definition(first, second):
         for answer in answers
     )
     if luck == count**2:
-        return float("nan")
+        raise ValueError("nothing")
     return (agree * count - luck) / (count**2 - luck)
 
 
@@ -138,6 +141,11 @@ def cases(seed):
 # What people get wrong
 
 
+def refuse(first, second):
+    if len({*first.tolist(), *second.tolist()}) == 1:
+        raise ValueError("nothing")
+
+
 def shares(x, answers):
     return torch.tensor([(x == k).double().mean() for k in answers])
 
@@ -152,13 +160,10 @@ def wrong(
     def answer(first, second):
         kept = keep(first, second)
         first, second = first[kept], second[kept]
-        if len(first) == 0:
-            return float("nan")
         answers = sorted({*first.tolist(), *second.tolist()})
         by_luck = luck(shares(first, answers), shares(second, answers)).item()
         agree = (first == second).double().mean().item()
-        if by_luck == 1:
-            return float("nan")
+        refuse(first, second)
         return float(scale(agree, by_luck))
 
     return answer
@@ -174,27 +179,27 @@ def correlation(first, second):
 
 
 def only_zero_and_one(first, second):
+    refuse(first, second)
     agree = (first == second).double().mean().item()
     p, q = ((x == 1).double().mean().item() for x in (first, second))
     luck = p * q + (1 - p) * (1 - q)
-    return (agree - luck) / (1 - luck) if luck < 1 else float("nan")
+    return (agree - luck) / (1 - luck)
 
 
-def never_nan(value):
+def never_refuses(value):
     def answer(first, second):
-        found = definition(first, second)
-        return found if found == found else value
+        try:
+            return definition(first, second)
+        except ValueError:
+            return value
 
     return answer
 
 
-def divides_by_zero(first, second):
-    agree = (first == second).double().mean().item()
-    answers = sorted({*first.tolist(), *second.tolist()})
-    luck = (shares(first, answers) * shares(second, answers)).sum().item()
-    return (agree - luck) / (1 - luck)
-
-
+NOT_KNOWN = (
+    "If both always give the same answer, they agree always, and luck would as well. "
+    "Neither 0 nor 1 is known then: refuse it."
+)
 MISTAKES = {
     wrong(scale=lambda agree, luck: agree): "That is the bare agreement. Two people "
     "who do not even look agree on much, if they have the same habits: take off what "
@@ -230,11 +235,10 @@ MISTAKES = {
     wrong(scale=lambda agree, luck: max(0.0, (agree - luck) / (1 - luck))): "Kappa may "
     "be negative: two who agree less often than by luck are worse than dice.",
     wrong(scale=lambda agree, luck: 100 * (agree - luck) / (1 - luck)): "",
-    divides_by_zero: "",
-    never_nan(0.0): "If both always give the same answer, they agree always, and luck "
-    "would as well. Neither 0 nor 1 is known then: return nan.",
-    never_nan(1.0): "If both always give the same answer, they agree always, and luck "
-    "would as well. Neither 0 nor 1 is known then: return nan.",
+    never_refuses(0.0): NOT_KNOWN,
+    never_refuses(1.0): NOT_KNOWN,
+    never_refuses(float("nan")): "Where luck alone agrees always, yours is 0/0, no "
+    "number, and it travels on unseen into every mean. Refuse in words.",
     lambda first, second: torch.tensor([definition(first, second)]): "",
 }
 
@@ -248,6 +252,8 @@ def by_a_table(first, second):
     size = int(answers.max()) + 1
     table = torch.zeros(size, size, dtype=torch.float64)
     table.index_put_((one, two), torch.tensor(1.0).double(), accumulate=True)
+    if size == 1:
+        raise ValueError("one answer only")
     table /= table.sum()
     luck = table.sum(dim=1) @ table.sum(dim=0)
     return ((table.trace() - luck) / (1 - luck)).item()
@@ -256,6 +262,8 @@ def by_a_table(first, second):
 def by_all_pairings(first, second):
     """Luck: everybody's answer to any pair, with everybody's to any other."""
     luck = (first[:, None] == second[None, :]).float().mean()
+    if luck == 1:
+        raise ValueError("luck agrees always")
     agree = (first == second).float().mean()
     return (agree - luck) / (1 - luck)
 
