@@ -170,15 +170,24 @@ def test_pairs_are_as_many_of_each_kind_as_asked_and_labelled_as_often(
     assert len(set(edited)) == 8 and set(edited) <= known
 
 
-def test_a_story_is_paid_what_is_liked_less_a_price_for_each_contradiction(life):
-    [edit] = village.story_edits(1, kind="wrong name", seed=0, split="train")
-    own = replace(life.recipe.ppo, contradiction_price=0.25)
+@pytest.mark.parametrize("kind", sorted({*village.FAULTS} - {"no end"}))
+def test_a_story_is_paid_what_is_liked_less_a_price_for_each_fault(life, kind):
+    """The program finds every kind of fault but a missing end, and nothing else."""
+    edits = village.story_edits(5, kind=kind, seed=0, split="train")
+    own = replace(life.recipe.ppo, fault_price=0.25)
     changed = replace(life, recipe=replace(life.recipe, ppo=own))
-    model = SimpleNamespace(score=lambda prompts, stories: torch.tensor([2.0, 2.5]))
-    reward = stories.story_reward(changed, model)
-    prompt = render_prompt(life.tokenizer, edit.prompt)
-    told = [life.tokenizer.encode(text) + [2] for text in (edit.before, edit.after)]
-    assert reward([prompt] * 2, told).tolist() == [2.0, 2.25]
+    liked = torch.arange(5.0)
+    reward = stories.story_reward(changed, SimpleNamespace(score=lambda *a: liked))
+    prompts = [render_prompt(life.tokenizer, edit.prompt) for edit in edits]
+    before, after = (
+        [life.tokenizer.encode(getattr(edit, side)) + [2] for edit in edits]
+        for side in ("before", "after")
+    )
+    assert torch.equal(reward(prompts, before), liked)
+    prices = liked - reward(prompts, after)
+    assert (prices >= 0.25).all() and (prices % 0.25 == 0).all()
+    if kind.startswith("wrong"):
+        assert (prices == 0.25).all()
 
 
 def test_what_pleasing_costs_other_tasks_is_told_by_task(life, monkeypatch):

@@ -79,11 +79,11 @@ class Preference:
 class Pleasing(PolicySettings):
     """Phase 3: writing what is liked.
 
-    contradiction_price : what each costs, in standard deviations of the reward among
-        the parent's stories.
+    fault_price : what each fault costs that a program finds, in standard deviations of
+        the learned reward among the parent's stories.
     """
 
-    contradiction_price: float = 1.0
+    fault_price: float = 1.0
 
 
 @dataclass(frozen=True)

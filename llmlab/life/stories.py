@@ -105,20 +105,20 @@ def write_stories(
 
 
 def story_reward(life: Life, model: RewardModel) -> RewardFunction:
-    """What the reward model likes, less a price for every contradiction.
+    """What the reward model likes, less a price for every fault that a program finds.
 
-    Who did what on which day can be verified, and a program does. People who like one
-    story better because of one name in a hundred words say so so seldom that a reward
-    model does not learn it, and a policy would profit.
+    Who did what on which day, and which sentence belongs where, can be verified. People
+    who like one story better because of one name in a hundred words say so so seldom
+    that a reward model does not learn it, and a policy would profit.
     """
-    price, decode = life.recipe.ppo.contradiction_price, life.tokenizer.decode
+    price, decode = life.recipe.ppo.fault_price, life.tokenizer.decode
 
     def reward(prompts: list[Tokens], stories: list[Tokens]) -> Tensor:
         liked = model.score(prompts, stories)
-        contradictions = [
-            gold.read(decode(prompt), decode(story).strip()).broken
+        faults = [
+            gold.read(decode(prompt), decode(story).strip()).verifiable_faults
             for prompt, story in zip(prompts, stories, strict=True)
         ]
-        return liked - price * liked.new_tensor(contradictions)
+        return liked - price * liked.new_tensor(faults)
 
     return reward

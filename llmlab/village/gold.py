@@ -61,6 +61,12 @@ class Findings:
     def well_formed(self) -> bool:
         return self.unknown_pairs <= _MOST_UNKNOWN_PAIRS * self.words
 
+    @property
+    def verifiable_faults(self) -> int:
+        """Contradictions, and sentences that are of another plot, do not belong where
+        they stand or were said before: no matter of taste."""
+        return self.broken + self.foreign + self.out_of_place + self.repeated
+
 
 @lru_cache(maxsize=4096)
 def read(prompt: str, story: str) -> Findings:
