@@ -107,18 +107,18 @@ def write_stories(
 
 
 def story_reward(life: Life, model: RewardModel) -> RewardFunction:
-    """What the reward model likes, less a price for every contradiction.
+    """What the reward model likes, less a price for every fault that a program finds.
 
-    Who did what on which day can be verified, and a program does. People who like one
-    story better because of one name in a hundred words say so so seldom that a reward
-    model does not learn it, and a policy would profit.
+    Who did what on which day, and which sentence belongs where, can be verified. People
+    who like one story better because of one name in a hundred words say so so seldom
+    that a reward model does not learn it, and a policy would profit.
     """
-    price = life.recipe.ppo.contradiction_price
-    contradictions = story_scores(life, lambda *asked: gold.read(*asked).broken)
+    price = life.recipe.ppo.fault_price
+    faults = story_scores(life, lambda *asked: gold.read(*asked).verifiable_faults)
 
     def reward(prompts: list[Tokens], stories: list[Tokens]) -> Tensor:
         liked = model.score(prompts, stories)
-        return liked - price * contradictions(prompts, stories).to(liked)
+        return liked - price * faults(prompts, stories).to(liked)
 
     return reward
 

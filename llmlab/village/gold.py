@@ -66,6 +66,12 @@ class Findings:
         """What each sentence is, in the words that a picture names it by."""
         return tuple(_kind(sentence, self.plot) for sentence in self.sentences)
 
+    @property
+    def verifiable_faults(self) -> int:
+        """Contradictions, and sentences that are of another plot, do not belong where
+        they stand or were said before: no matter of taste."""
+        return self.broken + self.foreign + self.out_of_place + self.repeated
+
 
 def _kind(sentence: Sentence, plot: str) -> str:
     if sentence.broken:
