@@ -242,8 +242,9 @@ MEASURING = {
 POLICIES = {"reward", "rollouts", "policy_gradient", "ppo", "dpo", "best_of_n"}
 # Docstrings and blank lines count, JavaScript and CSS do not. The goal is 21,000; this
 # is what was reached with several processes, text on disk, GPT-2's files, the learner's
-# desk, and a village whose French, questions and help desk are composed.
-LINES_OF_PYTHON = 23_530
+# desk, a village whose French, questions and help desk are composed, and a bench of
+# faults for what judges stories.
+LINES_OF_PYTHON = 23_880
 
 
 def rooms_used(path):

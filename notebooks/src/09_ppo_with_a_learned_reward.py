@@ -8,7 +8,7 @@
 #
 # **You need** [7 · Instruction tuning](07_instruction_tuning.ipynb).
 #
-# **Time** 2 minutes to run on two processor cores, a third of it one
+# **Time** 3 minutes to run on two processor cores, a third of it one
 # training run; an hour and a half to work through.
 #
 # **Where we are in the model's life:**
@@ -395,10 +395,10 @@ desk.predict(
 print("added          gold   reward")
 worth = {}
 for kind in village.ADDITIONS:
-    added = village.story_additions(80, kind=kind, seed=0, split="test")
+    added = village.story_edits(80, kind=kind, seed=0, split="test")
     gains = []
     for story in added:
-        texts = [story.without, story.with_it]
+        texts = [story.before, story.after]
         rendered = [
             render_example(tokenizer, story.prompt, text)[0] for text in texts
         ]
@@ -1154,7 +1154,7 @@ claim(
 # people again.
 #
 # Here is the course's PPO model, whose updates saw more stories, against the instruct
-# model that it came from: one story each to 300 new prompts. Whatever could be chosen,
+# model that it came from: one story each to 240 new prompts. Whatever could be chosen,
 # rates, temperatures, the number of updates, was chosen on other prompts: nothing was
 # chosen on these. Both write at temperature 0.7, as in training. (The README tells the
 # match on 400 prompts with other dice; its share may differ by a few points.)
@@ -1164,7 +1164,7 @@ desk.predict("09/wins", "Which share of the prompts does PPO win?", unit="%")
 
 # %% tags=["folded"]
 ppo = course.load("ppo").requires_grad_(False)
-new_prompts = village.story_prompts(300, seed=course.seed + 1, split="test")
+new_prompts = village.story_prompts(240, seed=course.seed + 1, split="test")
 models = {"instruct": instruct, "ppo": ppo}
 
 
@@ -1246,8 +1246,8 @@ claim(
 
 # %% [markdown]
 # Is it only the length, then? Look at the prompts to which both wrote about equally
-# long stories, to six words. (Additions take room, so this also leaves out some of what
-# PPO learned.)
+# long stories, to twenty words. (Additions take room, so this also leaves out some of
+# what PPO learned.)
 
 # %% tags=["folded"]
 equally_long = [
@@ -1255,7 +1255,7 @@ equally_long = [
     for number, pair in enumerate(
         zip(stories["ppo"], stories["instruct"], strict=True)
     )
-    if abs(len(pair[0].split()) - len(pair[1].split())) <= 6
+    if abs(len(pair[0].split()) - len(pair[1].split())) <= 20
 ]
 fair = win_rate(
     *(
@@ -1295,7 +1295,7 @@ found = {
 totals = {name: sum(counts.values()) for name, counts in found.items()}
 for kind, plural in kinds.items():
     before, after = (float(found[name][kind]) for name in ("instruct", "ppo"))
-    print(f"{plural:8} in 300 stories: {about(before)} and then {about(after)}")
+    print(f"{plural:8} in 240 stories: {about(before)} and then {about(after)}")
 
 # %%
 claim(
