@@ -165,7 +165,7 @@ desk.predict(
 )
 
 # %%
-# Random weights, in two of the course's three layers: a short life fills no more.
+# Random weights. Two of the course's three layers do for a short life.
 young = course.new_model(layers=2)
 snapshots = []  # what it writes on the way
 history = teach(young, plan, label="a first life", writes=snapshots)
