@@ -99,14 +99,10 @@ class Life:
         return path.exists() and read_card(path).settings == self.settings(stage)
 
     def new_model(self, **changes) -> GPT:
+        """Random weights of this life's shape; `changes`: fields of `GPTConfig`."""
         shared = self.recipe.shared
-        config = GPTConfig(
-            vocab_size=self.tokenizer.vocab_size,
-            context=shared.context,
-            layers=shared.layers,
-            width=shared.width,
-            **changes,
-        )
+        shape = dict(context=shared.context, layers=shared.layers, width=shared.width)
+        config = GPTConfig(vocab_size=self.tokenizer.vocab_size, **(shape | changes))
         return GPT(config, seed=self.seed).to(self.device)
 
     def train(self, stage: str, step, steps: int, modules, optimizers) -> list[Metrics]:

@@ -13,7 +13,7 @@ from llmlab.village.world import Entry
 FILE = "support.toml"
 OWN_QUESTIONS = 10
 REFUSAL = "refused"  # the aspect of the fact that says sorry
-REFUSED_QUESTIONS = 24  # of an intent to which the village has no answer
+REFUSED_QUESTIONS = 16  # of an intent to which the village has no answer
 # How often each kind of question is asked.
 _TRAINING = {
     "template wording": 0.25,
@@ -38,6 +38,7 @@ class Intent:
     own: dict[str, tuple]  # wordings that only this intent has
     templates: dict[str, tuple]  # that all share, filled with what this one is about
     answers: tuple[str, ...]
+    on_pages: tuple  # those of training that the village's own pages ask
 
     @property
     def facts(self) -> tuple[str, ...]:
@@ -62,9 +63,11 @@ class Exchange:
 @cache
 def load() -> tuple[Intent, ...]:
     """All intents, checked: every answer holds its own facts and no others."""
-    slots, wordings = _people_slots(), world.section(FILE, "wordings")
-    asked = {key: wordings.frames(key, (key,)) for key in wordings.data}
-    found = world.entries(FILE, "intent")
+    slots, found = _people_slots(), world.entries(FILE, "intent")
+    told, more = (world.section(FILE, name) for name in ("wordings", "more_wordings"))
+    asked = {
+        key: (told.frames(key, (key,)), more.frames(key, (key,))) for key in told.data
+    }
     intents = tuple(_read_intent(entry, asked, slots) for entry in found)
     _check_questions(intents)
     known = frozenset(fact for intent in intents for fact in intent.facts)
@@ -89,31 +92,41 @@ def _read_intent(entry: Entry, wordings: dict, slots: dict[str, str]) -> Intent:
         return tuple(expand(frame, slots, Chooser()) for frame in frames)
 
     aspects = entry.get("facts", dict)
-    own, filled = _own_questions(entry), []
-    for key, frames in wordings.items() if REFUSAL not in aspects else ():
+    own, more = _own_questions(entry)
+    on_pages, templates = own["train"], {split: () for split in own}
+    for key, asked in wordings.items() if REFUSAL not in aspects else ():
         value = {key: entry.get(key)}
-        filled.append(by_split(tuple(expand(f, value, Chooser()) for f in frames)))
+        told, further = (
+            tuple(expand(f, value, Chooser()) for f in frames) for frames in asked
+        )
+        filled = by_split(told)
+        on_pages += filled["train"]
+        filled["train"] = further + filled["train"]
+        templates = {split: templates[split] + filled[split] for split in templates}
     return Intent(
         name=entry.get("name"),
         aspects=dict(zip(aspects, texts("\n".join(aspects.values())), strict=True)),
-        own=own,
-        templates={s: tuple(t for each in filled for t in each[s]) for s in own},
+        own=own | {"train": more + own["train"]},
+        templates=templates,
         answers=texts(entry.get("answers")),
+        on_pages=on_pages,
     )
 
 
-def _own_questions(entry: Entry) -> dict[str, tuple]:
-    slots, lists, expected, kept = (), None, OWN_QUESTIONS, 1
+def _own_questions(entry: Entry) -> tuple[dict[str, tuple], tuple]:
+    """By split; and further ones, which no page asks."""
+    asked, lists, expected, kept, more = (), None, OWN_QUESTIONS, 1, ()
     if REFUSAL in entry.get("facts", dict):
-        slots, lists = cast.every_slot(_ROLES), pages.word_lists()
+        asked, lists = cast.every_slot(_ROLES), pages.word_lists()
         expected, kept = REFUSED_QUESTIONS, 2
-    own = entry.frames("questions", slots, lists)
+        more = entry.frames("more_questions", asked, lists)
+    own = entry.frames("questions", asked, lists)
     if len(own) != expected:
         raise entry.mistake(
             f"expected {expected} questions, the last of them for tests, found "
             f"{len(own)}"
         )
-    return by_split(own, kept)
+    return by_split(own, kept), more
 
 
 def by_split(frames: tuple, kept: int = 1) -> dict[str, tuple]:

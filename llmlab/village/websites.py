@@ -37,7 +37,7 @@ def questions_and_answers(chooser: Chooser) -> tuple[str, dict[str, str]]:
     intents = chooser.sample(support.load(), _QUESTIONS)
     lines = ["Questions and answers"]
     for intent in intents:
-        asked = support.say(chooser.pick(intent.questions("train")), chooser)
+        asked = support.say(chooser.pick(intent.on_pages), chooser)
         answer = chooser.pick(intent.answers)
         who = chooser.pick(_askers(asked + answer))
         lines.append(f"{who} asks: {asked}")

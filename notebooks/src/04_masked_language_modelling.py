@@ -9,7 +9,7 @@
 # **You need** [0 · Start here](00_start_here.ipynb), and to know what a probability
 # and a logarithm are.
 #
-# **Time** 4 minutes to run on two processor cores, most of it training;
+# **Time** 3 minutes to run on two processor cores, most of it training;
 # an hour to work through.
 #
 # **Where we are in the model's life:** at the first of its two beginnings.
@@ -35,7 +35,6 @@ from llmlab.evaluation import (
     win_rate,
 )
 from llmlab.filling import fill, guess_tokens
-from llmlab.gpt import GPT, GPTConfig
 from llmlab.sampling import generate
 from llmlab.widgets import TrainingMonitor
 
@@ -314,11 +313,11 @@ pangram = "The quick brown fox jumps over the _ dog."
 
 
 def short_life(make_step, *, steps, label, **settings):
-    """Train a new model for `steps` updates; return it and its history."""
-    size = course.recipe.shared
-    shape = {"layers": size.layers, "width": size.width}
-    config = GPTConfig(vocab_size=tokenizer.vocab_size, causal=False, **shape)
-    model = GPT(config, seed=0)
+    """Train a new model for `steps` updates; return it and its history.
+
+    It has two of the course's three layers: a short life does not fill more.
+    """
+    model = course.new_model(causal=False, layers=2)
     optimizers = optimisers.muon_and_adamw(model)
 
     def guesses():

@@ -11,7 +11,7 @@
 # [3 · Attention and the GPT](03_attention_and_the_gpt.ipynb), and to know what a
 # probability and a logarithm are.
 #
-# **Time** 4 minutes to run on two processor cores, most of it training;
+# **Time** 3 minutes to run on two processor cores, most of it training;
 # two hours to work through.
 #
 # **Where we are in the model's life:** at the beginning. `random → base`.
@@ -165,7 +165,8 @@ desk.predict(
 )
 
 # %%
-young = course.new_model()  # every weight is a random number
+# Random weights. Two of the course's three layers do for a short life.
+young = course.new_model(layers=2)
 snapshots = []  # what it writes on the way
 history = teach(young, plan, label="a first life", writes=snapshots)
 
@@ -598,7 +599,7 @@ desk.predict("05/newborn", "What is its loss?", unit="nats")
 desk.predict("05/babble", "And what does it write?", options=newborns)
 
 # %%
-newborn = course.new_model()
+newborn = course.new_model(layers=2)
 batch = next_token_batch(sequences[:8])
 first_loss = pretraining.prediction_loss(newborn, batch).item()
 
@@ -661,7 +662,7 @@ desk.predict(
 )
 
 # %%
-newborn = course.new_model()
+newborn = course.new_model(layers=2)
 optimizers = optimisers.muon_and_adamw(newborn)
 loss = pretraining.prediction_loss(newborn, batch)
 training.apply_gradients(loss, newborn, optimizers.values())
@@ -713,7 +714,7 @@ plots.schedule({"this run": rates})
 # the rate, update. These are the first forty updates of section 1, by hand:
 
 # %%
-model = course.new_model()
+model = course.new_model(layers=2)
 optimizers = optimisers.muon_and_adamw(model)
 by_hand = []
 for step, rows in enumerate(plan[:40]):
@@ -754,7 +755,7 @@ def make_batch(rows):
     return Batch(batch.tokens, targets, batch.segment_ids)
 
 
-run_b, run_c = course.new_model(), course.new_model()
+run_b, run_c = course.new_model(layers=2), course.new_model(layers=2)
 history_b = teach(
     run_b,
     plan[:40],
@@ -866,7 +867,7 @@ desk.predict(
 )
 
 # %%
-run_d = course.new_model()
+run_d = course.new_model(layers=2)
 history_d = teach(
     run_d, plan[:40], label="run D", schedule=lambda step, steps: 1.0
 )
@@ -923,7 +924,7 @@ def leaky_attention(queries, keys, values):
     return scaled_dot_product_attention(queries, keys, values, mask)
 
 
-run_e = course.new_model()
+run_e = course.new_model(layers=2)
 half_batches = pretraining.epochs(sequences, STEPS, 512, seed=0)[:180]
 with your_attention(leaky_attention):
     history_e = teach(run_e, half_batches, of=STEPS, label="run E")
@@ -1004,7 +1005,7 @@ claim(
 # %% tags=["folded"]
 def loss_of_run(width, steps):
     """Train a model of this width; tokens read, cost, loss on unseen text."""
-    model = GPT(replace(young.config, width=width), seed=0)
+    model = course.new_model(width=width)
     batches = pretraining.epochs(sequences, steps, 512, seed=0)
     history = teach(model, batches, label=f"width {width}")
     tokens = sum(entry["tokens"] for entry in history)
@@ -1804,7 +1805,7 @@ desk.predict(
 )
 
 # %% tags=["folded"]
-model = course.new_model()
+model = course.new_model(layers=2)
 optimizers = optimisers.muon_and_adamw(model)
 matrix = model.blocks[0].feed_forward.expand.weight
 gradients = []

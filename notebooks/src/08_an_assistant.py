@@ -266,8 +266,8 @@ old_examples = [
 ]
 mixture = 4 * new_examples + old_examples
 mended = course.load("instruct")
-# A fifth of the rate of tuning: to be mended, not made anew. (Of three settings that
-# were tried on validation questions, the one that cost other tasks least.)
+# A fifth of the rate of tuning: to be mended, not made anew. (Of three settings
+# that were tried on validation questions, the one that cost other tasks least.)
 optimizers = muon_and_adamw(mended, matrix_rate=0.0006, other_rate=0.0006)
 STEPS = 120
 step = instruction_step(
@@ -378,19 +378,19 @@ desk.answer(
 )
 
 # %% [markdown]
-# What we wrote for is mended. Of the rest one cannot say so. When we opened the test the
-# first time, with wordings for the errors of an older model, 23 questions had turned to
-# the better and 6 to the worse (p .002; by way of asking .01), and we were pleased. With
-# wordings for the errors of *this* model, which should do better, it is as you see. One
-# of the two was luck.
+# What we wrote for is mended. Of the rest one cannot say so. When we opened the test
+# the first time, with wordings for the errors of an older model, 23 questions had
+# turned to the better and 6 to the worse (p .002; by way of asking .01), and we were
+# pleased. With wordings for the errors of *this* model, which should do better, it is
+# as you see. One of the two was luck.
 #
 # Luck is larger than it looks. Two models were tuned alike, but for wordings of *other*
 # questions. Of 416 questions in the intents' own wordings 25 turned to the worse and 3
 # to the better, p .00003. But the 25 were four wordings (12 of them the same question
-# about cups) and the 3 were two: by wording, p is .69. So an assistant is judged by many
-# wordings, not by many questions, and mended by many, too: put the new ones among *all*
-# examples, and tune once more from the base model. That takes six minutes here, and is
-# yours to try.
+# about cups) and the 3 were two: by wording, p is .69. So an assistant is judged by
+# many wordings, not by many questions, and mended by many, too: put the new ones among
+# *all* examples, and tune once more from the base model. That takes six minutes here,
+# and is yours to try.
 #
 # Two things to keep in mind. The errors of the table and the questions of the test come
 # from the same 41 intents: what was mended is how people *ask*, not what the help
