@@ -317,10 +317,11 @@ desk.answer(
 )
 
 # %% [markdown]
-# The course's reward model was trained on the crowd's labels of 6,000 pairs. Half of
-# them are tellings by the village, the other half pairs that the instruct model wrote
-# itself, since those are what a policy will be paid for. How good is it? One figure
-# over both kinds would hide the one behind the other, so there are two. And to be rid
+# The course's reward model was trained on ten of the crowd's labels for each of 6,600
+# pairs. Three thousand are pairs that the instruct model wrote itself, since those are
+# what a policy will be paid for; 2,400 are tellings by the village, and 1,200 a telling
+# beside the same with a single fault. How good is it? One figure over
+# all kinds would hide one behind the other, so there are two. And to be rid
 # of the labels' noise, no label is drawn: for each pair we know the probability $p$
 # that somebody of the crowd prefers the first, so whoever chooses the first agrees with
 # a person with probability $p$, and otherwise with $1 - p$.
@@ -681,7 +682,7 @@ desk.answer(
         for count in (6, 24, 96)
     )
     + ". And this taste is a simple one. What people like in stories is less "
-    "simple: the crowd's 6,000 labels have not taught all of it.",
+    "simple: the crowd's labels of 6,600 pairs have not taught all of it.",
 )
 
 # %% [markdown]
@@ -1153,8 +1154,9 @@ claim(
 # learn to please. We have one, the hidden gold score. In earnest one would ask
 # people again.
 #
-# Here is the course's PPO model, whose updates saw more stories, against the instruct
-# model that it came from: one story each to 240 new prompts. Whatever could be chosen,
+# Here is the course's PPO model, whose updates saw more stories, and which paid a price
+# for contradictions, against the instruct model that it came from: one story each to
+# 240 new prompts. Whatever could be chosen,
 # rates, temperatures, the number of updates, was chosen on other prompts: nothing was
 # chosen on these. Both write at temperature 0.7, as in training. (The README tells the
 # match on 400 prompts with other dice; its share may differ by a few points.)
@@ -1421,8 +1423,9 @@ plots.share_intervals(
 desk.answer(
     "09/names",
     100 * minds.rate,
-    "A coin is right in 50. The village's own tellings never get a name "
-    "wrong, so nothing taught it to mind.",
+    "A coin is right in 50. Two hundred pairs differed in a wrong name and "
+    "nothing else, but it costs so little of the gold score that the votes on "
+    "them were nearly even.",
     within=7,
 )
 
@@ -1437,11 +1440,11 @@ plots.share_intervals(
 )
 
 # %% [markdown]
-# A cure would bring these shares near to all stories. Half of the comparisons that the
-# reward model learned from are the village's own tellings, which never get a name
-# wrong; of two stories by the instruct model often both do, and where one does, the
-# name is one difference among many. A reward model knows only what its comparisons told
-# it, and a policy learns only what the reward model pays for.
+# The reward model does not see it, and yet the course's PPO contradicts itself more
+# seldom than instruct. It was paid by two: by the reward model, for what people like,
+# less a price for every contradiction, which a program counts. Who did what on which
+# day can be verified, and what can be verified need not be learned from votes. (The
+# short run of section 9 was paid by the reward model alone.)
 
 # %% [markdown]
 # Do the judges agree with each other? For each prompt, take both stories: does the
@@ -1522,16 +1525,16 @@ Chat(
 # ## What did not work at this size
 #
 # - **Names.** What the reward model does not see, it cannot teach the
-#   policy. In our trials it took thousands of comparisons that differ in a name alone,
-#   labelled without noise, before a reward model of this size noticed.
+#   policy. Five hundred pairs that differ in a name alone, with twenty votes on each,
+#   taught it nothing either. The program that counts contradictions is a way round.
 # - **Near the ceiling is not right.** The labels are noisy, and a reward model of this
 #   size keeps errors of its own. Every one of them is an invitation to the policy.
 # - **A dozen updates are no verdict.** The run in section 9 raises the reward.
 #   Whether its stories are better, nobody has asked yet. You can: judge them as
 #   section 10 does.
 # - **Nothing guards the other trades.** The policy practised stories only, and the KL
-#   price is charged on stories only. What that cost we have not measured here. Ask it
-#   for a translation in the chat and compare.
+#   price is charged on stories only. It forgot a quarter of its small talk, and of its
+#   other trades about a hundredth ([what was measured](../data/measured.md)).
 # - **Skill that instruct lacks is not invented.** PPO makes more probable what the
 #   model already writes now and then. Where it never writes a thing, no reward can
 #   make it more frequent.
