@@ -134,7 +134,7 @@ def doctor(arguments):
 
 
 def bench(arguments):
-    """measure speed as ratios: training, sampling, tokenizer, recipe"""
+    """measure speed as ratios, the recipe against GPT-2's, and scripted readers"""
     run(PYTHON, "-m", "benchmarks", *arguments)
 
 

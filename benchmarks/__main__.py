@@ -4,6 +4,8 @@
     make bench ARGS=sampling            one of them
     make bench ARGS=recipe              the race against the GPT-2 recipe (an hour)
     make bench ARGS="seeds --seeds 1 2"    the later stages of a life with other seeds
+    make bench ARGS=details             PPO with one detail left out (a quarter hour)
+    make bench ARGS=tastes              forty clicks of five readers (some minutes)
     make bench ARGS="recipe --steps 200 --seeds 0"    the same, small
 
 Each line: the median of a ratio, the range of the middle half of the rounds, the bar.
@@ -17,12 +19,13 @@ from collections.abc import Iterator
 import torch
 import transformers
 
-from benchmarks import recipe, seeds, speed
+from benchmarks import details, recipe, seeds, speed, tastes
 from benchmarks.timing import Measured
+from llmlab.taste import READERS
 from llmlab.training import multiplies_bfloat16
 
 QUICK = ("training", "sampling", "tokenizer")
-PARTS = (*QUICK, "recipe", "seeds")
+PARTS = (*QUICK, "recipe", "seeds", "details", "tastes")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -35,7 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
         "parts",
         nargs="*",
         metavar="part",
-        help=f"{', '.join(QUICK)} (these by default), recipe or seeds",
+        help=f"{', '.join(QUICK)} (these by default), recipe, seeds, details or tastes",
     )
     parser.add_argument("--rounds", type=int, default=9, help="of each race")
     parser.add_argument(
@@ -59,6 +62,19 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--stages", nargs="+", default=seeds.LATER, choices=seeds.LATER, help="of seeds"
     )
+    parser.add_argument(
+        "--without", nargs="+", default=(), choices=details.DETAILS, help="of details"
+    )
+    of_tastes = parser.add_argument_group("tastes")
+    of_tastes.add_argument(
+        "--readers", nargs="+", choices=READERS, default=tuple(READERS)
+    )
+    of_tastes.add_argument(
+        "--split",
+        choices=("validation", "test"),
+        default="test",
+        help="of the prompts: validation to choose by, test to tell",
+    )
     return parser
 
 
@@ -72,6 +88,10 @@ def measurements(arguments: argparse.Namespace) -> Iterator[Measured | str]:
             yield from speed.tokenizer(arguments.rounds, arguments.megabytes)
         elif part == "seeds":
             yield from seeds.seeds(arguments.seeds, arguments.stages)
+        elif part == "details":
+            yield from details.details(arguments.without)
+        elif part == "tastes":
+            yield from tastes.tastes(arguments.readers, arguments.split)
         else:
             yield from recipe.recipe(
                 arguments.steps, arguments.rates, arguments.seeds, arguments.shares

@@ -44,8 +44,9 @@ def best(rollout: Rollout, scores: Tensor) -> list[list[int]]:
 def expected_best(scores: Tensor, n: int, judged: Tensor | None = None) -> Tensor:
     """What the best of n would be worth on average, (prompts,), from samples >= n.
 
-    Without bias and without drawing anew: the i-th smallest of N samples is the best of
-    n random ones with probability C(i - 1, n - 1) / C(N, n).
+    Without bias and without drawing anew: of all choices of n from N samples, the best
+    is the i-th smallest in a share of C(i - 1, n - 1) / C(N, n). Samples that score
+    alike have equal parts, so that a reward that cannot tell them apart gains nothing.
 
     scores : (prompts, samples), by which the best is chosen.
     judged : (prompts, samples), by which it is told, such as gold. None: the scores.
@@ -53,13 +54,19 @@ def expected_best(scores: Tensor, n: int, judged: Tensor | None = None) -> Tenso
     samples = scores.shape[1]
     if not 1 <= n <= samples:
         raise ValueError(f"the best of {n} cannot be told from {samples} samples")
-    shares = torch.tensor(
-        [math.comb(i, n - 1) / math.comb(samples, n) for i in range(samples)],
+    if not scores.isfinite().all():
+        raise ValueError("a score is not a finite number, so nothing can be the best")
+    lower = (scores[:, :, None] > scores[:, None, :]).sum(dim=2)
+    upto = (scores[:, :, None] >= scores[:, None, :]).sum(dim=2)
+    # The share of choices in which all n are among the k lowest.
+    within = torch.tensor(
+        [math.comb(k, n) / math.comb(samples, n) for k in range(samples + 1)],
         dtype=torch.float64,
+        device=scores.device,
     )
-    order = scores.argsort(dim=1)
-    told = (scores if judged is None else judged).to(order.device).double()
-    return told.gather(1, order) @ shares.to(order.device)
+    shares = (within[upto] - within[lower]) / (upto - lower)
+    told = (scores if judged is None else judged).to(scores.device).double()
+    return (shares * told).sum(dim=1)
 
 
 def kl_bound(n: int) -> float:

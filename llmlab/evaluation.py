@@ -159,6 +159,27 @@ def sign_test(before: Sequence[bool], after: Sequence[bool]) -> float:
     return min(1.0, 2 * tail)
 
 
+def explained_share(
+    outcome: Sequence[float], cause: Sequence[float], given: Sequence = ()
+) -> float:
+    """Of what others leave unexplained, the share that a cause explains: partial R².
+
+    All are differences between two things, so a cause of zero explains zero: there is
+    no constant. What cause and others have in common counts as the others'.
+
+    outcome, cause : (count,) each. given : the others, (count,) each; () for none.
+    """
+    y, x, *known = (
+        torch.as_tensor(values, dtype=torch.float64)
+        for values in (outcome, cause, *given)
+    )
+    if known:
+        others, left = torch.stack(known, dim=1), torch.stack([y, x], dim=1)
+        fitted = torch.linalg.lstsq(others, left, driver="gelsd").solution
+        y, x = (left - others @ fitted).T
+    return ((x @ y) ** 2 / ((x @ x) * (y @ y))).item()
+
+
 @torch.inference_mode()
 def masked_accuracy(
     model: GPT,

@@ -7,12 +7,13 @@ says who speaks) and the *mask* (only the answer is learned; the question is rea
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
+from torch import Tensor
 from torch.optim import Optimizer
 
 from llmlab import processes
 from llmlab.batching import Batch, pack, packed_batch, passes
 from llmlab.gpt import GPT
-from llmlab.pretraining import prediction_step, refuse_one_text
+from llmlab.pretraining import prediction_loss, prediction_step, refuse_one_text
 from llmlab.sampling import generate
 from llmlab.tokenizer import Tokenizer
 from llmlab.training import Metrics
@@ -149,6 +150,31 @@ def instruction_step(
     return prediction_step(
         model, optimizers, lambda index, generator: batches[index], steps=steps
     )
+
+
+def replay_loss(
+    model: GPT,
+    examples: Sequence[tuple[Sequence[int], Sequence[bool]]],
+    *,
+    share: float,
+    row_length: int,
+    rows: int = 2,
+) -> Callable[[torch.Generator], Tensor]:
+    """`share` times this phase's loss on a few rows drawn anew, for a later phase.
+
+    PPO-ptx (Ouyang et al. 2022, equation 2): a policy that is paid for one task only
+    keeps the others if a part of every step still comes from them.
+    """
+    sequences, masks = map(list, zip(*examples, strict=True))
+    packed = pack([len(sequence) - 1 for sequence in sequences], row_length)
+
+    def loss(generator: torch.Generator) -> Tensor:
+        drawn = torch.randint(len(packed), (rows,), generator=generator).tolist()
+        batch = packed_batch(sequences, [packed[row] for row in drawn], masks)
+        weight = processes.weight(batch.number_of_targets())
+        return share * weight * prediction_loss(model, batch)
+
+    return loss
 
 
 def answer(

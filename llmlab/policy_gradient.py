@@ -17,6 +17,7 @@ the policy did not write.
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -92,6 +93,14 @@ def standardised(scores: Tensor, group: int) -> Tensor:
     groups = _groups(scores, group)
     deviation = groups.std(dim=1, keepdim=True)
     return ((groups - groups.mean(dim=1, keepdim=True)) / (deviation + 1e-4)).flatten()
+
+
+def silent_groups(scores: Tensor, group: int) -> float:
+    """The share of prompts whose answers all scored alike: less what was to be
+    expected, nothing is left of their scores, and they teach nothing."""
+    groups = _groups(scores, group)
+    alike = (groups == groups[:, :1]).all(dim=1)
+    return float(processes.sum_(alike.sum()) / processes.sum_(len(alike)))
 
 
 def _groups(values: Tensor, group: int) -> Tensor:
@@ -317,6 +326,7 @@ def policy_step(
     settings: PolicySettings,
     optimizers: dict[str, Optimizer],
     critic: Critic | None = None,
+    replay: Callable[[torch.Generator], Tensor] | None = None,
 ) -> Callable[[int, torch.Generator], Metrics]:
     """The update that `training.train` repeats: answer, score, learn.
 
@@ -327,6 +337,8 @@ def policy_step(
     reward : a score for each response; `RewardModel.score`, or a `verified_reward`.
     prompts : token ids, ending where the response begins.
     critic : for the advantage "critic". While it warms up, the policy stays as it is.
+    replay : a loss to add to that of every step, so that what the reward does not ask
+        for is not forgotten; see `instruction.replay_loss`.
     """
     check_reference(policy, reference)
     if (critic is not None) != (settings.advantage == "critic"):
@@ -360,12 +372,15 @@ def policy_step(
             unfinished_score=settings.unfinished_score,
         )
         experience, judged = experience_of(collected, settings, critic)
+        if settings.group > 1:
+            judged["silent"] = silent_groups(collected.scores, settings.group)
         learned = defaultdict(list)
         for rows in minibatches(len(collected.scores), settings, dice):
             told = {}
             if critic is None or index >= settings.warm_up:
                 part = experience.minibatch(rows, settings)
-                told |= policy_update(policy, part, settings, optimizers)
+                old_lesson = replay and partial(replay, dice)
+                told |= policy_update(policy, part, settings, optimizers, old_lesson)
             if critic is not None:
                 told |= critic.learn(rows, multiplier)
             for name, value in told.items():
@@ -414,6 +429,7 @@ def policy_update(
     part: Experience,
     settings: PolicySettings,
     optimizers: dict[str, Optimizer],
+    replay: Callable[[], Tensor] | None = None,
 ) -> Metrics:
     """One step of the optimiser on one minibatch, read in `settings.parts` pieces."""
     told: Metrics = defaultdict(float)
@@ -430,6 +446,10 @@ def policy_update(
             told["ratio_error"] = max(told["ratio_error"], moved.pop("ratio_error"))
             for name, value in moved.items():  # means over the tokens of the piece
                 told[name] += value * (processes.sum_(mask.sum()) / tokens).item()
+        if replay is not None:
+            loss = replay()
+            yield loss
+            told["replay_loss"] = processes.sum_(loss.item())
 
     clip, each = settings.gradient_clip, optimizers.values()
     norm = apply_gradients(losses(), policy, each, clip=clip)

@@ -139,11 +139,12 @@ def encode_comparisons(
     Comparisons of a story with itself are left out: their loss is log 2 whatever the
     model says, and would be mistaken for something that it failed to learn.
 
-    Raises ValueError: a story does not fit the context. Cutting it would take away its
-    end token, which is where the reward is read off.
+    Raises ValueError: a pair lacks a side, or a story does not fit the context. Cutting
+    it would take away its end token, which is where the reward is read off.
     """
     by_pair: dict[str, list[Comparison]] = defaultdict(list)
     for comparison in comparisons:
+        _check_sides(comparison)
         by_pair[comparison.pair].append(comparison)
     encoded = []
     for labels in by_pair.values():
@@ -160,6 +161,16 @@ def encode_comparisons(
         if won != lost:
             encoded.append(EncodedComparison(won, lost, learned.index(True), share))
     return encoded
+
+
+def _check_sides(comparison: Comparison) -> None:
+    """An empty story would be learned as whatever its end token is worth."""
+    for side in ("first", "second"):
+        if not getattr(comparison, side).strip():
+            raise ValueError(
+                f"a pair has no {side} story, so nothing was compared; leave it out: "
+                f"{comparison.prompt!r}"
+            )
 
 
 def _voted(labels: Sequence[Comparison]) -> tuple[str, str, str, float]:
@@ -295,3 +306,27 @@ def expected_agreement(
     for_first = (first_scores > second_scores).double()
     for_first += (first_scores == second_scores).double() / 2
     return for_first * preferences + (1 - for_first) * (1 - preferences)
+
+
+def calibration_slope(
+    differences: Tensor, preferences: Tensor, steps: int = 50
+) -> float:
+    """What differences of rewards should be multiplied by to be honest about how sure
+    they are: 1 if they are, less if they are too sure.
+
+    The most probable slope of a logistic regression through the origin, by Newton.
+
+    differences : (pairs,), reward of the first text less that of the second, in nats.
+    preferences : (pairs,), the probability that the first is preferred, or 0 and 1.
+    """
+    x, target = differences.double(), preferences.double()
+    if not x.abs().max() > 0:
+        raise ValueError(
+            "all rewards are equal, so no slope is better than another; give texts "
+            "that the model tells apart"
+        )
+    slope = x.new_zeros(())  # from here the first step is never too long
+    for _ in range(steps):
+        said = (slope * x).sigmoid()
+        slope = slope + (target - said) @ x / ((said * (1 - said)) @ x.square())
+    return slope.item()

@@ -7,16 +7,20 @@ aligned with `batch.targets`, and the mask tells which tokens the policy wrote.
 """
 
 import copy
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from llmlab import processes
 from llmlab.batching import Batch, next_token_batch
+from llmlab.files import write_atomically
 from llmlab.gpt import GPT
 from llmlab.likelihood import entropy, masked_mean, target_logits, token_log_probs
+from llmlab.paths import RUNS
 from llmlab.progress import Metrics
 from llmlab.sampling import generate
 from llmlab.tokenizer import Tokenizer
@@ -186,10 +190,24 @@ def score_responses(
             f"one for each response, ({len(rollout.responses)},)"
         )
     if not scores.isfinite().all():
-        raise ValueError("the reward function gave a score that is not a finite number")
+        raise ValueError(
+            "the reward function gave a score that is not a finite number to "
+            f"{int((~scores.isfinite()).sum())} of {len(scores)} responses. Nothing "
+            "was learned from them, and the policy is as it was. Look for them in "
+            f"{_keep(rollout, scores)}: prompts, responses (token ids) and scores"
+        )
     if unfinished_score is None:
         return scores
     return scores.where(rollout.finished, unfinished_score)
+
+
+def _keep(rollout: Rollout, scores: Tensor) -> Path:
+    """Writes down a rollout that nothing can be learned from; returns the file."""
+    kept = dict(prompts=rollout.prompts, responses=rollout.responses)
+    kept |= dict(scores=list(map(str, scores.tolist())))  # JSON knows no nan
+    path = RUNS / f"scores-that-are-no-numbers-{processes.rank()}.json"
+    write_atomically(path, json.dumps(kept).encode())
+    return path
 
 
 def token_rewards(

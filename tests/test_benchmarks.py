@@ -1,16 +1,22 @@
 """The benchmarks are fair, say what they find, and run through at a tiny size."""
 
+import copy
+import json
 import math
 from dataclasses import replace
 
 import pytest
+import torch
 
 from benchmarks import __main__ as command
-from benchmarks import recipe, seeds, speed
+from benchmarks import details, recipe, seeds, speed, tastes
 from benchmarks.timing import Measured, race, ratios
+from llmlab.batching import next_token_batch
 from llmlab.checkpoints import weights_hash
 from llmlab.gpt import GPT, GPTConfig
-from llmlab.life import RECIPES, course
+from llmlab.life import RECIPES, Life, course
+from llmlab.ppo import PPO
+from llmlab.reward import RewardModel
 
 
 def test_contestants_take_turns_and_the_first_round_is_not_counted():
@@ -164,6 +170,51 @@ def test_later_stages_are_told_seed_by_seed(tmp_path, monkeypatch):
     assert {base for *_, base in begun} == {weights_hash(course().load("base"))}
 
 
+FOUND = {
+    "ties": 25,
+    "agreement": [13, 15],
+    "liked": [0.2, 0.5],
+    "gold": [3.0, 3.1],
+    "blind": [16.5, 20],
+    "kl": 4.0,
+    "seconds": 30.0,
+    "processor": 45.0,
+}
+
+
+def test_a_reader_is_held_to_the_bars():
+    rows = list(tastes.rows("dialogue", FOUND))
+    assert [row.median for row in rows] == pytest.approx([13 / 15, 2.5, 0.825, 30])
+    assert all(row.verdict().endswith("met") for row in rows)
+    shorter = FOUND | {"liked": [-90.0, -63.0], "agreement": [11, 15]}
+    agreement, words, *_ = tastes.rows("short", shorter)
+    assert words.median == pytest.approx(0.7) and words.verdict().endswith("met")
+    assert agreement.verdict() == "at least 0.70: met"
+
+
+def test_figures_are_kept_of_all_readers_on_test_prompts_only(tmp_path, monkeypatch):
+    monkeypatch.setattr(tastes.Bench, "__init__", lambda bench, *_: None)
+    monkeypatch.setattr(tastes.Bench, "instruct", GPT(GPTConfig(50)), raising=False)
+    monkeypatch.setattr(tastes.Bench, "reader", lambda bench, name: FOUND)
+    kept = tmp_path / "tastes.json"
+    for names, split in ((["short"], "test"), ([*tastes.READERS], "validation")):
+        assert len(list(tastes.tastes(names, split, life=object(), kept=kept))) >= 4
+        assert not kept.exists()
+    list(tastes.tastes(life=object(), kept=kept))
+    told = json.loads(kept.read_text("utf-8"))
+    assert told["instruct"] == weights_hash(tastes.Bench.instruct)
+    assert told["readers"] == dict.fromkeys(tastes.READERS, FOUND)
+
+
+def test_one_reader_from_clicks_to_the_blind_test():
+    """On the course's instruct model, at a size at which it learns nothing."""
+    steering = replace(tastes.STEERING, steps=1, responses=4, max_new_tokens=40)
+    sizes = tastes.Sizes(pool=40, new=2, practice=4, steering=steering)
+    found = tastes.Bench(course(), "validation", sizes).reader("short")
+    assert found["blind"][1] == 2 and found["agreement"][1] <= 2
+    assert found["liked"][0] < -40 and found["kl"] >= 0
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -171,6 +222,7 @@ def test_later_stages_are_told_seed_by_seed(tmp_path, monkeypatch):
         (["--megabytes", "0"], "--megabytes is 0"),
         (["recipe", "--steps", "5"], "give at least 20"),
         (["recipe", "--shares", "1.5"], "--shares must lie"),
+        (["tastes", "--split", "train"], "invalid choice: 'train'"),
         (["everything"], "'everything' is no part"),
     ],
 )
@@ -178,3 +230,36 @@ def test_an_impossible_wish_is_named(words, message, capsys):
     with pytest.raises(SystemExit):
         command.main(words)
     assert message in capsys.readouterr().err
+
+
+def test_one_detail_is_left_out_at_a_time_and_kept(tmp_path, monkeypatch):
+    small = Life(tmp_path / "life", recipe=RECIPES["tiny"])
+    small.folder.mkdir()
+    course().tokenizer.save(small.folder / "tokenizer.json")
+    instruct = small.new_model()
+    models = {"instruct": instruct, "reward": RewardModel(instruct)}
+    monkeypatch.setattr(Life, "load", lambda life, stage: copy.deepcopy(models[stage]))
+    short = replace(small.recipe.ppo, responses=4, minibatches=2, warm_up=1)
+    how = dict(path=tmp_path / "details.json", life=small, short=short, moves=2)
+    names = ("PPO", "no critic", "cold critic", "no clip", "old lessons too")
+    rows = list(details.details(names, **how))
+    assert {row.what for row in rows} == {f"{n}: gold less PPO's" for n in names[1:]}
+    stored = json.loads(how["path"].read_text("utf-8"))
+    lengths = {name: len(entry["history"]) for name, entry in stored.items()}
+    assert lengths.pop("no critic") == lengths.pop("cold critic") == 2
+    assert set(lengths.values()) == {3}, "the critic's warm-up comes before the moves"
+    assert "explained_variance" not in stored["no critic"]["history"][0]
+    assert stored["no clip"]["identity"]["clip"] > 100
+    before, after = stored["old lessons too"]["answers"]
+    assert after < before and after < stored["PPO"]["answers"][1]
+    monkeypatch.setattr(details, "run", lambda *_: 1 / 0)
+    assert list(details.details(names, **how)) == rows, "what is kept is not done again"
+
+
+def test_advantages_that_are_not_whitened_are_returns_less_values():
+    settings = replace(PPO, gae_lambda=1.0)
+    batch = next_token_batch([[2, 0, 2], [2, 1, 1, 2]])
+    rewards = torch.tensor([[0.0, 3.0, 9.0], [1.0, 2.0, 4.0]])
+    flat = lambda tokens, segment_ids: torch.full(tokens.shape, 0.5)  # noqa: E731
+    advantages, _ = details.Unwhitened(flat, settings, {}).advantages(batch, rewards)
+    assert advantages.tolist() == [[2.5, 2.5, 0.0], [6.5, 5.5, 3.5]]

@@ -226,10 +226,13 @@ def test_a_click_is_in_the_store_before_the_next_pair_shows(lab, folder):
     labeller = lab.locator(".lab-labeller")
     store = LabelStore(folder / "work" / "labels.sqlite")
     expect(labeller).to_contain_text("Pair 1 of 5")
+    shown = labeller.locator("button.lab-card > span:last-child").all_inner_texts()
     labeller.get_by_role("button", name="stole the moon").click()
     expect(labeller).to_contain_text("Pair 2 of 5")
     (label,) = store.all()
-    assert label.prompt == "Tell story 1." and label.preferred == 1
+    assert label.prompt == "Tell story 1."
+    assert [label.first, label.second] == shown  # the sides that the lot gave them
+    assert label.swapped == ("stole the moon" in shown[0])
     assert label.winner == "Story 1: the gull stole the moon & hid it in a net."
     assert label.source == "person"
 
@@ -237,9 +240,13 @@ def test_a_click_is_in_the_store_before_the_next_pair_shows(lab, folder):
 def test_what_differs_between_two_texts_is_marked_until_one_wants_it_plain(lab):
     labeller = lab.locator(".lab-labeller")
     marks = labeller.locator("mark")
-    expect(marks).to_have_text(
-        ["sat on", "wall", "until", "dusk", "stole", "moon", "&", "hid it in a net"]
-    )
+    sides = [
+        ["sat on", "wall", "until", "dusk"],
+        ["stole", "moon", "&", "hid it in a net"],
+    ]
+    if "stole the moon" in labeller.locator("button.lab-card").first.inner_text():
+        sides.reverse()
+    expect(marks).to_have_text([*sides[0], *sides[1]])
     line = marks.first.evaluate("node => getComputedStyle(node).textDecorationLine")
     assert line == "underline"  # not by colour alone
     labeller.focus()
@@ -263,14 +270,15 @@ def test_the_whole_labelling_works_from_the_keyboard(lab, folder):
     labeller.focus()
     lab.keyboard.press("1")
     expect(labeller).to_contain_text("Pair 3 of 5")
-    assert [label.preferred for label in store.all()] == [1, 0]
+    assert store.all()[-1].preferred == 0
     lab.keyboard.press("u")
     expect(labeller).to_contain_text("Pair 2 of 5")
-    assert [label.preferred for label in store.all()] == [1]
+    assert len(store) == 1
     lab.keyboard.press("s")
     expect(labeller).to_contain_text("Pair 3 of 5")
     lab.keyboard.press("2")
     expect(labeller).to_contain_text("Pair 4 of 5")
+    assert store.all()[-1].preferred == 1
     assert [label.prompt for label in store.all()] == ["Tell story 1.", "Tell story 3."]
     picture(lab, "labeller")
 

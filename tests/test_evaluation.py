@@ -3,6 +3,7 @@ import math
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,6 +13,7 @@ from llmlab.evaluation import (
     answers_scored,
     completions,
     entropy_line,
+    explained_share,
     language_loss,
     masked_accuracy,
     minimal_pairs,
@@ -235,3 +237,24 @@ def test_chance_changes_as_much_one_time_in_twenty_at_most():
         for turns in itertools.product((0, 1), repeat=12)
     )
     assert 0.01 < small / 2**12 <= 0.05
+
+
+def test_what_length_explains_given_the_truth_is_what_least_squares_adds():
+    """Against two regressions by the normal equations, without and with the cause."""
+    draw = np.random.default_rng(0)
+    truth, other, noise = draw.normal(size=(3, 60))
+    length = 3 * truth + draw.normal(size=60)  # long *because* it is good
+    reward = 2 * truth + other + 0.1 * noise
+
+    def unexplained(*causes):
+        x = np.stack(causes, axis=1)
+        left = reward - x @ np.linalg.solve(x.T @ x, x.T @ reward)
+        return (left**2).sum()
+
+    alone = 1 - unexplained(length) / (reward**2).sum()
+    assert explained_share(reward, length) == pytest.approx(alone, abs=1e-12)
+    for given in ([truth], [truth, other], [truth, other, np.zeros(60)]):
+        added = 1 - unexplained(*given[:2], length) / unexplained(*given[:2])
+        assert explained_share(reward, length, given) == pytest.approx(added, abs=1e-9)
+    # Alone, length seems to be half of the reward; given the truth, it is nothing.
+    assert alone > 0.5 and added < 0.05

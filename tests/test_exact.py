@@ -77,6 +77,36 @@ def test_token_gradients_agree_with_autograd(world, logits):
         torch.testing.assert_close(gradients[row, time], expected, atol=1e-14, rtol=0)
 
 
+def test_an_estimate_is_the_weighted_sum_of_a_texts_token_gradients(world, logits):
+    generator = torch.Generator().manual_seed(5)
+    weights = torch.randn(31, 4, generator=generator, dtype=torch.float64)
+    estimates = world.estimates(logits, weights)
+    leaf = logits.clone().requires_grad_()
+    log_probs = world.token_log_probs(leaf)
+    for row in (0, 9, 30):
+        length = len(world.sequences[row])
+        told = weights[row, :length] @ log_probs[row, :length]
+        (expected,) = torch.autograd.grad(told, leaf, retain_graph=True)
+        found = estimates[row].view_as(logits)
+        torch.testing.assert_close(found, expected, atol=1e-13, rtol=0)
+
+
+def test_moments_are_the_sums_that_define_them(world, logits):
+    generator = torch.Generator().manual_seed(6)
+    values = torch.randn(31, 5, generator=generator, dtype=torch.float64)
+    mean, variance = world.moments(logits, values)
+    p, rows = world.probabilities(logits).tolist(), values.tolist()
+    for column in range(5):
+        by_hand = sum(chance * row[column] for chance, row in zip(p, rows, strict=True))
+        assert mean[column].item() == pytest.approx(by_hand, abs=1e-13)
+    spread = sum(
+        chance * (value - mean[column].item()) ** 2
+        for chance, row in zip(p, rows, strict=True)
+        for column, value in enumerate(row)
+    )
+    assert variance.item() == pytest.approx(spread, abs=1e-12)
+
+
 def test_nothing_after_the_end_has_a_gradient(world, logits):
     gradients = world.token_gradients(logits)
     assert (gradients[~world.mask] == 0).all()

@@ -170,15 +170,24 @@ def test_pairs_are_as_many_of_each_kind_as_asked_and_labelled_as_often(
     assert len(set(edited)) == 8 and set(edited) <= known
 
 
-def test_a_story_is_paid_what_is_liked_less_a_price_for_each_contradiction(life):
-    [edit] = village.story_edits(1, kind="wrong name", seed=0, split="train")
-    own = replace(life.recipe.ppo, contradiction_price=0.25)
+@pytest.mark.parametrize("kind", sorted({*village.FAULTS} - {"no end"}))
+def test_a_story_is_paid_what_is_liked_less_a_price_for_each_fault(life, kind):
+    """The program finds every kind of fault but a missing end, and nothing else."""
+    edits = village.story_edits(5, kind=kind, seed=0, split="train")
+    own = replace(life.recipe.ppo, fault_price=0.25)
     changed = replace(life, recipe=replace(life.recipe, ppo=own))
-    model = SimpleNamespace(score=lambda prompts, stories: torch.tensor([2.0, 2.5]))
-    reward = stories.story_reward(changed, model)
-    prompt = render_prompt(life.tokenizer, edit.prompt)
-    told = [life.tokenizer.encode(text) + [2] for text in (edit.before, edit.after)]
-    assert reward([prompt] * 2, told).tolist() == [2.0, 2.25]
+    liked = torch.arange(5.0)
+    reward = stories.story_reward(changed, SimpleNamespace(score=lambda *a: liked))
+    prompts = [render_prompt(life.tokenizer, edit.prompt) for edit in edits]
+    before, after = (
+        [life.tokenizer.encode(getattr(edit, side)) + [2] for edit in edits]
+        for side in ("before", "after")
+    )
+    assert torch.equal(reward(prompts, before), liked)
+    prices = liked - reward(prompts, after)
+    assert (prices >= 0.25).all() and (prices % 0.25 == 0).all()
+    if kind.startswith("wrong"):
+        assert (prices == 0.25).all()
 
 
 def test_what_pleasing_costs_other_tasks_is_told_by_task(life, monkeypatch):
@@ -239,6 +248,41 @@ def test_ppo_goes_on_from_instruct_towards_the_reward_model(life, monkeypatch):
     critic = named["critic"]
     assert critic.optimizers["adamw"].param_groups[0]["lr"] == 0.003
     assert same_weights(critic.model.body, life.load("reward").body)
+
+
+def test_other_tasks_are_practised_as_soon_as_the_policy_learns(life, monkeypatch):
+    given, replayed = [], []
+
+    def instruction_step(policy, examples, optimizers, **named):
+        given.append((examples, optimizers["adamw"].param_groups[0]["lr"], named))
+        return lambda index, generator: replayed.append(index) or {"loss": 2.0}
+
+    def train(self, stage, step, steps, modules, optimizers):
+        assert {"policy_adamw", "value_adamw", "replay_adamw"} == set(optimizers)
+        return [step(index, None) | {"seconds": index} for index in range(steps)]
+
+    def policy_step(*arguments, **named):
+        return lambda index, generator: {"explained_variance": index / 10}
+
+    monkeypatch.setattr(pleases, "policy_step", policy_step)
+    monkeypatch.setattr(pleases, "instruction_step", instruction_step)
+    monkeypatch.setattr(pleases, "measure_policy", lambda *a: {})
+    monkeypatch.setattr(pleases, "measure_other_tasks", lambda *a: {})
+    monkeypatch.setattr(Life, "train", train)
+    trained = pleases.train_ppo(life)
+    settings = life.recipe.ppo
+    assert replayed == list(range(settings.warm_up, settings.steps)) == [1, 2]
+    assert [update.get("replay_loss") for update in trained.history] == [None, 2, 2]
+    [(examples, rate, named)] = given
+    assert rate == settings.replay_rate and named["steps"] == settings.steps
+    drawn = village.instructions(settings.replay_examples, seed=3, split="train")
+    stories_asked = [each for each in drawn if each.task == "story"]
+    assert stories_asked and len(examples) == len(drawn) - len(stories_asked)
+    assert trained.metrics == {
+        "training_seconds": 2,
+        "explained_variance_first": 0.1,
+        "explained_variance_last": pytest.approx(0.1),
+    }
 
 
 def same_weights(one, other):
@@ -457,3 +501,15 @@ def test_a_program_of_the_village_pays_for_right_answers(life):
     answered = [life.tokenizer.encode(e.answer) + [2] for e in examples]
     assert reward(prompts, answered).tolist() == [1, 1, 1]
     assert reward(prompts, [answered[1], answered[2], [2]]).tolist() == [0, 0, 0]
+
+
+def test_a_program_scores_the_stories_of_a_rollout_as_it_scores_their_texts():
+    """The gold that is watched in training is that of the report."""
+    life = life_module.course()
+    pairs = village.story_pairs(4, seed=2, split="train")
+    prompts = [render_prompt(life.tokenizer, pair.prompt) for pair in pairs]
+    written = [life.tokenizer.encode(f" {pair.second}") for pair in pairs]
+    ended = [[*story, life.tokenizer.eos_id] for story in written]
+    scores = stories.story_scores(life, village.gold_score)(prompts, ended)
+    expected = [village.gold_score(pair.prompt, pair.second) for pair in pairs]
+    assert scores.tolist() == pytest.approx(expected)

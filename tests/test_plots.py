@@ -112,6 +112,11 @@ PICTURES = {
         y_label="right",
         share=True,
     ),
+    "dumbbells": lambda: plots.dumbbells(
+        {"wrong name": (0.4, 0.55), "no end": (0.1, 0.2)},
+        ("the crowd", "the reward model"),
+        x_label="share that prefers the edited story",
+    ),
     "calibration": lambda: plots.calibration([0.1, 0.9, 0.6], [0, 1, 1], bins=5),
     "lineage": lambda: plots.lineage(FAMILY),
     "power_laws": lambda: plots.power_laws(
@@ -179,10 +184,26 @@ PICTURES = {
         ["old", "new"],
         {"base": [(0.1, 0, 0.2)] * 2, "tuned": [(0.8, 0.7, 0.9), (0.1, 0, 0.2)]},
         x_label="right",
+        chance=0.5,
     ),
     "confusion": lambda: plots.confusion({"room": {"room": 1, "boat": 2}}),
+    "strength_ladder": lambda: plots.strength_ladder(
+        ["low", "high"],
+        {"few": [(-1, -3, 1), (1, -1, 3)], "many": [(-1, -1.2, -0.8), (1, 0.8, 1.2)]},
+        true=[-1, 1.1],
+    ),
+    "best_guesses": lambda: plots.best_guesses([0.5, 0.9, 0.3, 1.0]),
+    "agreement_matrix": lambda: plots.agreement_matrix(
+        ["you", "they"], {("you", "you"): (0.9, 0.8), ("you", "they"): (0.6, 0.2)}
+    ),
     "risk_and_coverage": lambda: plots.risk_and_coverage(
         [0.9, 0.7, 0.8, 0.1], [1, 1, 0, 0], threshold=0.7, allowed=0.05
+    ),
+    "small_multiples": lambda: plots.small_multiples(
+        {"KL": {"PPO": [0, 1, 2, 2], "without": [0, 2, 1, 2]}, "gold": {"PPO": [1, 2]}}
+    ),
+    "story_strips": lambda: plots.story_strips(
+        {"before": [["beat", "contradiction"]], "after": [["beat", "twist", "beat"]]}
     ),
 }
 SEGMENTS = [[1, 1, 1, 2, 2], [1, 1, 1, 1, 0]]
@@ -432,6 +453,18 @@ def test_the_dashboard_shows_the_critic_and_how_sure_a_divergence_is():
     (band,) = axes["KL to the start (nats/answer)"].collections
     assert np.allclose(band.get_paths()[0].get_extents().y1, 2.9 + 0.2)
     assert not axes["score (reward model)"].collections
+
+
+def test_a_run_has_the_same_line_in_every_small_chart():
+    figure = plots.small_multiples(
+        {"KL": {"PPO": [0, 1], "without": [0, 2]}, "gold": {"without": [3, 4]}}
+    )
+    first, second = figure.axes
+    assert [list(line.get_ydata()) for line in first.lines[:2]] == [[0, 1], [0, 2]]
+    (alone,) = second.lines
+    assert alone.get_color() == first.lines[1].get_color()
+    assert alone.get_linestyle() == first.lines[1].get_linestyle()
+    assert "gold: without rises from ≈3 to ≈4" in figure.alt
 
 
 def test_the_dashboard_takes_a_run_without_a_critic_and_updates_that_only_warm_it_up():

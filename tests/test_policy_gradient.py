@@ -4,6 +4,8 @@ Where a fault is instructive its sick version stands next to the healthy one, an
 same oracle that accepts the one must reject the other.
 """
 
+import copy
+import json
 import math
 from dataclasses import replace
 
@@ -11,7 +13,7 @@ import pytest
 import torch
 from tabular import TabularPolicy, state_values
 
-from llmlab import sampling
+from llmlab import rollouts, sampling
 from llmlab.batching import IGNORE, Batch, next_token_batch
 from llmlab.exact import World, kl_divergence, optimum, total_variation
 from llmlab.gpt import GPT, GPTConfig
@@ -29,6 +31,7 @@ from llmlab.policy_gradient import (
     policy_gradient_loss,
     policy_step,
     reward_to_go,
+    silent_groups,
     standardised,
     token_weights,
 )
@@ -488,10 +491,38 @@ def test_unfinished_responses_get_their_fixed_score():
     ("scores", "message"),
     [(torch.zeros(3), "one for each"), (torch.full((20,), torch.nan), "finite number")],
 )
-def test_a_reward_function_that_misbehaves_is_named(scores, message):
+def test_a_reward_function_that_misbehaves_is_named(
+    scores, message, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(rollouts, "RUNS", tmp_path)
     rollout = roll_out(small_policy(), [[2]] * 20, generator(), max_new_tokens=2)
     with pytest.raises(ValueError, match=message):
         score_responses(lambda prompts, responses: scores, rollout, None)
+
+
+def test_a_batch_with_a_score_that_is_no_number_is_kept_and_nothing_learned(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(rollouts, "RUNS", tmp_path)
+    seen = []
+
+    def half_broken(prompts, responses):
+        seen.extend(responses)
+        scores = torch.ones(len(responses))
+        return scores.where(torch.arange(len(responses)) % 2 == 0, torch.nan)
+
+    policy = small_policy()
+    before = copy.deepcopy(policy.state_dict())
+    settings = in_the_laboratory(REINFORCE, steps=1, responses=16)
+    with pytest.raises(ValueError, match=r"to 8 of 16 responses.*as it was") as stop:
+        trained(settings, policy, reward=half_broken)
+    (path,) = tmp_path.glob("*.json")
+    assert str(path) in str(stop.value)
+    kept = json.loads(path.read_text())
+    assert kept["responses"] == seen and kept["prompts"] == [[2]] * 16
+    assert kept["scores"] == ["1.0", "nan"] * 8
+    for name, value in policy.state_dict().items():
+        assert torch.equal(value, before[name])
 
 
 def test_more_padding_changes_no_metric():
@@ -557,6 +588,13 @@ def test_a_group_of_equal_scores_has_nothing_to_say():
     expected = torch.tensor([0.146368, -1.024575, 1.317311, -0.439104])
     torch.testing.assert_close(found[:4], expected, atol=1e-6, rtol=0)
     assert (found[4:] == 0).all()
+
+
+def test_groups_that_agree_are_counted():
+    scores = torch.tensor([1.0, 1.0, 0.0, 1.0, 0.0, 0.0, -2.0, -2.0])
+    assert silent_groups(scores, 2) == 0.75
+    assert silent_groups(scores, 4) == 0
+    assert silent_groups(torch.full((8,), 5.0), 8) == 1
 
 
 def test_the_deviation_of_a_group_changes_the_direction_and_its_mean_does_not():
@@ -750,6 +788,22 @@ def test_with_a_baseline_a_reward_that_everything_gets_moves_nothing():
         found = one_step(fives, advantage=advantage, group=4)
         assert found["gradient_norm"] < 1e-6
     assert one_step(fives, advantage="none")["gradient_norm"] > 0.1
+
+
+@pytest.mark.parametrize("row", [RLOO, GRPO, DR_GRPO], ids=["RLOO", "GRPO", "DR_GRPO"])
+def test_where_all_rewards_are_equal_no_weight_moves_and_it_is_said(row):
+    policy = small_policy()
+    before = copy.deepcopy(policy.state_dict())
+    settings = in_the_laboratory(row, rate=0.1, steps=3, responses=16)
+    _, history = trained(settings, policy, reward=zeros)
+    assert [entry["silent"] for entry in history] == [1, 1, 1]
+    for name, value in policy.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+def test_silence_is_told_of_groups_only():
+    assert "silent" not in one_step(zeros)
+    assert one_step(world_reward, group=4, advantage="leave_one_out")["silent"] < 1
 
 
 def test_answers_to_one_prompt_stand_next_to_each_other():

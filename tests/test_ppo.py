@@ -17,12 +17,15 @@ from llmlab import rollouts
 from llmlab.batching import IGNORE, Batch, next_token_batch
 from llmlab.exact import World, kl_divergence, optimum, total_variation
 from llmlab.gpt import GPT, GPTConfig
+from llmlab.instruction import replay_loss
 from llmlab.optimisers import adamw
 from llmlab.policy_gradient import (
+    REINFORCE,
     Experience,
     clipped_policy_loss,
     policy_gradient_loss,
     policy_step,
+    policy_update,
     ratio_metrics,
     token_weights,
 )
@@ -575,3 +578,82 @@ def step_with_padding(trainer, width):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rollouts, "next_token_batch", padded)
         return trainer.step(0, step_generator(0, 0))
+
+
+# The old lesson
+
+
+LESSON = [([2, 0, 1, 2], [False, False, True, True]), ([2, 1, 2], [False, True, True])]
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_share_of_the_old_lesson_is_added_to_a_step_once(parts):
+    """In however many pieces the minibatch is read; the oracle adds two gradients that
+    were taken one by one. The sick version adds the lesson to every piece."""
+    settings = replace(
+        PPO, responses=8, parts=parts, minibatches=1, max_new_tokens=4, gradient_clip=99
+    )
+    policy, source = small_gpt(), generator(5)
+    batch = next_token_batch([[2, 0, 1, 2], [2, 1, 2], [2, 0, 0, 2], [2, 2]])
+    log_probs = torch.full(batch.targets.shape, -1.0)
+    advantages = torch.randn(batch.targets.shape, generator=source)
+    weights = token_weights(batch.target_mask, "tokens")
+    part = Experience(batch, log_probs, log_probs, advantages, weights)
+
+    def moved(replay=None):
+        """By how much one step of plain descent at rate 1 changes the parameters."""
+        learner = small_gpt()
+        descent = {"sgd": torch.optim.SGD(learner.parameters(), lr=1.0)}
+        chosen = replay and partial(replay(learner), generator(6))
+        told = policy_update(learner, part, settings, descent, chosen)
+        pairs = zip(policy.parameters(), learner.parameters(), strict=True)
+        return told, [(old - new).detach() for old, new in pairs]
+
+    how = dict(share=0.3, row_length=6, rows=3)
+    plain, without = moved()
+    told, with_lesson = moved(lambda model: replay_loss(model, LESSON, **how))
+    lesson = replay_loss(policy, LESSON, **how)(generator(6))
+    expected = torch.autograd.grad(lesson, list(policy.parameters()))
+    for added, before, after in zip(expected, without, with_lesson, strict=True):
+        torch.testing.assert_close(after - before, added, atol=2e-6, rtol=1e-3)
+    assert "replay_loss" not in plain
+    assert told["replay_loss"] == pytest.approx(lesson.item())
+
+
+def test_the_old_lesson_is_phase_two_s_own_loss_times_its_share():
+    """Rows of one example each: only the answer's tokens count, prompts are read."""
+    policy = small_gpt()
+    single = replay_loss(policy, LESSON[:1], share=0.25, row_length=3, rows=1)
+    log_probs = policy(torch.tensor([[2, 0, 1]])).log_softmax(dim=-1)[0]
+    by_hand = -(log_probs[1, 1] + log_probs[2, 2]) / 2
+    assert single(generator()).item() == pytest.approx(0.25 * by_hand.item())
+
+
+def test_a_policy_with_the_old_lesson_keeps_what_the_reward_does_not_ask_for():
+    """A reward for "0", and a lesson in which "1" follows another prompt."""
+    lesson = [([1, 1, 1, 2], [False, False, True, True])]
+
+    def kept(share):
+        policy = small_gpt()
+        optimizers = adamw(policy, 1e-2)
+        replay = replay_loss(policy, lesson, share=share, row_length=4)
+        how = dict(max_new_tokens=3, beta=0.0, unfinished_score=None)
+        settings = replace(REINFORCE, steps=25, responses=16, **how)
+        step = policy_step(
+            policy,
+            frozen_copy(policy),
+            lambda prompts, said: torch.tensor([float(a.count(0)) for a in said]),
+            [[2]],
+            settings,
+            optimizers,
+            replay=replay,
+        )
+        for index in range(settings.steps):
+            told = step(index, step_generator(0, index))
+        with torch.no_grad():
+            said = policy(torch.tensor([[1, 1]])).softmax(dim=-1)[0, -1, 1]
+        return told["score"], said.item()
+
+    (paid, forgot), (paid_too, kept_it) = kept(0.0), kept(4.0)
+    assert paid > 1.5 and paid_too > 1.5
+    assert kept_it > 0.7 > 0.4 > forgot

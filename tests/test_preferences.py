@@ -376,6 +376,87 @@ def test_stores_of_the_first_version_are_read_as_they_are_and_go_on(tmp_path):
     assert (last, last.time, len(store)) == (click(2, swapped=True), 5.0, 5)
 
 
+def test_a_label_that_the_caller_does_not_know_of_keeps_out_another(tmp_path):
+    store = LabelStore(tmp_path / "labels.sqlite")
+    assert store.add(click(0), known=0)
+    assert store.add(click(0, preferred=1), known=0) is None
+    assert store.add(click(0, annotator="Bo"), known=0)
+    assert store.add(click(2), known=0)
+    turned = click(0, first="rich", second="plain", preferred=1, swapped=True)
+    assert store.add(turned, known=0) is None
+    assert store.add(turned, known=1)  # asked about twice
+    assert len(store) == 4
+
+
+def test_labels_of_the_first_version_keep_out_others_too(tmp_path):
+    path = tmp_path / "labels.sqlite"
+    make_old_store(path, 1)
+    store = LabelStore(path)
+    assert store.add(click(0, preferred=0), known=0) is None
+    assert [label.preferred for label in store.all()] == [1]
+    assert store.add(click(0, preferred=0), known=1)
+
+
+def test_a_store_of_a_later_version_is_left_as_it_is(tmp_path):
+    path = tmp_path / "labels.sqlite"
+    LabelStore(path).add(click(0))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("PRAGMA user_version = 9")
+        connection.execute("ALTER TABLE comparisons ADD COLUMN mood TEXT")
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="version 9.*left as it is: update llmlab"):
+        LabelStore(path)
+    assert path.read_bytes() == before
+
+
+def test_a_click_that_was_half_written_is_rolled_back_and_all_others_are_there(
+    tmp_path,
+):
+    store = LabelStore(tmp_path / "labels.sqlite")
+    for number in range(30):
+        store.add(click(number))
+    torn = tmp_path / "torn.sqlite"
+    with closing(sqlite3.connect(store.path)) as connection:
+        # With so small a cache, pages of the open transaction are in the file already.
+        connection.execute("PRAGMA cache_size = 1")
+        connection.execute("UPDATE comparisons SET prompt = 'half', preferred = 7")
+        fill = "INSERT INTO comparisons (prompt, first, second, preferred, annotator, "
+        fill += "source) VALUES (?, 'a', 'b', 0, 'Ada', 'person')"
+        connection.executemany(fill, [["long " * 400]] * 50)
+        shutil.copy(store.path, torn)
+        shutil.copy(f"{store.path}-journal", f"{torn}-journal")
+    assert torn.read_bytes() != store.path.read_bytes()
+    assert LabelStore(torn).all() == [click(number) for number in range(30)]
+
+
+def test_what_can_be_read_of_a_damaged_store_is_saved(tmp_path):
+    store = LabelStore(tmp_path / "labels.sqlite")
+    labels = [click(number, first="long " * 50) for number in range(200)]
+    for told in labels:
+        store.add(told)
+    whole = store.path.read_bytes()
+    middle = len(whole) // 2 // 4096 * 4096
+    hole = whole[:middle] + bytes(4096) + whole[middle + 4096 :]
+    damages = {"cut": (whole[: 3 * len(whole) // 4], 100), "hole": (hole, 180)}
+    for name, (damaged, at_least) in damages.items():
+        store.path.write_bytes(damaged)
+        with pytest.raises(ValueError, match="LabelStore.rescued"):
+            LabelStore(store.path)
+        saved = LabelStore.rescued(store.path, tmp_path / name).all()
+        assert at_least <= len(saved) < 200
+        assert [told for told in labels if told in saved] == saved
+        assert store.path.read_bytes() == damaged
+    with pytest.raises(FileExistsError, match="name a file that does not"):
+        LabelStore.rescued(store.path, tmp_path / "cut")
+
+
+def test_half_a_label_is_not_saved_with_the_others(tmp_path):
+    path = tmp_path / "labels.sqlite"
+    make_old_store(path, 1, 7, 0)
+    saved = LabelStore.rescued(path, tmp_path / "new.sqlite").all()
+    assert [told.preferred for told in saved] == [1, 0]
+
+
 def test_an_error_of_the_call_never_blames_the_file(tmp_path):
     store = LabelStore(tmp_path / "labels.sqlite")
     with pytest.raises(sqlite3.ProgrammingError):

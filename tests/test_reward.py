@@ -13,6 +13,7 @@ from llmlab.reward import (
     EncodedComparison,
     RewardModel,
     accuracy,
+    calibration_slope,
     encode_comparisons,
     expected_agreement,
     last_real_token,
@@ -306,6 +307,14 @@ def test_a_story_compared_with_itself_is_left_out(tokenizer):
     assert len(encode_comparisons(pairs, tokenizer, context=64)) == 1
 
 
+@pytest.mark.parametrize("side", ["first", "second"])
+def test_a_pair_with_a_side_missing_is_refused_with_its_prompt(tokenizer, side):
+    told = {"first": "One.", "second": "Two."} | {side: " "}
+    pair = Comparison("Tell!", **told, preferred=0, annotator="a", source="simulated")
+    with pytest.raises(ValueError, match=f"no {side} story.*'Tell!'"):
+        encode_comparisons([pair], tokenizer, context=99)
+
+
 def test_a_story_too_long_is_refused_rather_than_cut(tokenizer):
     with pytest.raises(ValueError, match="leave it out"):
         encode_comparisons([comparison("word " * 50)], tokenizer, context=64)
@@ -358,3 +367,23 @@ def test_expected_agreement_is_what_labels_would_say_on_average():
     labels = torch.rand(20_000, 3, generator=generator()) < preferences
     right = (labels == (first > second))[:, :2].double().mean(dim=0)
     torch.testing.assert_close(right, found[:2], atol=0.02, rtol=0)
+
+
+def test_the_slope_of_calibration_is_what_makes_rewards_honest():
+    differences = 2 * torch.randn(400, generator=generator(), dtype=torch.float64)
+    for honest in (0.4, 1.0, 2.5):
+        said = calibration_slope(differences, (honest * differences).sigmoid())
+        assert said == pytest.approx(honest, abs=1e-9)
+    # Of drawn choices it is the most probable one, as a grid of slopes finds it.
+    choices = torch.bernoulli((0.7 * differences).sigmoid(), generator=generator(1))
+    grid = torch.arange(0.2, 1.5, 0.001, dtype=torch.float64)
+    signed = torch.where(choices == 1, differences, -differences)
+    likely = torch.nn.functional.logsigmoid(grid[:, None] * signed).sum(dim=1)
+    found = calibration_slope(differences, choices)
+    assert found == pytest.approx(grid[likely.argmax()].item(), abs=1e-3)
+    assert found == pytest.approx(0.7, abs=0.2)
+
+
+def test_equal_rewards_have_no_slope():
+    with pytest.raises(ValueError, match="all rewards are equal"):
+        calibration_slope(torch.zeros(5), torch.full((5,), 0.5))

@@ -13,7 +13,8 @@ from itertools import combinations, product
 
 import pytest
 
-from llmlab.village import french, world
+from llmlab import village
+from llmlab.village import examples, french, world
 from llmlab.village.chooser import Chooser
 from llmlab.village.french_cells import PERSONS, POLARITIES, TENSES, Cell
 from llmlab.village.french_lexicon import load, nouns_of
@@ -643,7 +644,8 @@ def test_new_combinations_cells_and_frames_hold_what_they_promise():
             assert cell.pattern in kept and cell.pattern not in known
             frame = french.sentence(Chooser("f", number), "frame", split)
             assert frame.pattern.split(" / ")[-1] in NEW_FRAMES[split]
-    assert not set(NEW_FRAMES["validation"]) & set(NEW_FRAMES["test"])
+    frames = [name for new in NEW_FRAMES.values() for name in new]
+    assert len(set(frames)) == len(frames), "told by one split only"
 
 
 def test_training_tells_cells_of_training_only():
@@ -675,3 +677,32 @@ def test_a_page_that_has_named_everybody_may_name_them_again():
     named = [scene.one_of(people) for _ in people]
     assert set(named) == set(people)
     assert scene.one_of(people) in people
+
+
+def test_sentences_of_one_cell_are_of_that_cell_and_all_different():
+    (cell, *_), *_ = cells_of("cell", "test").values()
+    found = village.translations_of(cell, 12, seed=3)
+    assert len({example.prompt for example in found}) == len(found) == 12
+    assert {example.facts["pattern"] for example in found} == {str(cell)}
+    assert found == village.translations_of(cell, 12, seed=3)
+    assert found[:5] == village.translations_of(cell, 5, seed=3)
+    assert found != village.translations_of(cell, 12, seed=4)
+    assert all(village.score_answer(e, e.answer)["right"] == 1 for e in found)
+
+
+def test_a_cell_with_few_sentences_gives_those_it_has(monkeypatch):
+    cell = cells_of("cell", "test")["action"][0]
+    one = say(Scene(Chooser("one")), cell)
+    monkeypatch.setattr(examples, "say", lambda scene, cell: one)
+    (found,) = village.translations_of(cell, 12, seed=0)
+    assert found.prompt.endswith(one.english) and found.answer == one.french
+
+
+def test_what_a_policy_practises_agrees_with_the_inflector_and_no_split_tells_it():
+    cells = [cell for some in cells_of("frame", "practice").values() for cell in some]
+    for cell in cells:
+        for example in village.translations_of(cell, 10, seed=0):
+            english = example.prompt.partition(": ")[2]
+            assert plain(translate(english)) == plain(example.answer), english
+    told = (each for split in KEPT for each in cells_of("frame", split).values())
+    assert not set(cells) & {cell for some in told for cell in some}

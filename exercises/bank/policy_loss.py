@@ -376,7 +376,7 @@ EXERCISE = Exercise(
     difficulty=4,
     importance=4,
     minutes=25,
-    chapter="09, before section 8, which prints the library's, with weights in place "
+    chapter="12, before section 2, which prints the library's, with weights in place "
     "of the mask",
     task=TASK,
     solution=policy_loss,

@@ -79,11 +79,15 @@ class Preference:
 class Pleasing(PolicySettings):
     """Phase 3: writing what is liked.
 
-    contradiction_price : what each costs, in standard deviations of the reward among
-        the parent's stories.
+    fault_price : what each fault costs that a program finds, in standard deviations of
+        the learned reward among the parent's stories.
+    replay_… : of phase two's examples, with every update; see `pleases.other_tasks`.
     """
 
-    contradiction_price: float = 1.0
+    fault_price: float = 1.0
+    replay_examples: int = 2_500
+    replay_rows: int = 8
+    replay_rate: float = 5e-4
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,8 @@ RECIPES = {
         base=Pretraining(steps=8),
         instruct=Instruction(examples=200, pages=10, steps=5, rows_per_batch=4),
         reward=Preference(told=28, own=6, edited=6, labels=2, steps=4, test_faults=4),
-        ppo=Pleasing(**asdict(replace(PPO, steps=3, warm_up=1, responses=8))),
+        ppo=Pleasing(
+            **asdict(replace(PPO, steps=3, warm_up=1, responses=8)), replay_examples=200
+        ),
     ),
 }

@@ -1,5 +1,7 @@
 """Stories of a life's models, and the simulated people who compare them."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -105,20 +107,30 @@ def write_stories(
 
 
 def story_reward(life: Life, model: RewardModel) -> RewardFunction:
-    """What the reward model likes, less a price for every contradiction.
+    """What the reward model likes, less a price for every fault that a program finds.
 
-    Who did what on which day can be verified, and a program does. People who like one
-    story better because of one name in a hundred words say so so seldom that a reward
-    model does not learn it, and a policy would profit.
+    Who did what on which day, and which sentence belongs where, can be verified. People
+    who like one story better because of one name in a hundred words say so so seldom
+    that a reward model does not learn it, and a policy would profit.
     """
-    price, decode = life.recipe.ppo.contradiction_price, life.tokenizer.decode
+    price = life.recipe.ppo.fault_price
+    faults = story_scores(life, lambda *asked: gold.read(*asked).verifiable_faults)
 
     def reward(prompts: list[Tokens], stories: list[Tokens]) -> Tensor:
         liked = model.score(prompts, stories)
-        contradictions = [
-            gold.read(decode(prompt), decode(story).strip()).broken
-            for prompt, story in zip(prompts, stories, strict=True)
-        ]
-        return liked - price * liked.new_tensor(contradictions)
+        return liked - price * faults(prompts, stories).to(liked)
 
     return reward
+
+
+def story_scores(life: Life, score: Callable[[str, str], float]) -> RewardFunction:
+    """What a program says of each story, such as `village.gold_score`, which is to be
+    watched and never to be paid. score : of a prompt and a story, as texts."""
+    decode = life.tokenizer.decode
+
+    def scores(prompts: list[Tokens], stories: list[Tokens]) -> Tensor:
+        pairs = zip(prompts, stories, strict=True)
+        told = (score(decode(asked), decode(story).strip()) for asked, story in pairs)
+        return torch.tensor(list(told), dtype=torch.float32)
+
+    return scores

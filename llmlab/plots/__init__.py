@@ -17,7 +17,13 @@ from llmlab.plots.answering import (
     risk_and_coverage,
     stacked_shares,
 )
-from llmlab.plots.curves import loss_curve, power_laws, ppo_dashboard, schedule
+from llmlab.plots.curves import (
+    loss_curve,
+    power_laws,
+    ppo_dashboard,
+    schedule,
+    small_multiples,
+)
 from llmlab.plots.diagrams import gpt_block, gpt_whole, policy_loop
 from llmlab.plots.family import lineage
 from llmlab.plots.gathering import (
@@ -28,6 +34,7 @@ from llmlab.plots.gathering import (
 )
 from llmlab.plots.judging import (
     calibration,
+    dumbbells,
     intervals_by_group,
     score_histograms,
     share_intervals,
@@ -46,7 +53,9 @@ from llmlab.plots.looking import (
     token_colours,
 )
 from llmlab.plots.mechanics import descent, packing_mask, query_key_value
+from llmlab.plots.preferring import agreement_matrix, best_guesses, strength_ladder
 from llmlab.plots.shapes import arrows, lines, scattered
+from llmlab.plots.strips import story_strips
 from llmlab.plots.style import (
     BLUE,
     GREY,

@@ -106,11 +106,16 @@ def stacked_shares(rows: Mapping[str, Mapping[str, float]]) -> Picture:
 
 @styled
 def intervals_by_row(
-    rows: Sequence[str], models: Mapping[str, Sequence[Interval]], *, x_label: str
+    rows: Sequence[str],
+    models: Mapping[str, Sequence[Interval]],
+    *,
+    x_label: str,
+    chance: float | None = None,
 ) -> Picture:
     """Shares with their intervals, a row for each population, a mark for each model.
 
     models : name to one (share, low, high) for each row.
+    chance : the share of who guesses, drawn as a line.
     """
     figure, axes = picture(height=0.9 + (0.22 + 0.16 * len(models)) * len(rows))
     for index, (name, points) in enumerate(models.items()):
@@ -118,6 +123,8 @@ def intervals_by_row(
         for row, point in enumerate(points):
             interval(axes, row + shift, point, index=index)
         line(axes, [], [], index, marked=True, label=name, linewidth=0)
+    if chance is not None:
+        axes.axvline(chance, color=INK, linewidth=1.2, linestyle="--", zorder=0)
     name_rows(axes, rows)
     axes.invert_yaxis()
     axes.set(xlim=(-0.02, 1.02), xlabel=x_label)

@@ -24,6 +24,7 @@ _PANELS = {
         "explained variance rises\n   (below 0, no critic is better)",
     ),
     "value_loss": ("value loss (critic)", "value loss falls"),
+    "finished": ("answers that end (share)", "nearly all answers end"),
 }
 
 
@@ -147,6 +148,44 @@ def ppo_dashboard(
         axes.set_axis_off()
     headline(figure, title)
     return figure.told(f"policy training, update by update: {'; '.join(directions)}.")
+
+
+@styled
+def small_multiples(
+    charts: Mapping[str, Mapping[str, Sequence[float]]], *, x_label: str = "update"
+) -> Picture:
+    """Small charts of the same runs: each shows what its title says, run by run.
+
+    charts : title to {name of a run: its values, one for each update}. A run has the
+        same line in all of them, so that one legend serves.
+    """
+    columns = min(3, len(charts))
+    rows = math.ceil(len(charts) / columns)
+    figure = Picture(figsize=(WIDTH_INCHES, 0.4 + 1.95 * rows))
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    names = list(dict.fromkeys(name for runs in charts.values() for name in runs))
+    told = []
+    for axes, (title, runs) in zip(grid, charts.items(), strict=False):
+        ways = []
+        for name, values in runs.items():
+            values = np.asarray(values, dtype=float)
+            look = {"marked": len(values) <= 20, "markersize": 4, "linewidth": 1.5}
+            line(axes, range(len(values)), values, names.index(name), **look)
+            ways.append(f"{name} {direction(values, values)}")
+        axes.set_title(title, fontsize=9, fontweight="normal")
+        axes.set_xlabel(x_label, fontsize=9)
+        axes.tick_params(labelsize=8)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
+        axes.grid(axis="y")
+        told.append(f"{title}: {', '.join(ways)}")
+    for axes in grid[len(charts) :]:
+        axes.set_axis_off()
+    for index, name in enumerate(names):
+        look = {"marked": True, "markersize": 4, "label": name}
+        line(grid[0], [], [], index, **look)
+    legend_above(figure, columns=len(names))
+    return figure.told(f"small charts. {'; '.join(told)}.")
 
 
 @styled

@@ -150,6 +150,38 @@ def share_intervals(
     return figure.told(f"{x_label}, of {len(shares)} rows. {verdict} {ends}")
 
 
+@styled
+def dumbbells(
+    rows: Mapping[str, tuple[float, float]], names: tuple[str, str], *, x_label: str
+) -> Picture:
+    """One row for each name: what two judges say of it, joined by a bar that is as long
+    as they differ. All are shares, and one half is no opinion.
+    """
+    figure, axes = picture(height=0.9 + 0.28 * len(rows))
+    for row, ends in enumerate(rows.values()):
+        axes.plot(ends, [row, row], color=GREY, linewidth=2.5, alpha=0.6, zorder=1)
+    for index, name in enumerate(names):
+        ends = [pair[index] for pair in rows.values()]
+        look = {"linewidth": 0, "markersize": 8, "marked": True, "label": name}
+        line(axes, ends, range(len(rows)), index, clip_on=False, **look)
+    _compare_with(axes, 0.5, list(rows))
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.grid(axis="x")
+    axes.set_xlabel(x_label)
+    legend_above(figure, handlelength=1)
+    apart = {name: abs(one - other) for name, (one, other) in rows.items()}
+    # A hair's breadth from one half is no side: it may differ on another processor.
+    across = [
+        name for name, ends in rows.items() if min(ends) < 0.49 < 0.51 < max(ends)
+    ]
+    where = f"in {listed(across)}" if across else "nowhere"
+    return figure.told(
+        f"{x_label}, as {names[0]} and {names[1]} say it, of {len(rows)} rows. They "
+        f"lie on different sides of one half {where}, and are farthest apart in "
+        f"{max(apart, key=apart.get)}."
+    )
+
+
 def _check_share(name: str, point: Interval) -> None:
     share, low, high = point
     if not 0 <= low <= share <= high <= 1:

@@ -94,6 +94,23 @@ def _check_text(name: str, text) -> None:
         ) from error
 
 
+def texts_of(pair, number: int) -> tuple[str, str, str]:
+    """Prompt, first and second of what is to be compared; none of them is missing.
+
+    pair : an object with these texts. number : how an error names it.
+    """
+    texts = []
+    for name in ("prompt", "first", "second"):
+        text = getattr(pair, name, None)
+        if not isinstance(text, str) or not text.strip():
+            raise ValueError(
+                f"pair {number} cannot be compared: its {name} is {text!r}; expected a "
+                "text. Leave the pair out, or give it its missing side"
+            )
+        texts.append(text)
+    return tuple(texts)
+
+
 def pair_name(prompt: str, first: str, second: str) -> str:
     """A short name of what is compared, the same whichever story stands first."""
     texts = "\0".join([prompt, *sorted((first, second))])

@@ -1,11 +1,13 @@
-"""A file that never loses a click."""
+"""A file that never loses a click, and never keeps one twice."""
 
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from llmlab.preferences.comparisons import SOURCES, Comparison
+from llmlab.preferences.comparisons import SOURCES, Comparison, pair_name
+
+VERSION = 2  # 1 knew neither names of pairs nor sides nor times, and not its number
 
 
 class LabelStore:
@@ -16,7 +18,8 @@ class LabelStore:
     back by the next reader. Several processes may read and write at the same time.
     Stores of earlier versions can be read as they are; the first new label widens them.
 
-    Raises ValueError: the file is damaged, or is not a store of labels.
+    Raises ValueError: the file is damaged (see `rescued`), is not a store of labels, or
+        is one of a later version. It stays as it is.
     Raises OSError: the file or its folder cannot be written.
     """
 
@@ -35,6 +38,13 @@ class LabelStore:
     def __init__(self, path: Path | str):
         self.path = Path(path).expanduser()
         with self._connection() as connection:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version > VERSION:
+                raise ValueError(
+                    f"{self.path} is a label store of version {version}; this llmlab "
+                    f"knows versions up to {VERSION}. It was left as it is: update "
+                    "llmlab, or name another file to begin a new store"
+                )
             tables = connection.execute("SELECT name FROM sqlite_master").fetchall()
             if not tables:
                 columns = ", ".join(map(" ".join, self.COLUMNS.items()))
@@ -42,24 +52,48 @@ class LabelStore:
                     "CREATE TABLE IF NOT EXISTS comparisons "
                     f"(number INTEGER PRIMARY KEY AUTOINCREMENT, {columns})"
                 )
+                connection.execute(f"PRAGMA user_version = {VERSION}")
             first = ", ".join(list(self.COLUMNS)[:6])
             connection.execute(f"SELECT {first} FROM comparisons")
             if connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
                 raise sqlite3.DatabaseError("its pages do not fit together")
 
-    def add(self, comparison: Comparison) -> int:
-        """Keep a comparison; its number comes back when it is on the disk."""
+    def add(self, comparison: Comparison, *, known: int | None = None) -> int | None:
+        """Keep a comparison; its number comes back when it is on the disk.
+
+        known : how many labels of this pair by this annotator the caller knows of. If
+            there are more by now, from another window, nothing is kept, and None comes
+            back: looking and writing are one transaction, so no click counts twice.
+        """
         values = [getattr(comparison, column) for column in self.COLUMNS]
         with self._connection() as connection:
-            connection.execute("BEGIN IMMEDIATE")  # nobody else widens it meanwhile
-            there = self._columns_of(connection)
-            for name, kind in self.COLUMNS.items():
-                if name not in there:
-                    add = f"ALTER TABLE comparisons ADD COLUMN {name} {kind}"
-                    connection.execute(add)
+            connection.execute("BEGIN IMMEDIATE")  # nobody else writes meanwhile
+            self._widen(connection)
+            if known is not None and known < self._count(connection, comparison):
+                return None
             names, signs = ", ".join(self.COLUMNS), ", ".join("?" * len(values))
             insert = f"INSERT INTO comparisons ({names}) VALUES ({signs})"
             return connection.execute(insert, values).lastrowid
+
+    def _widen(self, connection: sqlite3.Connection) -> None:
+        """Give a store of an earlier version the columns and names of this one."""
+        there = self._columns_of(connection)
+        for name, kind in self.COLUMNS.items():
+            if name not in there:
+                connection.execute(f"ALTER TABLE comparisons ADD COLUMN {name} {kind}")
+        nameless = connection.execute(
+            "SELECT number, prompt, first, second FROM comparisons WHERE pair = ''"
+        ).fetchall()
+        name_it = "UPDATE comparisons SET pair = ? WHERE number = ?"
+        named = [(pair_name(*texts), number) for number, *texts in nameless]
+        connection.executemany(name_it, named)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+
+    @staticmethod
+    def _count(connection: sqlite3.Connection, like: Comparison) -> int:
+        """How often this annotator has labelled this pair."""
+        count = "SELECT COUNT(*) FROM comparisons WHERE annotator = ? AND pair = ?"
+        return connection.execute(count, [like.annotator, like.pair]).fetchone()[0]
 
     def remove(self, number: int) -> bool:
         """Take a comparison back; False if it is not there, or no longer."""
@@ -90,6 +124,33 @@ class LabelStore:
     def __len__(self) -> int:
         with self._connection() as connection:
             return connection.execute("SELECT COUNT(*) FROM comparisons").fetchone()[0]
+
+    @classmethod
+    def rescued(cls, damaged: Path | str, into: Path | str) -> "LabelStore":
+        """A new store with all labels that can still be read of a damaged one.
+
+        The damaged file is only read. It is read from both ends, up to where it is
+        broken, so that a hole in its middle costs no more than the hole.
+
+        Raises FileExistsError: there is something in the new place already.
+        """
+        old, new = Path(damaged).expanduser(), Path(into).expanduser()
+        if new.exists():
+            raise FileExistsError(f"{new} exists; name a file that does not")
+        found = {}
+        address = f"{old.resolve().as_uri()}?mode=ro&immutable=1"
+        for order in ("ASC", "DESC"):
+            with closing(sqlite3.connect(address, uri=True)) as connection:
+                connection.row_factory = sqlite3.Row
+                found |= _readable(connection, order)
+        store = cls(new)
+        for number, row in sorted(found.items()):
+            fields = {name: row[name] for name in cls.COLUMNS if name in row.keys()}
+            try:
+                store.add(store._read(number, fields))
+            except ValueError:
+                continue  # half a label is none
+        return store
 
     def _read(self, number: int, fields: dict) -> Comparison:
         if isinstance(fields["preferred"], bytes):
@@ -134,5 +195,20 @@ class LabelStore:
     def _damaged(self, reason) -> ValueError:
         return ValueError(
             f"{self.path} is damaged or not a store of labels ({reason}). It was left "
-            "as it is: move it away and start a new store, or restore a copy"
+            "as it is: restore a copy, or name another file to begin a new store. "
+            "LabelStore.rescued(this file, a new file) saves what can be read"
         )
+
+
+def _readable(connection: sqlite3.Connection, order: str) -> dict[int, sqlite3.Row]:
+    """By number, the rows that come before the first broken page."""
+    rows = {}
+    try:
+        # A file shorter than it says is read as far as it goes.
+        connection.execute("PRAGMA writable_schema = ON")
+        select = f"SELECT * FROM comparisons ORDER BY number {order}"
+        for row in connection.execute(select):
+            rows[row["number"]] = row
+    except (sqlite3.DatabaseError, IndexError):
+        pass  # what was read before it is what there is
+    return rows

@@ -16,6 +16,7 @@ from llmlab.village.examples import (
     story_edits,
     story_pairs,
     story_prompts,
+    translations_of,
     two_step_questions,
 )
 from llmlab.village.facts import BACKWARD, FORWARD, Fact, count_readings, every_fact

@@ -5,6 +5,10 @@ from dataclasses import dataclass, field
 from llmlab.village import edits, french, news, questions, small_talk, stories, support
 from llmlab.village.chooser import Chooser
 from llmlab.village.corpus import check_split
+from llmlab.village.french_cells import Cell
+from llmlab.village.french_grammar import Phrase
+from llmlab.village.french_patterns import say
+from llmlab.village.french_scene import Scene
 
 TASKS = ("translate", "summarise", "support", "story", "question", "talk")
 # What is learned are the answers' tokens, and this is their share of each task ...
@@ -69,9 +73,12 @@ _NEW = {"combination": 0.5, "cell": 0.3, "frame": 0.2}
 
 def _translate(chooser: Chooser, split: str) -> Instruction:
     new = "" if split == "train" else chooser.weighted(_NEW)
-    phrase = french.sentence(chooser, new, split)
-    facts = {"french": phrase.french, "pattern": phrase.pattern}
     phenomenon = f"new {new}" if new else "known cell"
+    return _translation(french.sentence(chooser, new, split), phenomenon)
+
+
+def _translation(phrase: Phrase, phenomenon: str) -> Instruction:
+    facts = {"french": phrase.french, "pattern": phrase.pattern}
     prompt = f"Translate into French: {phrase.english}"
     return Instruction("translate", prompt, phrase.french, facts, phenomenon)
 
@@ -127,6 +134,18 @@ def two_step_questions(*, split: str, said_first: bool = False) -> list[Instruct
     """
     check_split(split)
     return list(map(_asked, questions.two_step_questions(split, said_first=said_first)))
+
+
+def translations_of(cell: Cell, count: int, *, seed: int) -> list[Instruction]:
+    """Up to `count` different sentences of one cell; fewer where it has no more."""
+    found: dict[str, Instruction] = {}
+    for number in range(20 * count):
+        chooser = Chooser("translations", str(cell), seed, number)
+        example = _translation(say(Scene(chooser), cell), str(cell))
+        found[example.prompt] = example
+        if len(found) == count:
+            break
+    return list(found.values())
 
 
 def story_prompts(count: int, *, seed: int, split: str) -> list[str]:

@@ -225,6 +225,9 @@ def _report(scene: Scene, cell: Cell, tell=_short_action) -> Phrase:
     return grammar.add(start, told.english, grammar.elide("que", told.french))
 
 
+_retold = partial(_report, tell=_report)
+
+
 @dataclass(frozen=True)
 class Frame:
     """`number` says which of its cells are kept for tests, `weight` how often it is
@@ -256,7 +259,8 @@ FRAMES = {
     "description": Frame(_description, 0, 1.5, ("",), ("",), ("",)),
 }
 # Whole frames that only validation or only tests tell. Each joins two things that
-# training shows apart, in cells that it shows of the frame of the same number.
+# training shows apart, in cells that it shows of the frame of the same number. Those of
+# "practice" no split tells: they are for a policy that is to learn without being shown.
 NEW_FRAMES = {
     "validation": {
         "wish to go": Frame(partial(_motion, begin=_wishes), 4, tenses=_NOW),
@@ -267,10 +271,17 @@ NEW_FRAMES = {
     "test": {
         "wish to give": Frame(partial(_gift, begin=_wishes), 4, tenses=_NOW),
         "compared possession": Frame(_compared_possession, 6, tenses=_NOW),
-        "report of a report": Frame(partial(_report, tell=_report), 0, tenses=_NOW),
+        "report of a report": Frame(_retold, 0, tenses=_NOW),
+    },
+    "practice": {
+        "report of a report of a report": Frame(
+            partial(_report, tell=_retold), 0, tenses=_NOW
+        ),
     },
 }
-_ALL = FRAMES | NEW_FRAMES["validation"] | NEW_FRAMES["test"]
+_ALL = FRAMES | {
+    name: each for new in NEW_FRAMES.values() for name, each in new.items()
+}
 
 
 @cache

@@ -61,6 +61,25 @@ class Findings:
     def well_formed(self) -> bool:
         return self.unknown_pairs <= _MOST_UNKNOWN_PAIRS * self.words
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What each sentence is, in the words that a picture names it by."""
+        return tuple(_kind(sentence, self.plot) for sentence in self.sentences)
+
+    @property
+    def verifiable_faults(self) -> int:
+        """Contradictions, and sentences that are of another plot, do not belong where
+        they stand or were said before: no matter of taste."""
+        return self.broken + self.foreign + self.out_of_place + self.repeated
+
+
+def _kind(sentence: Sentence, plot: str) -> str:
+    if sentence.broken:
+        return "contradiction"
+    if sentence.meaning is None or sentence.meaning.plot not in ("", plot):
+        return "stray"
+    return {"senses": "detail"}.get(sentence.meaning.kind, sentence.meaning.kind)
+
 
 @lru_cache(maxsize=4096)
 def read(prompt: str, story: str) -> Findings:

@@ -1,65 +1,88 @@
 """A person says which of two texts is better."""
 
+import hashlib
+import math
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import traitlets
 
-from llmlab.preferences import EQUAL, Comparison, LabelStore, pair_name
+from llmlab.preferences import EQUAL, Comparison, LabelStore, pair_name, texts_of
 from llmlab.widgets.page import View, table
 
 
 class PairLabeller(View):
     """A person says which of two texts is better; every click is kept at once.
 
+    Which text stands first is drawn by lot, from the texts and the annotator's name, so
+    that whoever comes back finds it where it was; with each label it is kept. A pair
+    that is asked about again stands the other way round.
+
     pairs : objects with `prompt`, `first` and `second`, such as `village.StoryPair`.
     store : where labels go. The next pair appears only when the label is on the disk.
     annotator : who is labelling. A labeller made again over the same store goes on
-        after the last pair that this annotator labelled. A pair may be asked about
-        twice, to see whether somebody agrees with themselves.
+        after the last pair that this annotator labelled.
+    repeats : so many pairs are asked about twice, half of the list later, and nothing
+        says so: does somebody agree with themselves? `.pairs` holds them twice.
+
+    Raises ValueError: there are no pairs, or one lacks a side; it is named.
     """
 
     view = traitlets.Dict().tag(sync=True)
     status = traitlets.Unicode("").tag(sync=True)
 
-    def __init__(self, pairs: Iterable, store: LabelStore, *, annotator: str = "me"):
-        self.pairs = list(pairs)
-        if not self.pairs:
-            raise ValueError("no pairs to label; expected one or more")
+    def __init__(
+        self,
+        pairs: Iterable,
+        store: LabelStore,
+        *,
+        annotator: str = "me",
+        repeats: int = 0,
+    ):
+        self.pairs = _with_repeats(list(pairs), repeats)
         self.store = store
         self.annotator = annotator
+        self._given = [texts_of(pair, n) for n, pair in enumerate(self.pairs, start=1)]
+        self._names = [pair_name(*texts) for texts in self._given]
+        self.swapped = self._draw_sides()
         self._numbers: list[int | None] = self._numbers_in_store()
         self.position = self._next_position()
         super().__init__(view=self._current_view(), status=self._greeting())
 
     def choose(self, preferred: float) -> None:
-        """Label the pair shown: 0 says the first text is better, 1 the second.
+        """Label the present pair: 0 says that its `first` is better, 1 its `second`.
 
         `EQUAL` says that neither is. What a program chooses is stored as simulated:
-        a person's label can only come from a click in the browser.
+        a person's label can only come from a click in the browser. A program knows the
+        texts by name, a person by their side: what is shown first is the pair's second
+        where `swapped[position]`.
         """
-        self._choose(preferred, "simulated")
+        there = self.position < len(self.pairs) and self.swapped[self.position]
+        self._choose(1 - preferred if there else preferred, "simulated")
 
-    def _choose(self, preferred: float, source: str) -> None:
+    def _choose(self, side: float, source: str) -> None:
+        """Keep that the text shown first (0) or second (1) is better, or `EQUAL`."""
         if self.position >= len(self.pairs):
             raise ValueError("all pairs are labelled; undo one to change it")
         label = Comparison(
-            *_texts(self.pairs[self.position]),
-            preferred,
+            *self._shown(self.position),
+            side,
             self.annotator,
             source,
+            swapped=self.swapped[self.position],
             time=time.time(),
         )
-        there = self._numbers_in_store()
-        if there[self.position] is not None:
-            self._numbers = there
+        known = [n for n in self._of(label.pair) if self._numbers[n] is not None]
+        number = self.store.add(label, known=len(known))
+        if number is None:
+            self._numbers = self._numbers_in_store()
             self._move_to(self._next_position(), "")
             raise ValueError(
                 "this pair was labelled meanwhile in another window, and that label "
                 "stays; here is the next one"
             )
-        self._numbers[self.position] = self.store.add(label)
+        self._numbers[self.position] = number
         said = {0: "text 1 is better", 1: "text 2 is better", EQUAL: "equally good"}
         self._move_to(self.position + 1, f"Saved: {said[label.preferred]}.")
 
@@ -99,8 +122,31 @@ class PairLabeller(View):
         for number, label in self.store.numbered().items():
             if label.annotator == self.annotator:
                 kept[label.pair].append(number)
-        names = [pair_name(*_texts(pair)) for pair in self.pairs]
-        return [kept[name].pop(0) if kept[name] else None for name in names]
+        return [kept[name].pop(0) if kept[name] else None for name in self._names]
+
+    def _of(self, name: str) -> list[int]:
+        """The positions at which a pair is asked about."""
+        return [n for n, other in enumerate(self._names) if other == name]
+
+    def _draw_sides(self) -> list[bool]:
+        """For each pair, whether its second text is shown first.
+
+        The lot is drawn between the texts, whichever of them the pair calls its first.
+        """
+        asked: dict[str, int] = defaultdict(int)
+        swapped = []
+        for name, (_, first, second) in zip(self._names, self._given, strict=True):
+            lot = hashlib.sha256(f"{self.annotator}\0{name}".encode()).digest()[0]
+            turned = (lot + asked[name]) % 2 == 1
+            asked[name] += 1
+            swapped.append((first > second) != turned)
+        return swapped
+
+    def _shown(self, position: int) -> tuple[str, str, str]:
+        """Prompt, left and right text."""
+        prompt, first, second = self._given[position]
+        sides = (second, first) if self.swapped[position] else (first, second)
+        return prompt, *sides
 
     def _next_position(self) -> int:
         """Behind the last pair that is labelled."""
@@ -136,7 +182,7 @@ class PairLabeller(View):
         }
         if self.position == len(self.pairs):
             return view | {"prompt": "", "first": "", "second": ""}
-        prompt, first, second = _texts(self.pairs[self.position])
+        prompt, first, second = self._shown(self.position)
         return view | {"prompt": prompt, "first": first, "second": second}
 
     def _greeting(self) -> str:
@@ -145,7 +191,7 @@ class PairLabeller(View):
         return f"Welcome back: {self._labelled()} labelled so far."
 
     def static_html(self) -> str:
-        rows = [_texts(self.pairs[0])]
+        rows = [self._shown(0)]
         title = f"Which text is better? The first of {len(self.pairs)} pairs"
         return table(title, ["asked for", "text 1", "text 2"], rows)
 
@@ -153,5 +199,18 @@ class PairLabeller(View):
         return f"PairLabeller({len(self.pairs)} pairs)"
 
 
-def _texts(pair) -> tuple[str, str, str]:
-    return pair.prompt, pair.first, pair.second
+def _with_repeats(pairs: Sequence, repeats: int) -> list:
+    """The pairs, the first of them once more, spread over the second half."""
+    if not pairs:
+        raise ValueError("no pairs to label; expected one or more")
+    half = len(pairs) // 2
+    if not 0 <= repeats <= half:
+        raise ValueError(
+            f"repeats is {repeats}; expected 0 to {half}, half of the {len(pairs)} "
+            "pairs, so that a pair does not come again while it is remembered"
+        )
+    listed, later = list(pairs), len(pairs) - half
+    for number, pair in enumerate(pairs[:repeats]):
+        between = math.ceil((number + 1) * later / (repeats + 1))
+        listed.insert(half + number + between, pair)
+    return listed
