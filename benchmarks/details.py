@@ -21,8 +21,9 @@ from llmlab.batching import Batch
 from llmlab.checkpoints import weights_hash
 from llmlab.files import write_atomically
 from llmlab.gpt import GPT
-from llmlab.instruction import render_example, render_prompt, replay_loss
+from llmlab.instruction import render_example, render_prompt
 from llmlab.life import RECIPES, Life
+from llmlab.life.pleases import old_lessons
 from llmlab.life.stories import story_reward, story_scores
 from llmlab.likelihood import sequence_log_probs
 from llmlab.optimisers import adamw
@@ -50,8 +51,7 @@ DETAILS: dict[str, dict] = {
     "no KL price": dict(beta=0.0),
     "old lessons too": {},  # one added: PPO-ptx
 }
-REPLAYED = 0.5  # what phase two's loss weighs there
-OTHER_TASKS = [task for task in village.TASKS if task not in ("story", "talk")]
+OTHER_TASKS = [task for task in village.TASKS if task != "story"]
 TOLD = ("score", "kl", "entropy", "length", "finished", "clip_fraction")
 TOLD += ("explained_variance", "gold")
 
@@ -135,7 +135,7 @@ def run(life: Life, name: str, settings: PolicySettings) -> dict:
 
 @torch.no_grad()
 def answer_loss(life: Life, policy: GPT) -> float:
-    """How surprised the model is by right answers of the tasks unlike stories."""
+    """How surprised the model is by right answers of all tasks but stories."""
     asked = village.instructions(600, seed=life.seed, split="validation")
     rendered = [
         render_example(life.tokenizer, each.prompt, each.answer, each.earlier)
@@ -171,17 +171,6 @@ def _learner(
         settings,
         steps["policy"],
         critic=critic,
-        replay=_lesson(life, policy) if name == "old lessons too" else None,
+        replay=old_lessons(life, policy) if name == "old lessons too" else None,
     )
     return step, modules, {each: steps[each]["adamw"] for each in steps}
-
-
-def _lesson(life: Life, policy: GPT) -> Callable[[torch.Generator], Tensor]:
-    drawn = village.instructions(4_000, seed=life.seed, split="train")
-    examples = [
-        render_example(life.tokenizer, each.prompt, each.answer, each.earlier)
-        for each in drawn
-        if each.task in OTHER_TASKS
-    ]
-    how = dict(share=REPLAYED, row_length=life.recipe.shared.context)
-    return replay_loss(policy, examples, **how)

@@ -232,6 +232,7 @@ def test_scores_are_normalised_on_what_the_parent_writes_to_training_prompts(
 def test_ppo_goes_on_from_instruct_towards_the_reward_model(life, monkeypatch):
     seen = []
     monkeypatch.setattr(pleases, "policy_step", taking(seen))
+    monkeypatch.setattr(pleases, "old_lessons", lambda *given: given)
     own = replace(life.recipe.ppo, rate=0.002, critic_rate=0.003)
     changed = replace(life, recipe=replace(life.recipe, ppo=own))
     with pytest.raises(Taken):
@@ -245,44 +246,22 @@ def test_ppo_goes_on_from_instruct_towards_the_reward_model(life, monkeypatch):
     assert len(prompts) == life.recipe.shared.story_prompts
     assert used == changed.recipe.ppo
     assert optimizers["adamw"].param_groups[0]["lr"] == 0.002
+    assert named["replay"] == (changed, policy)
     critic = named["critic"]
     assert critic.optimizers["adamw"].param_groups[0]["lr"] == 0.003
     assert same_weights(critic.model.body, life.load("reward").body)
 
 
-def test_other_tasks_are_practised_as_soon_as_the_policy_learns(life, monkeypatch):
-    given, replayed = [], []
-
-    def instruction_step(policy, examples, optimizers, **named):
-        given.append((examples, optimizers["adamw"].param_groups[0]["lr"], named))
-        return lambda index, generator: replayed.append(index) or {"loss": 2.0}
-
-    def train(self, stage, step, steps, modules, optimizers):
-        assert {"policy_adamw", "value_adamw", "replay_adamw"} == set(optimizers)
-        return [step(index, None) | {"seconds": index} for index in range(steps)]
-
-    def policy_step(*arguments, **named):
-        return lambda index, generator: {"explained_variance": index / 10}
-
-    monkeypatch.setattr(pleases, "policy_step", policy_step)
-    monkeypatch.setattr(pleases, "instruction_step", instruction_step)
-    monkeypatch.setattr(pleases, "measure_policy", lambda *a: {})
-    monkeypatch.setattr(pleases, "measure_other_tasks", lambda *a: {})
-    monkeypatch.setattr(Life, "train", train)
-    trained = pleases.train_ppo(life)
+def test_old_lessons_are_of_every_task_but_stories(life, monkeypatch):
+    given = []
+    monkeypatch.setattr(pleases, "replay_loss", lambda *a, **n: given.append((a, n)))
+    pleases.old_lessons(life, "policy")
     settings = life.recipe.ppo
-    assert replayed == list(range(settings.warm_up, settings.steps)) == [1, 2]
-    assert [update.get("replay_loss") for update in trained.history] == [None, 2, 2]
-    [(examples, rate, named)] = given
-    assert rate == settings.replay_rate and named["steps"] == settings.steps
+    [((policy, examples), named)] = given
+    assert policy == "policy" and named["share"] == settings.replay_share
     drawn = village.instructions(settings.replay_examples, seed=3, split="train")
     stories_asked = [each for each in drawn if each.task == "story"]
     assert stories_asked and len(examples) == len(drawn) - len(stories_asked)
-    assert trained.metrics == {
-        "training_seconds": 2,
-        "explained_variance_first": 0.1,
-        "explained_variance_last": pytest.approx(0.1),
-    }
 
 
 def same_weights(one, other):

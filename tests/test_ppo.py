@@ -630,13 +630,13 @@ def test_the_old_lesson_is_phase_two_s_own_loss_times_its_share():
 
 
 def test_a_policy_with_the_old_lesson_keeps_what_the_reward_does_not_ask_for():
-    """A reward for "0", and a lesson in which "1" follows another prompt."""
-    lesson = [([1, 1, 1, 2], [False, False, True, True])]
+    """A reward for "0", and a lesson in which the end follows another prompt."""
+    lesson = [([1, 1, 2], [False, False, True])]
 
     def kept(share):
         policy = small_gpt()
         optimizers = adamw(policy, 1e-2)
-        replay = replay_loss(policy, lesson, share=share, row_length=4)
+        replay = replay_loss(policy, lesson, share=share, row_length=3)
         how = dict(max_new_tokens=3, beta=0.0, unfinished_score=None)
         settings = replace(REINFORCE, steps=25, responses=16, **how)
         step = policy_step(
@@ -651,9 +651,9 @@ def test_a_policy_with_the_old_lesson_keeps_what_the_reward_does_not_ask_for():
         for index in range(settings.steps):
             told = step(index, step_generator(0, index))
         with torch.no_grad():
-            said = policy(torch.tensor([[1, 1]])).softmax(dim=-1)[0, -1, 1]
+            said = policy(torch.tensor([[1, 1]])).softmax(dim=-1)[0, -1, 2]
         return told["score"], said.item()
 
     (paid, forgot), (paid_too, kept_it) = kept(0.0), kept(4.0)
     assert paid > 1.5 and paid_too > 1.5
-    assert kept_it > 0.7 > 0.4 > forgot
+    assert kept_it > 0.9 > 0.1 > forgot

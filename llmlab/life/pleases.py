@@ -1,12 +1,14 @@
 """Phase 3 of a life: it learns what people like."""
 
+from collections.abc import Callable
 from statistics import fmean
 
 import torch
+from torch import Tensor
 
 from llmlab import village
 from llmlab.gpt import GPT
-from llmlab.instruction import instruction_step, render_example, render_prompt
+from llmlab.instruction import render_example, render_prompt, replay_loss
 from llmlab.life.answers import measure_answers
 from llmlab.life.folder import Life, Trained, optimisers_of
 from llmlab.life.judging import measure_policy, measure_reward
@@ -14,7 +16,6 @@ from llmlab.life.stories import comparisons, story_reward, write_stories
 from llmlab.optimisers import adamw
 from llmlab.policy_gradient import policy_step
 from llmlab.ppo import Critic, ValueModel
-from llmlab.progress import Metrics
 from llmlab.reward import (
     RewardModel,
     encode_comparisons,
@@ -72,7 +73,7 @@ def train_ppo(life: Life) -> Trained:
     policy_optimizers = adamw(policy, settings.rate, eps=1e-5)
     value_optimizers = adamw(value_model, settings.critic_rate, eps=1e-5)
     prompts = life.story_prompts(life.recipe.shared.story_prompts, "train")
-    please = policy_step(
+    step = policy_step(
         policy,
         reference,
         story_reward(life, reward_model),
@@ -80,28 +81,11 @@ def train_ppo(life: Life) -> Trained:
         settings,
         policy_optimizers,
         critic=Critic(value_model, settings, value_optimizers),
+        replay=old_lessons(life, policy),
     )
-    replay_optimizers = adamw(policy, settings.replay_rate)
-    replay = instruction_step(
-        policy,
-        other_tasks(life),
-        replay_optimizers,
-        steps=settings.steps,
-        row_length=life.recipe.shared.context,
-        rows_per_batch=settings.replay_rows,
-        seed=life.seed,
-    )
-
-    def step(index: int, generator: torch.Generator) -> Metrics:
-        told = please(index, generator)
-        if index >= settings.warm_up:
-            told["replay_loss"] = replay(index, generator)["loss"]
-        return told
-
     optimizers = {
         **{f"policy_{name}": value for name, value in policy_optimizers.items()},
         **{f"value_{name}": value for name, value in value_optimizers.items()},
-        **{f"replay_{name}": value for name, value in replay_optimizers.items()},
     }
     modules = {"policy": policy, "value": value_model}
     history = life.train("ppo", step, settings.steps, modules, optimizers)
@@ -116,16 +100,25 @@ def train_ppo(life: Life) -> Trained:
     return Trained(policy, history, metrics, "stories scored by the reward model")
 
 
-def other_tasks(life: Life) -> list[tuple[list[int], list[bool]]]:
-    """Phase two's examples of everything but stories: a little of them with every
-    update, or a model that learns to please forgets them (Ouyang et al. 2022, PPO-ptx).
-    """
-    count = life.recipe.ppo.replay_examples
-    return [
+def old_lessons(life: Life, policy: GPT) -> Callable[[torch.Generator], Tensor]:
+    """A little of phase two with every step, of everything but stories: a model that
+    learns to please forgets the rest; see `instruction.replay_loss`."""
+    settings = life.recipe.ppo
+    drawn = village.instructions(
+        settings.replay_examples, seed=life.seed, split="train"
+    )
+    examples = [
         render_example(life.tokenizer, each.prompt, each.answer, each.earlier)
-        for each in village.instructions(count, seed=life.seed, split="train")
+        for each in drawn
         if each.task != "story"
     ]
+    return replay_loss(
+        policy,
+        examples,
+        share=settings.replay_share,
+        row_length=life.recipe.shared.context,
+        rows=settings.replay_rows,
+    )
 
 
 def measure_other_tasks(life: Life, policy: GPT, parent: GPT) -> dict[str, float]:

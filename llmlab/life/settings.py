@@ -81,13 +81,13 @@ class Pleasing(PolicySettings):
 
     fault_price : what each fault costs that a program finds, in standard deviations of
         the learned reward among the parent's stories.
-    replay_… : of phase two's examples, with every update; see `pleases.other_tasks`.
+    replay_… : of phase two's examples, with every step; see `instruction.replay_loss`.
     """
 
     fault_price: float = 1.0
     replay_examples: int = 2_500
-    replay_rows: int = 8
-    replay_rate: float = 5e-4
+    replay_rows: int = 2
+    replay_share: float = 0.5
 
 
 @dataclass(frozen=True)
