@@ -114,7 +114,7 @@ def run(life: Life, name: str, settings: PolicySettings) -> dict:
         seen.append(gold(asked, said).mean().item())
         return reward(asked, said)
 
-    before = answer_loss(life, policy)
+    before = answer_losses(life, policy)
     step, modules, optimizers = _learner(life, name, policy, paid, prompts, settings)
     history = train(
         step,
@@ -129,21 +129,27 @@ def run(life: Life, name: str, settings: PolicySettings) -> dict:
     history = [
         {key: round(update[key], 4) for key in TOLD if key in update} for update in told
     ]
-    answers = [round(loss, 4) for loss in (before, answer_loss(life, policy))]
+    after = answer_losses(life, policy)
+    answers = {
+        task: [round(loss, 4) for loss in (before[task], after[task])]
+        for task in OTHER_TASKS
+    }
     return {"history": history, "answers": answers}
 
 
 @torch.no_grad()
-def answer_loss(life: Life, policy: GPT) -> float:
-    """How surprised the model is by right answers of all tasks but stories."""
-    asked = village.instructions(600, seed=life.seed, split="validation")
-    rendered = [
-        render_example(life.tokenizer, each.prompt, each.answer, each.earlier)
-        for each in asked
-        if each.task in OTHER_TASKS
-    ]
-    nats = -sequence_log_probs(policy, *zip(*rendered, strict=True))
-    return nats.sum().item() / sum(sum(mask) for _, mask in rendered)
+def answer_losses(life: Life, policy: GPT) -> dict[str, float]:
+    """How surprised the model is by right answers of each task but stories."""
+    losses = {}
+    for task in OTHER_TASKS:
+        asked = village.instructions(150, seed=life.seed, split="validation", task=task)
+        rendered = [
+            render_example(life.tokenizer, each.prompt, each.answer, each.earlier)
+            for each in asked
+        ]
+        nats = -sequence_log_probs(policy, *zip(*rendered, strict=True))
+        losses[task] = nats.sum().item() / sum(sum(mask) for _, mask in rendered)
+    return losses
 
 
 def _learner(

@@ -561,19 +561,24 @@ claim(
 # name, and what stands in one word of a hundred must be carried to the end of the
 # story.
 #
-# There is another remedy, and it is better. Who did what on which day can be
-# *verified*. What a program can check need not be learned from labels at all: let it
-# count the contradictions, and take a price for each off the reward.
+# There is another remedy, and it is better. Who did what on which day, and which
+# sentence belongs where, can be *verified*. What a program can check need not be
+# learned from labels at all: let it count these faults, and take a price for each off
+# the reward. (It is the reader that the gold score reads with. It says what is wrong,
+# and nothing of what is good.)
 
 # %% tags=["folded"]
-PRICE = course.recipe.ppo.contradiction_price  # in deviations of the reward
+PRICE = course.recipe.ppo.fault_price  # in deviations of the reward
 
 
-def contradictions(prompts, stories):
-    """How often each story contradicts itself; stories by prompt, in rows."""
+def faults(prompts, stories):
+    """How many faults the program finds; stories by prompt, in rows."""
     return torch.tensor(
         [
-            [village_gold.read(prompt, story).broken for story in told]
+            [
+                village_gold.read(prompt, story).verifiable_faults
+                for story in told
+            ]
             for prompt, told in zip(prompts, stories, strict=True)
         ]
     )
@@ -583,8 +588,8 @@ with_a_program = {}
 for kind in village.FAULTS:
     pairs = as_pairs(edits[kind])
     told = [[pair.first, pair.second] for pair in pairs]
-    broken = contradictions([pair.prompt for pair in pairs], told)
-    after, before = (reward.gain * bench[kind] - PRICE * broken).T
+    counted = faults([pair.prompt for pair in pairs], told)
+    after, before = (reward.gain * bench[kind] - PRICE * counted).T
     with_a_program[kind] = judged(before, after)
 plots.intervals_by_row(
     village.FAULTS,
@@ -822,7 +827,7 @@ desk.answer(
 # The 16 stories to each prompt also tell what the best of 1, 2, 4 and 8 would have
 # been worth, without drawing again and without bias: a story that is the fifth from
 # below is the best of three in so and so many of the possible choices of three. Three
-# judges choose: the reward model; the same less the price of contradictions; and the
+# judges choose: the reward model; the same less the price of the faults; and the
 # gold score itself, an **oracle** that no reward can do better than.
 
 # %%
@@ -835,7 +840,7 @@ desk.predict(
 
 # %% tags=["folded"]
 NS = [1, 2, 4, 8, 16]
-priced = tried_scores - PRICE * contradictions(asked, tried)
+priced = tried_scores - PRICE * faults(asked, tried)
 judges = {
     "the reward model": tried_scores,
     "the same, and a program": priced,
@@ -899,8 +904,8 @@ claim(
 # ## 8 · Learning from the best of eight
 #
 # Eight stories for one is a price that every reader pays anew. So pay it once: take
-# the best of eight to each practice prompt (by reward, less the price of
-# contradictions), and *tune on them*, with nothing but the loss of phase two. This is
+# the best of eight to each practice prompt (by reward, less the price of the
+# faults), and *tune on them*, with nothing but the loss of phase two. This is
 # called **rejection sampling** (Touvron et al. 2023, Llama 2). No critic, no clip, no
 # ratio.
 
@@ -916,7 +921,7 @@ desk.predict(
 )
 
 # %%
-bought = chosen_by - PRICE * contradictions(practice, written)
+bought = chosen_by - PRICE * faults(practice, written)
 kept = best(rollout, bought)
 examples = []
 for prompt, story in zip(rollout.prompts[::SAMPLES], kept, strict=True):
