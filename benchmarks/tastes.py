@@ -39,6 +39,7 @@ from llmlab.taste import (
 )
 
 KEPT = DATA / "tastes.json"
+BOLD = 1.0  # the temperature of the pool: rare things must turn up to be clicked on
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Bench:
         self.life, self.sizes = life, sizes
         self.instruct = life.load("instruct").requires_grad_(False)
         seed = life.seed + 11
-        self.pool = own_pairs(life, self.instruct, sizes.pool, "train", seed)
+        self.pool = own_pairs(life, self.instruct, sizes.pool, "train", seed, BOLD)
         self.new = own_pairs(life, self.instruct, sizes.new, split, life.seed + 21)
         self.prompts = [pair.prompt for pair in self.new]
         self.before, self.rollouts = write_stories(

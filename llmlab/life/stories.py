@@ -69,12 +69,19 @@ def edited_pairs(count: int, split: str, seed: int) -> list[village.StoryPair]:
 
 
 def own_pairs(
-    life: Life, model: GPT, count: int, split: str, seed: int
+    life: Life,
+    model: GPT,
+    count: int,
+    split: str,
+    seed: int,
+    temperature: float | None = None,
 ) -> list[village.StoryPair]:
-    """Two stories by the model itself for each of `count` prompts."""
+    """Two stories by the model itself for each of `count` prompts; `temperature` as in
+    `write_stories`."""
     prompts = village.story_prompts(count, seed=seed, split=split)
     first, second = (
-        write_stories(life, model, prompts, seed=seed + draw)[0] for draw in (0, 1)
+        write_stories(life, model, prompts, seed + draw, temperature)[0]
+        for draw in (0, 1)
     )
     return [
         village.StoryPair(prompt, one, other)

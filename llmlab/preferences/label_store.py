@@ -18,8 +18,8 @@ class LabelStore:
     back by the next reader. Several processes may read and write at the same time.
     Stores of earlier versions can be read as they are; the first new label widens them.
 
-    Raises ValueError: the file is damaged (see `rescued`), is not a store of labels, or
-        is one of a later version. It stays as it is.
+    Raises ValueError: the file is damaged, is not a store of labels, or is one of a
+        later version. It stays as it is.
     Raises OSError: the file or its folder cannot be written.
     """
 
@@ -125,33 +125,6 @@ class LabelStore:
         with self._connection() as connection:
             return connection.execute("SELECT COUNT(*) FROM comparisons").fetchone()[0]
 
-    @classmethod
-    def rescued(cls, damaged: Path | str, into: Path | str) -> "LabelStore":
-        """A new store with all labels that can still be read of a damaged one.
-
-        The damaged file is only read. It is read from both ends, up to where it is
-        broken, so that a hole in its middle costs no more than the hole.
-
-        Raises FileExistsError: there is something in the new place already.
-        """
-        old, new = Path(damaged).expanduser(), Path(into).expanduser()
-        if new.exists():
-            raise FileExistsError(f"{new} exists; name a file that does not")
-        found = {}
-        address = f"{old.resolve().as_uri()}?mode=ro&immutable=1"
-        for order in ("ASC", "DESC"):
-            with closing(sqlite3.connect(address, uri=True)) as connection:
-                connection.row_factory = sqlite3.Row
-                found |= _readable(connection, order)
-        store = cls(new)
-        for number, row in sorted(found.items()):
-            fields = {name: row[name] for name in cls.COLUMNS if name in row.keys()}
-            try:
-                store.add(store._read(number, fields))
-            except ValueError:
-                continue  # half a label is none
-        return store
-
     def _read(self, number: int, fields: dict) -> Comparison:
         if isinstance(fields["preferred"], bytes):
             # An earlier version let SQLite keep the bytes of NumPy's 0 and 1.
@@ -196,19 +169,5 @@ class LabelStore:
         return ValueError(
             f"{self.path} is damaged or not a store of labels ({reason}). It was left "
             "as it is: restore a copy, or name another file to begin a new store. "
-            "LabelStore.rescued(this file, a new file) saves what can be read"
+            "The command .recover of SQLite's shell, sqlite3, saves what can be read"
         )
-
-
-def _readable(connection: sqlite3.Connection, order: str) -> dict[int, sqlite3.Row]:
-    """By number, the rows that come before the first broken page."""
-    rows = {}
-    try:
-        # A file shorter than it says is read as far as it goes.
-        connection.execute("PRAGMA writable_schema = ON")
-        select = f"SELECT * FROM comparisons ORDER BY number {order}"
-        for row in connection.execute(select):
-            rows[row["number"]] = row
-    except (sqlite3.DatabaseError, IndexError):
-        pass  # what was read before it is what there is
-    return rows

@@ -1323,12 +1323,14 @@ claim(
 # nobody has a program for that. To *notice* such a fault takes none. The village's
 # program reads a story and counts what is wrong with it: contradictions of who, what,
 # where and when, names that are unknown, sentences said twice or out of place, no
-# end. It has no idea of what is good. Less its count is our reward.
+# end. It has no idea of what is good. Our reward is 1 for a story without a fault,
+# and 0 for any other. (We first took off a little for each fault, by its weight. But
+# the commonest, a wrong name, weighs little there, and little came of it.)
 
 # %%
 def without_fault(example, story):
-    """0 for a story without a fault, less for each."""
-    return -faults(read(example.prompt, story))
+    """1 for a story without a fault, 0 for any other."""
+    return float(faults(read(example.prompt, story)) == 0)
 
 
 def tell(model, prompts, seed=3):
@@ -1377,10 +1379,10 @@ requests = village.instructions(
 )
 settings = replace(
     RLOO,
-    steps=30,
-    rate=4e-4,
+    steps=20,
+    rate=5e-4,
     responses=64,
-    beta=0.02,
+    beta=0.05,
     max_new_tokens=course.recipe.shared.story_tokens,
     temperature=course.recipe.shared.story_temperature,
     unfinished_score=None,  # a story without an end has its fault counted
@@ -1411,7 +1413,7 @@ cleaner, clean_after, additions_after, words_after = tell(
 # %% tags=["folded"]
 share = {
     "before": Share(sum(clean), len(clean)),
-    "after 30 updates": Share(sum(clean_after), len(clean_after)),
+    "after 20 updates": Share(sum(clean_after), len(clean_after)),
 }
 plots.share_intervals(
     {name: (each.rate, *each.interval) for name, each in share.items()},
