@@ -1,5 +1,6 @@
 """What each detail of PPO is for: the course's run, short, with one of them left out.
 
+And once more at its full length, without the old lessons: what did other tasks lose?
 Every run begins with the shipped instruct model, is paid by the shipped reward and sees
 the same prompts in the same order. What it came to, update by update, is kept in
 `data/details.json`, from which chapter 12 draws; a run whose settings and checkpoints
@@ -12,7 +13,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
 
-import torch
 from torch import Tensor
 
 from benchmarks.timing import Measured
@@ -21,11 +21,10 @@ from llmlab.batching import Batch
 from llmlab.checkpoints import weights_hash
 from llmlab.files import write_atomically
 from llmlab.gpt import GPT
-from llmlab.instruction import render_example, render_prompt
+from llmlab.instruction import render_prompt
 from llmlab.life import RECIPES, Life
-from llmlab.life.pleases import old_lessons
+from llmlab.life.pleases import measure_other_tasks
 from llmlab.life.stories import story_reward, story_scores
-from llmlab.likelihood import sequence_log_probs
 from llmlab.optimisers import adamw
 from llmlab.paths import CHECKPOINTS, ROOT
 from llmlab.policy_gradient import PolicySettings, policy_step
@@ -49,9 +48,8 @@ DETAILS: dict[str, dict] = {
     "lambda 1": dict(gae_lambda=1.0),
     "no whitening": {},
     "no KL price": dict(beta=0.0),
-    "old lessons too": {},  # one added: PPO-ptx
 }
-OTHER_TASKS = [task for task in village.TASKS if task != "story"]
+LONG = "the course's run without old lessons"
 TOLD = ("score", "kl", "entropy", "length", "finished", "clip_fraction")
 TOLD += ("explained_variance", "gold")
 
@@ -74,14 +72,16 @@ def details(
 ) -> Iterator[Measured]:
     """A line for each detail: the gold of the last stories, less what PPO's have.
 
-    names : of DETAILS; none of them: all.
+    names : of DETAILS, or LONG; none of them: all.
     short : the settings of PPO in this race. moves : updates of its policy.
     """
     life = life or Life(CHECKPOINTS, progress=TerminalProgress())
     stored = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    for name in names or DETAILS:
-        settings = replace(short, **DETAILS[name])
-        settings = replace(settings, steps=moves + settings.warm_up)
+    for name in names or (*DETAILS, LONG):
+        settings = life.recipe.ppo
+        if name != LONG:
+            settings = replace(short, **DETAILS[name])
+            settings = replace(settings, steps=moves + settings.warm_up)
         identity = asdict(settings) | {
             stage: weights_hash(life.load(stage)) for stage in ("instruct", "reward")
         }
@@ -100,8 +100,8 @@ def details(
 
 
 def run(life: Life, name: str, settings: PolicySettings) -> dict:
-    """One run, update by update, rounded to what a picture can show; and what it left
-    of the other tasks, in nats a token of their right answers, before and after."""
+    """One run, update by update, rounded to what a picture can show; of the long one,
+    what it cost the other tasks, in shares of right answers to test prompts."""
     policy, reward_model = life.load("instruct"), life.load("reward")
     prompts = life.story_prompts(life.recipe.shared.story_prompts, "train")
     reward, gold = (
@@ -114,7 +114,6 @@ def run(life: Life, name: str, settings: PolicySettings) -> dict:
         seen.append(gold(asked, said).mean().item())
         return reward(asked, said)
 
-    before = answer_losses(life, policy)
     step, modules, optimizers = _learner(life, name, policy, paid, prompts, settings)
     history = train(
         step,
@@ -129,27 +128,10 @@ def run(life: Life, name: str, settings: PolicySettings) -> dict:
     history = [
         {key: round(update[key], 4) for key in TOLD if key in update} for update in told
     ]
-    after = answer_losses(life, policy)
-    answers = {
-        task: [round(loss, 4) for loss in (before[task], after[task])]
-        for task in OTHER_TASKS
-    }
-    return {"history": history, "answers": answers}
-
-
-@torch.no_grad()
-def answer_losses(life: Life, policy: GPT) -> dict[str, float]:
-    """How surprised the model is by right answers of each task but stories."""
-    losses = {}
-    for task in OTHER_TASKS:
-        asked = village.instructions(150, seed=life.seed, split="validation", task=task)
-        rendered = [
-            render_example(life.tokenizer, each.prompt, each.answer, each.earlier)
-            for each in asked
-        ]
-        nats = -sequence_log_probs(policy, *zip(*rendered, strict=True))
-        losses[task] = nats.sum().item() / sum(sum(mask) for _, mask in rendered)
-    return losses
+    if name != LONG:
+        return {"history": history}
+    changes = measure_other_tasks(life, policy, life.load("instruct"))
+    return {"history": history, "changes": changes}
 
 
 def _learner(
@@ -177,6 +159,5 @@ def _learner(
         settings,
         steps["policy"],
         critic=critic,
-        replay=old_lessons(life, policy) if name == "old lessons too" else None,
     )
     return step, modules, {each: steps[each]["adamw"] for each in steps}

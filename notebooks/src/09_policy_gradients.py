@@ -1048,7 +1048,7 @@ desk.predict(
 )
 
 # %%
-UPDATES = 90
+UPDATES = 60
 exam = flat(put_away, sometimes)
 strip_of = exam[:: max(1, len(exam) // 40)][:40]
 strip = {}
@@ -1075,7 +1075,7 @@ history = practise(
     sometimes,
     UPDATES,
     "French, right or wrong",
-    watch=lambda update: update % 9 == 0 and forty(policy, update),
+    watch=lambda update: update % 10 == 0 and forty(policy, update),
 )
 forty(policy, UPDATES)
 
@@ -1171,8 +1171,8 @@ desk.answer(
     f"After {about(history[-1]['seconds'], 2)} seconds of training pass@1 "
     f"went from {about(100 * curves['sometimes, before'][0], 2)} % to "
     f"{about(100 * curves['sometimes, after'][0], 2)} %, where pass@32 had "
-    f"been {about(100 * curves['sometimes, before'][-1], 2)} %: what it could "
-    "do on its best of days it now does on most.",
+    f"been {about(100 * curves['sometimes, before'][-1], 2)} %: it does usually "
+    "what took luck, and luck with one sentence has served others like it.",
     within=12,
 )
 claim(
@@ -1204,9 +1204,11 @@ if kin:
         print(f"{when:6} {about(share, 2)} % of their answers are right")
 
 # %% [markdown]
-# That is what such a reward does, and all that it does: **it moves probability to
-# what was already there.** What was right now and then is right most of the time, and
-# nobody has shown it a single example. Of what was never right it makes nothing,
+# That is what such a reward does: **it moves probability to what was already there.**
+# What was right now and then is right most of the time, and nobody has shown it a
+# single example. What is there is not the sentence, but the way in which it is built:
+# so what was found by luck in one sentence serves its neighbours, and silent cells
+# begin to speak whose kin had some. Of what was right nowhere it makes nothing,
 # however long you wait, since a reward that was never paid points nowhere.
 #
 # ## 9 · Five demonstrations
@@ -1272,12 +1274,12 @@ desk.answer(
 # %%
 desk.predict(
     "09/then",
-    "And after 40 updates by reward alone, from there: which share is right?",
+    "And after 20 updates by reward alone, from there: which share is right?",
     unit="%",
 )
 
 # %%
-then = practise(shown, never, 40, "what it was shown five times")
+then = practise(shown, never, 20, "what it was shown five times")
 after_both = answers_scored(shown, populations["never"], 32, seed=2)
 
 # %% tags=["folded"]
@@ -1285,8 +1287,8 @@ plots.lines(
     DRAWS,
     {
         "at first": pass_at_each(found["never", "before"]),
-        "after practice on other cells": pass_at_each(found["never", "after"]),
-        "after five demonstrations": pass_at_each(after_five),
+        "practice elsewhere": pass_at_each(found["never", "after"]),
+        "five demonstrations": pass_at_each(after_five),
         "and practice again": pass_at_each(after_both),
     },
     x_label="answers drawn, k",

@@ -277,6 +277,7 @@ def learn(model, labels, what):
 
 small = RewardModel(instruct)
 history = learn(small, labels, "the reward model")
+small.requires_grad_(False)
 normalise(
     small,
     [
@@ -286,7 +287,6 @@ normalise(
         )
     ],
 )
-small.requires_grad_(False)
 
 # %% tags=["folded"]
 EVERY = 10
@@ -1025,7 +1025,7 @@ claim(
 # %% [markdown]
 # What it learned from is little: for each prompt the one story that was liked best.
 # Of the other seven it heard nothing, so it does not know what to avoid; and look at
-# the dark cells of the strips: whoever says more errs more. [Chapter
+# the red cells of the strips: whoever says more errs more. [Chapter
 # 12](12_ppo.ipynb) learns from all stories, the bad ones included, over and over with
 # fresh ones.
 

@@ -227,7 +227,7 @@ plots.lines(
     COUNTS,
     taught,
     x_label="clicks",
-    y_label="agreement on new pairs, mean of the readers",
+    y_label="agreement on new pairs",
 )
 
 # %%
@@ -371,7 +371,8 @@ claim(
 # [chapter 9](09_policy_gradients.ipynb) asks for. So nothing new has to be built. The
 # scores are brought to mean 0 and standard deviation 1 on stories of the instruct
 # model, so that the price of a nat means the same for every reader; then come twenty
-# updates with answers in groups of four.
+# updates with answers in groups of four, drawn at temperature 1 like the pairs: what
+# never turns up cannot be rewarded.
 
 # %%
 print(getsource(taste.steer))
@@ -555,9 +556,10 @@ for name, told in figures.items():
 
 # %% [markdown]
 # (*Before* and *after*: how much of what the reader likes stands in a story; for
-# *short*, its words.) Compare the two marks of a row. A reward may agree with its
-# reader on nearly every pair and yet change little: what the model hardly ever writes
-# is hardly ever rewarded.
+# *short*, its words. *Chosen blind* counts a prompt as one half where the reader finds
+# as much in either story, often nothing at all.) Compare the two marks of a row. A
+# reward may agree with its reader on nearly every pair and yet change little: what the
+# model hardly ever writes is hardly ever rewarded.
 #
 # ## What did not work at this size
 #
