@@ -1472,7 +1472,7 @@ for name, told_by in {"before": stories, "after": cleaner}.items():
 #
 # ## What did not work at this size
 #
-# - **Faults are left.** A couple of dozen updates do not remove them all. Whether
+# - **Faults are left.** Sixteen updates do not remove them all. Whether
 #   more would, you can try: `steps` is one number.
 # - **Never is not for ever.** It meant: not in 240 answers. A cell that is right once
 #   in ten thousand could be learned in the end, after days of silence.
