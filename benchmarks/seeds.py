@@ -1,8 +1,8 @@
 """How much of a life's figures is luck? Its later stages, with several seeds.
 
-All begin from the shipped base model. A seed draws other examples, other batches, other
-comparisons, other stories, and other test prompts. A seed that was finished is kept in
-its folder and not done again; one that was stopped goes on.
+All begin from the shipped model that comes before them. A seed draws other examples,
+other batches, other comparisons, other stories, and other test prompts. A seed that was
+finished is kept in its folder and not done again; one that was stopped goes on.
 """
 
 import shutil
@@ -48,8 +48,9 @@ def _figures(
 ) -> list[Bar]:
     life = Life(folder, number, progress=TerminalProgress())
     folder.mkdir(parents=True, exist_ok=True)
-    for path in (shipped / "tokenizer.json", Life(shipped).checkpoint("base")):
-        shutil.copy(path, folder)
+    for stage in STAGES.keys() - set(stages):
+        shutil.copy(Life(shipped).checkpoint(stage), folder)
+    shutil.copy(shipped / "tokenizer.json", folder)
     records = [run_stage(life, stage, STAGES[stage]) for stage in stages]
     metrics = {"base_validation_loss": life.card("base").metrics["validation_loss"]}
     for record in records:

@@ -122,7 +122,7 @@ def test_the_file_browser_shows_exactly_what_is_the_learners(opened):
     picture(opened, "course")
     seen = sorted(names.all_inner_texts())
     assert seen[0] == FIRST and seen[-1] == "exercises"
-    assert all(re.fullmatch(r"0\db? [\w -]+\.ipynb", name) for name in seen[:-1])
+    assert all(re.fullmatch(r"\d\db? [\w, -]+\.ipynb", name) for name in seen[:-1])
 
 
 def test_opening_a_page_does_not_change_it(opened):

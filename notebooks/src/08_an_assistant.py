@@ -1008,5 +1008,5 @@ desk.tally("08")
 # **Exercises:** [problem set 5](../exercises/release/ps5/ps5.ipynb): a template that
 # cannot be broken out of, marking an answer, when to refuse, reading a result
 # honestly, fitting a conversation. **Next:** its answers are right or wrong, and a
-# program can say which. But which of two *stories* do people like better? [9 · PPO
-# with a learned reward](09_ppo_with_a_learned_reward.ipynb) lets it learn that.
+# program can say which. Can a model learn from that alone, when nobody writes down the
+# right answer? [9 · Policy gradients](09_policy_gradients.ipynb) lets it try.

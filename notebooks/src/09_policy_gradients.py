@@ -661,7 +661,7 @@ def earns(prompts, responses):
 
 in_the_world = replace(
     RLOO,
-    steps=100,
+    steps=80,
     rate=5e-3,
     responses=1024,
     beta=1.0,
@@ -694,7 +694,7 @@ axes = figure.subplots()
 places = torch.arange(len(order))
 bars = {
     "at first": (before, "white", ""),
-    "after 100 updates": (reached, plots.BLUE, ""),
+    "after 80 updates": (reached, plots.BLUE, ""),
     "best possible": (best, plots.VERMILLION, "///"),
 }
 for index, (name, (values, colour, hatch)) in enumerate(bars.items()):
@@ -1048,7 +1048,7 @@ desk.predict(
 )
 
 # %%
-UPDATES = 60
+UPDATES = 50
 exam = flat(put_away, sometimes)
 strip_of = exam[:: max(1, len(exam) // 40)][:40]
 strip = {}
@@ -1274,12 +1274,12 @@ desk.answer(
 # %%
 desk.predict(
     "09/then",
-    "And after 20 updates by reward alone, from there: which share is right?",
+    "And after 16 updates by reward alone, from there: which share is right?",
     unit="%",
 )
 
 # %%
-then = practise(shown, never, 20, "what it was shown five times")
+then = practise(shown, never, 16, "what it was shown five times")
 after_both = answers_scored(shown, populations["never"], 32, seed=2)
 
 # %% tags=["folded"]
@@ -1381,7 +1381,7 @@ requests = village.instructions(
 )
 settings = replace(
     RLOO,
-    steps=20,
+    steps=16,
     rate=5e-4,
     responses=64,
     beta=0.05,
@@ -1415,7 +1415,7 @@ cleaner, clean_after, additions_after, words_after = tell(
 # %% tags=["folded"]
 share = {
     "before": Share(sum(clean), len(clean)),
-    "after 20 updates": Share(sum(clean_after), len(clean_after)),
+    "after 16 updates": Share(sum(clean_after), len(clean_after)),
 }
 plots.share_intervals(
     {name: (each.rate, *each.interval) for name, each in share.items()},

@@ -514,7 +514,7 @@ rendered = [render_prompt(tokenizer, prompt) for prompt in prompts]
 kept_back = rendered[500:]  # what the critic is asked about afterwards
 judge = story_reward(course, reward)
 settings = replace(
-    course.recipe.ppo, steps=4, warm_up=4, responses=48, minibatches=2, epochs=3
+    course.recipe.ppo, steps=4, warm_up=4, responses=48, minibatches=2, epochs=4
 )
 
 
