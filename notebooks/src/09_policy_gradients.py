@@ -1171,8 +1171,9 @@ desk.answer(
     f"After {about(history[-1]['seconds'], 2)} seconds of training pass@1 "
     f"went from {about(100 * curves['sometimes, before'][0], 2)} % to "
     f"{about(100 * curves['sometimes, after'][0], 2)} %, where pass@32 had "
-    f"been {about(100 * curves['sometimes, before'][-1], 2)} %: it does usually "
-    "what took luck, and luck with one sentence has served others like it.",
+    f"been {about(100 * curves['sometimes, before'][-1], 2)} %: it does "
+    "usually what took luck, and luck with one sentence has served others "
+    "like it.",
     within=12,
 )
 claim(

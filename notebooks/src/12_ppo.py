@@ -874,9 +874,9 @@ claim(
 )
 
 # %% [markdown]
-# Note the middle chart: the placebo *moves*, too. Thirty steps in random directions are
-# thirty steps. Distance from the start says that something was learned by heart; whether
-# it was worth learning, only a judge can say whom the policy was not paid by.
+# Note the middle chart: the placebo *moves*, too. Thirty steps in random directions
+# are thirty steps. Distance from the start says that something was learned by heart;
+# whether it was worth learning, only a judge can say whom the policy was not paid by.
 
 # %% [markdown]
 # ## 7 · Each detail switched off once
@@ -998,9 +998,9 @@ claim(
 # λ = 0.95 comes from games, where something is earned at every step. Here all is earned
 # at the end, and the beginning of a story hears of it only through the critic. The two
 # runs that see the whole reward everywhere learn faster. (They also went three times as
-# far from instruct: a part of the gain is distance, which more updates would have bought
-# too.) The course's own run keeps 0.95, and pays for that with updates. Chapters later
-# than this one have rows without a critic; keep this table in mind.
+# far from instruct: a part of the gain is distance, which more updates would have
+# bought too.) The course's own run keeps 0.95, and pays for that with updates. Chapters
+# later than this one have rows without a critic; keep this table in mind.
 #
 # ## 8 · Dry stories become imaginative
 #
@@ -1368,9 +1368,9 @@ worst = min(TASKS, key=without.get)
 desk.answer(
     "12/tax",
     worst,
-    f"{about(-without[worst], 2)} points. Small talk is most like stories: free "
-    "sentences about the village, with nothing to look up. What is like the "
-    "thing practised, and is not it, changes with it."
+    f"{about(-without[worst], 2)} points. Small talk is most like stories: "
+    "free sentences about the village, with nothing to look up. What is like "
+    "the thing practised, and is not it, changes with it."
     if worst == "talk"
     else f"{about(-without[worst], 2)} points.",
 )
