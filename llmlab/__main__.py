@@ -14,6 +14,10 @@ COMMANDS = {
         "authoring.course.command",
         "open your own copy of the course, kept up to date",
     ),
+    "capstone": (
+        "authoring.capstone.command",
+        "an experiment of your own, with a control and a report that checks itself",
+    ),
     "chat": ("llmlab.chat", "talk to any stage of the life, or to your own model"),
     "data": ("llmlab.write_village", "write the generated corpus to a folder"),
 }
@@ -65,7 +69,7 @@ def run(command: str, words: list[str]) -> int:
     module_name, about = COMMANDS[command]
     if not (IS_CLONE or module_name.startswith("llmlab.")):
         raise ValueError(
-            "this command opens the notebooks, and they come with a clone of the "
+            "this command is about the course's pages, which come with a clone of the "
             "repository; the library alone has none"
         )
     module = importlib.import_module(module_name)

@@ -7,7 +7,7 @@
 #
 # **You need** [11 · The reward model](11_the_reward_model.ipynb).
 #
-# **Time** 2 minutes to run on two processor cores, most of it one training run; half an
+# **Time** 3 minutes to run on two processor cores, most of it one training run; half an
 # hour to work through, clicks included.
 #
 # **Where we are in the model's life:** beside the road. `instruct → your own`.
