@@ -7,8 +7,9 @@
 
 A source is a py:percent script without a header. Built twice from the same source on
 the same machine, a notebook is the same byte for byte, so that a difference in git is
-a difference in the lesson. The minutes that the run took go into the metadata, and a
-test holds the first page to them. Some tags in a source mean something to the build:
+a difference in the lesson. The minutes that the run takes (see `pace`) go into the
+metadata, and a test holds the first page to them. Some tags in a source mean something
+to the build:
 
 * `nbval-ignore-output` marks a cell whose output cannot be stable: it is run,
   its output is not stored and not compared; with `example-output` beside it, it is
@@ -28,15 +29,17 @@ import math
 import os
 import sys
 import tempfile
-import time
 from itertools import zip_longest
 from pathlib import Path
+from statistics import fmean
 
 import jupytext
 import nbformat
+import psutil
 from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, DeadKernelError
 
+from authoring.pace import pace
 from authoring.surroundings import ROOT, prepare
 
 SOURCES = ROOT / "notebooks" / "src"
@@ -131,8 +134,8 @@ def source_digest(source: Path) -> str:
 
 
 def execute(notebook, path: Path) -> float:
-    """Run all cells in a fresh kernel; return the seconds that it took."""
-    begun = []
+    """Run all cells in a fresh kernel; return the processor seconds that they took."""
+    begun, seconds = [], [0.0]
     client = NotebookClient(
         notebook,
         timeout=SECONDS_A_CELL,
@@ -143,8 +146,8 @@ def execute(notebook, path: Path) -> float:
         coalesce_streams=True,
         resources={"metadata": {"path": str(path.parent)}},
         on_cell_start=lambda cell, cell_index: begun.append(cell),
+        on_cell_executed=lambda **_: seconds.append(processor_seconds(client)),
     )
-    start = time.perf_counter()
     try:
         client.execute()
     except (CellControlSignal, DeadKernelError) as error:
@@ -152,7 +155,13 @@ def execute(notebook, path: Path) -> float:
         # Counted from 0, as nbval counts them.
         number = code_cells.index(begun[-1]) if begun else 0
         raise BuildError(f"{path.name}, Cell {number} failed.\n{error}") from error
-    return time.perf_counter() - start
+    return seconds[-1]
+
+
+def processor_seconds(client: NotebookClient) -> float:
+    """Of the client's kernel, so far."""
+    used = psutil.Process(client.km.provisioner.pid).cpu_times()
+    return used.user + used.system
 
 
 def settled_minutes(seconds: float, stored: int | None) -> int:
@@ -198,7 +207,8 @@ def build(source: Path) -> str:
     path = notebook_path(source)
     stored = read_stored(path)
     notebook = read_source(source)
-    seconds = execute(notebook, path)
+    before = pace()
+    seconds = execute(notebook, path) / fmean([before, pace()])
     old = stored.metadata.get("llmlab", {}) if stored else {}
     minutes = settled_minutes(seconds, old.get("minutes"))
     settle_outputs(notebook)

@@ -17,8 +17,8 @@ import jinja2
 from llmlab import plots
 from llmlab.files import write_atomically
 
-VERSION = 2
-_REPORT_FIELDS = "seed machine stages metrics samples sample_temperature".split()
+VERSION = 3
+_REPORT_FIELDS = "seed machine stages metrics samples strips sample_temperature".split()
 _STAGE_FIELDS = "name parent hash steps tokens seconds peak_memory_bytes".split()
 _STAGE_FIELDS += ["metrics", "history"]
 
@@ -70,6 +70,7 @@ def render_report(report: Mapping) -> str:
         ],
         lineage=_drawn(plots.lineage(cards)),
         life=list(map(_told_of_life, stages)),
+        strips=_drawn(plots.story_strips(report["strips"])),
         curves={
             stage["name"]: _curve(stage, report.get("entropy_line")) for stage in stages
         },

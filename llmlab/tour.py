@@ -11,6 +11,7 @@ import json
 import platform
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -24,15 +25,17 @@ from llmlab.checkpoints import Card, run_history, save_checkpoint, weights_hash
 from llmlab.files import write_atomically
 from llmlab.gpt import GPT
 from llmlab.instruction import answer
-from llmlab.life import RECIPES, STAGES, Life, Stage
+from llmlab.life import RECIPES, STAGES, Life, Stage, write_stories
 from llmlab.paths import CHECKPOINTS, RUNS
 from llmlab.progress import TerminalProgress
 from llmlab.report import VERSION, bars, write_report
 from llmlab.sampling import complete
 from llmlab.training import step_generator
+from llmlab.village.gold import read
 
 WRITERS = ("base", "instruct", "ppo")
 """The stages that can be asked to write something."""
+STORIES_AT_A_GLANCE = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -194,6 +197,7 @@ def make_report(life: Life, records: list[dict]) -> dict:
         },
         "sample_temperature": life.recipe.shared.story_temperature,
         "samples": samples(life),
+        "strips": strips(life),
     }
 
 
@@ -215,6 +219,19 @@ def samples(life: Life) -> list[dict]:
             generator = step_generator(life.seed, number)
             sample["answers"][stage] = _respond(life, model, stage, sample, generator)
     return asked
+
+
+def strips(life: Life) -> dict[str, list[Sequence[str]]]:
+    """What each sentence is of the first test stories, before pleasing and after it."""
+    asked = village.story_prompts(
+        STORIES_AT_A_GLANCE, seed=life.seed + 1, split="test"
+    )
+    kinds = {}
+    for stage in ("instruct", "ppo"):
+        stories, _ = write_stories(life, life.load(stage), asked, seed=life.seed)
+        pairs = zip(asked, stories, strict=True)
+        kinds[stage] = [read(*pair).kinds for pair in pairs]
+    return kinds
 
 
 def _respond(

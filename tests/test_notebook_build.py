@@ -5,12 +5,16 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import pytest
+import torch
+from nbformat.v4 import new_code_cell, new_notebook
 
 from authoring import __main__ as command_line
 from authoring import notebooks as notebook_build
+from authoring import pace
 from authoring.surroundings import ROOT
 
 SOURCE = """# %% [markdown]
@@ -48,6 +52,7 @@ def lessons(tmp_path, monkeypatch):
     """A folder like notebooks/ with one source; the build works on it."""
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "01_tiny.py").write_text(SOURCE)
+    monkeypatch.setattr(notebook_build, "pace", lambda: 1.0)
     monkeypatch.setattr(notebook_build, "SOURCES", tmp_path / "src")
     # The build sets variables for its kernels; they must not outlive the test.
     for name in ("LLMLAB_RUNS", "IPYTHONDIR", "PYTHONHASHSEED", "PYTHONPATH"):
@@ -192,6 +197,39 @@ def test_an_unknown_notebook_is_answered_with_those_there_are(lessons, capsys):
 )
 def test_minutes_are_rounded_up_and_do_not_flicker(seconds, stored, minutes):
     assert notebook_build.settled_minutes(seconds, stored) == minutes
+
+
+def test_minutes_are_told_for_one_machine_whatever_the_day(
+    lessons, monkeypatch, tmp_path
+):
+    """An hour's lesson on a day that is twice as slow is an hour's lesson."""
+    source = tmp_path / "src" / "01_tiny.py"
+    monkeypatch.setattr(notebook_build, "execute", lambda notebook, path: 400.0)
+    for slow, minutes in ((1.0, 7), (2.0, 4), (4.0, 2)):
+        monkeypatch.setattr(notebook_build, "pace", lambda slow=slow: slow)
+        told = json.loads(notebook_build.build(source))["metadata"]["llmlab"]
+        assert told["minutes"] == minutes
+
+
+def test_a_kernel_that_computes_is_seen_to_compute():
+    """Waiting takes a reader's time, but says nothing about the lesson's work."""
+    busy = new_code_cell(
+        "import time\nend = time.process_time() + 0.5\n"
+        "while time.process_time() < end:\n    pass"
+    )
+    idle = new_code_cell("time.sleep(1)")
+    alone, both = (
+        notebook_build.execute(new_notebook(cells=cells), Path.cwd() / "lesson")
+        for cells in ([busy], [busy, idle])
+    )
+    assert alone > 0.5 and both < alone + 0.7
+
+
+def test_the_pace_is_that_of_one_thread(monkeypatch):
+    monkeypatch.setattr(pace, "ROUNDS", 1)
+    threads = torch.get_num_threads()
+    assert pace.pace() > 0.05
+    assert torch.get_num_threads() == threads
 
 
 def test_notes_in_a_picture_are_dropped_and_its_content_kept():

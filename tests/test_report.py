@@ -47,7 +47,7 @@ def stage(name, parent, steps, seconds, history, **metrics) -> dict:
 
 def example_report() -> dict:
     return {
-        "version": 2,
+        "version": 3,
         "seed": 0,
         "machine": {"processor": "a laptop", "cores": 2, "threads": 2},
         "entropy_line": 1.18,
@@ -105,6 +105,10 @@ def example_report() -> dict:
             "ppo_explained_variance_first": 0.1,
             "ppo_explained_variance_last": 0.5,
             "ppo_training_seconds": 150.0,
+        },
+        "strips": {
+            "instruct": [["beat", "beat", "contradiction"], ["beat", "simile"]],
+            "ppo": [["beat", "simile", "line"], ["beat", "twist", "beat"]],
         },
         "sample_temperature": 0.7,
         "samples": [
@@ -197,7 +201,8 @@ def test_what_a_model_wrote_is_shown_as_text_and_never_run():
 
 def test_every_picture_has_words_and_headings_never_skip_a_level(page):
     images = [attributes for tag, attributes in page.tags if tag == "img"]
-    assert len(images) == 6
+    assert len(images) == 7
+    assert any("simile" in image["alt"] for image in images)
     assert all(len(image["alt"]) > 20 for image in images)
     levels = [int(tag[1]) for tag, _ in page.tags if tag in ("h1", "h2", "h3")]
     assert levels[0] == 1 and levels.count(1) == 1
@@ -312,5 +317,5 @@ def test_a_stage_without_its_history_and_another_version_are_refused():
     del report["stages"][2]["history"]
     with pytest.raises(ValueError, match="history of stage 3"):
         render_report(report)
-    with pytest.raises(ValueError, match="version 1; expected 2"):
+    with pytest.raises(ValueError, match="version 1; expected 3"):
         render_report(example_report() | {"version": 1})

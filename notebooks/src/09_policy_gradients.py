@@ -663,7 +663,7 @@ in_the_world = replace(
     RLOO,
     steps=80,
     rate=5e-3,
-    responses=1024,
+    responses=512,
     beta=1.0,
     temperature=1.0,
     max_new_tokens=4,
@@ -1048,7 +1048,7 @@ desk.predict(
 )
 
 # %%
-UPDATES = 50
+UPDATES = 45
 exam = flat(put_away, sometimes)
 strip_of = exam[:: max(1, len(exam) // 40)][:40]
 strip = {}
