@@ -223,9 +223,7 @@ def samples(life: Life) -> list[dict]:
 
 def strips(life: Life) -> dict[str, list[Sequence[str]]]:
     """What each sentence is of the first test stories, before pleasing and after it."""
-    asked = village.story_prompts(
-        STORIES_AT_A_GLANCE, seed=life.seed + 1, split="test"
-    )
+    asked = village.story_prompts(STORIES_AT_A_GLANCE, seed=life.seed + 1, split="test")
     kinds = {}
     for stage in ("instruct", "ppo"):
         stories, _ = write_stories(life, life.load(stage), asked, seed=life.seed)
