@@ -426,7 +426,7 @@ print(f"{seconds:.0f} seconds")
 # %% [markdown]
 # Read one of before and one of after, on the same prompt.
 
-# %% tags=["folded"]
+# %% tags=["folded", "nbval-ignore-output", "example-output"]
 desk.read(prompts[0])
 desk.read(f"\n[before]\n{before[0]}\n\n[after]\n{after[0]}")
 
@@ -437,7 +437,7 @@ desk.read(f"\n[before]\n{before[0]}\n\n[after]\n{after[0]}")
 # as in the beginning, and blind: twelve prompts, a story from before and one from after
 # on each, and nobody says which is which. Choose by the taste that you clicked for.
 
-# %% tags=["folded"]
+# %% tags=["folded", "nbval-ignore-output", "example-output"]
 blind_pairs = [
     village.StoryPair(prompt, *((old, new) if heads else (new, old)))
     for prompt, old, new, heads in zip(
