@@ -49,7 +49,9 @@ def _figures(
     life = Life(folder, number, progress=TerminalProgress())
     folder.mkdir(parents=True, exist_ok=True)
     for stage in STAGES.keys() - set(stages):
-        shutil.copy(Life(shipped).checkpoint(stage), folder)
+        # What this seed has learned itself is not written over.
+        if stage in SHIPPED or not life.checkpoint(stage).exists():
+            shutil.copy(Life(shipped).checkpoint(stage), folder)
     shutil.copy(shipped / "tokenizer.json", folder)
     records = [run_stage(life, stage, STAGES[stage]) for stage in stages]
     metrics = {"base_validation_loss": life.card("base").metrics["validation_loss"]}

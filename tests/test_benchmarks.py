@@ -170,6 +170,22 @@ def test_later_stages_are_told_seed_by_seed(tmp_path, monkeypatch):
     assert {base for *_, base in begun} == {weights_hash(course().load("base"))}
 
 
+def test_some_stages_of_a_seed_go_on_from_what_it_learned_itself(tmp_path, monkeypatch):
+    monkeypatch.setattr(seeds, "bars", lambda _: [])
+    size = {"metrics": {}, "seconds": 1, "peak_memory_bytes": 1}
+    monkeypatch.setattr(seeds, "run_stage", lambda life, name, _: {"name": name} | size)
+    last = dict(stages=("reward", "ppo"), folder=tmp_path)
+    list(seeds.seeds([1], **last))
+    own, shipped = (
+        life.checkpoint("instruct") for life in (Life(tmp_path / "1"), course())
+    )
+    assert own.read_bytes() == shipped.read_bytes()
+    assert not Life(tmp_path / "1").checkpoint("reward").exists()
+    own.write_bytes(b"tuned for ten minutes")
+    list(seeds.seeds([1], **last))
+    assert own.read_bytes() == b"tuned for ten minutes"
+
+
 FOUND = {
     "ties": 25,
     "agreement": [13, 15],

@@ -60,6 +60,8 @@ def test_the_tour_makes_every_stage_and_a_report(whole):
         "peak_memory_bytes",
     ):
         assert report["metrics"][name] is not None
+    assert [*report["strips"]] == ["instruct", "ppo"]
+    assert {len(stories) for stories in report["strips"].values()} == {20}
     page = (whole.folder / "report.html").read_text()
     assert "How can I reset my password?" in page
     assert not list(whole.folder.glob("*.state"))  # nothing is left behind
