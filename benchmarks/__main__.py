@@ -6,10 +6,6 @@
     make bench ARGS="seeds --seeds 1 2"    the later stages of a life with other seeds
     make bench ARGS=details             PPO with one detail left out (a quarter hour)
     make bench ARGS=tastes              forty clicks of five readers (some minutes)
-    make bench ARGS=wrong_reward        what helps against a wrong reward (half an hour)
-    make bench ARGS=after_ppo           five methods, equal stories (half an hour)
-    make bench ARGS=thinking            thinking that pays, three seeds (ten minutes)
-    make bench ARGS=recommendations     twenty groups of readers (some minutes)
     make bench ARGS="recipe --steps 200 --seeds 0"    the same, small
 
 Each line: the median of a ratio, the range of the middle half of the rounds, the bar.
@@ -23,25 +19,13 @@ from collections.abc import Iterator
 import torch
 import transformers
 
-from benchmarks import (
-    after_ppo,
-    details,
-    recipe,
-    recommendations,
-    seeds,
-    speed,
-    tastes,
-    thinking,
-    wrong_reward,
-)
+from benchmarks import details, recipe, seeds, speed, tastes
 from benchmarks.timing import Measured
 from llmlab.taste import READERS
 from llmlab.training import multiplies_bfloat16
 
 QUICK = ("training", "sampling", "tokenizer")
-LONG = ("recipe", "seeds", "details", "tastes")
-LONG += ("wrong_reward", "after_ppo", "thinking", "recommendations")
-PARTS = QUICK + LONG
+PARTS = (*QUICK, "recipe", "seeds", "details", "tastes")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -54,7 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
         "parts",
         nargs="*",
         metavar="part",
-        help=f"{', '.join(QUICK)} (these by default), {', '.join(LONG)}",
+        help=f"{', '.join(QUICK)} (these by default), recipe, seeds, details or tastes",
     )
     parser.add_argument("--rounds", type=int, default=9, help="of each race")
     parser.add_argument(
@@ -80,13 +64,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--without", nargs="+", default=(), choices=details.DETAILS, help="of details"
-    )
-    parser.add_argument(
-        "--methods",
-        nargs="+",
-        default=(),
-        choices=after_ppo.METHODS,
-        help="of after_ppo",
     )
     of_tastes = parser.add_argument_group("tastes")
     of_tastes.add_argument(
@@ -115,14 +92,6 @@ def measurements(arguments: argparse.Namespace) -> Iterator[Measured | str]:
             yield from details.details(arguments.without)
         elif part == "tastes":
             yield from tastes.tastes(arguments.readers, arguments.split)
-        elif part == "wrong_reward":
-            yield from wrong_reward.wrong_reward()
-        elif part == "after_ppo":
-            yield from after_ppo.after_ppo(arguments.methods)
-        elif part == "thinking":
-            yield from thinking.thinking(split=arguments.split)
-        elif part == "recommendations":
-            yield from recommendations.recommendations()
         else:
             yield from recipe.recipe(
                 arguments.steps, arguments.rates, arguments.seeds, arguments.shares

@@ -19,7 +19,7 @@ from llmlab.rollouts import check_reference
 
 
 def implicit_rewards(
-    policy: GPT, reference: GPT, *, beta: float, temperature: float = 1.0
+    policy: GPT, reference: GPT, *, beta: float
 ) -> Callable[[Sequence[EncodedComparison]], PairScores]:
     """How to score pairs, by policy and reference, for `reward.preference_step`.
 
@@ -27,7 +27,6 @@ def implicit_rewards(
     response, its end included; the prompt does not count.
 
     beta : price of a nat of divergence from the reference, as in PPO.
-    temperature : at which the policy will write; see `rollouts.roll_out`.
     """
     check_reference(policy, reference)
 
@@ -39,10 +38,9 @@ def implicit_rewards(
             for text, begin in zip(texts, begins, strict=True)
         ]
         batch = next_token_batch(texts, masks).to(policy.embedding.weight.device)
-        own = token_log_probs(target_logits(policy, batch, temperature), batch)
+        own = token_log_probs(target_logits(policy, batch), batch)
         with torch.no_grad():
-            logits = target_logits(reference, batch, temperature)
-            others = token_log_probs(logits, batch)
+            others = token_log_probs(target_logits(reference, batch), batch)
         rewards: Tensor = beta * (own - others).sum(dim=1)
         return rewards[: len(pairs)], rewards[len(pairs) :]
 

@@ -9,15 +9,7 @@ import pytest
 import torch
 
 from benchmarks import __main__ as command
-from benchmarks import (
-    details,
-    recipe,
-    recommendations,
-    seeds,
-    speed,
-    tastes,
-    wrong_reward,
-)
+from benchmarks import details, recipe, seeds, speed, tastes
 from benchmarks.timing import Measured, race, ratios
 from llmlab.batching import next_token_batch
 from llmlab.checkpoints import weights_hash
@@ -280,95 +272,6 @@ def test_one_detail_is_left_out_at_a_time_and_kept(tmp_path, monkeypatch):
     assert stored[details.LONG]["changes"] == {"change_talk": -0.1}
     monkeypatch.setattr(details, "run", lambda *_: 1 / 0)
     assert list(details.details(names, **how)) == rows, "what is kept is not done again"
-
-
-def test_recommenders_meet_the_same_groups_and_only_test_readers_are_kept(
-    tmp_path, monkeypatch
-):
-    monkeypatch.setattr(recommendations, "BLOCK", 1)
-    monkeypatch.setattr(recommendations, "SHELF", 60)
-    how = dict(practice=range(1), blocks=(3, 2), kept=tmp_path / "kept.json")
-    rows = list(recommendations.recommendations(range(5, 7), life=course(), **how))
-    bars = [row.at_most for row in rows if row.at_most is not None]
-    assert bars == [0.5, 0.0, 0.0, 0.5]
-    assert not how["kept"].exists()
-    monkeypatch.setattr(recommendations, "TEST", range(5, 7))
-    list(recommendations.recommendations(range(5, 7), life=course(), **how))
-    told = json.loads(how["kept"].read_text("utf-8"))
-    assert told["base"] == weights_hash(course().load("base"))
-    assert {len(blocks) for each in told["regret"].values() for blocks in each} == {5}
-    assert all(value == 0 for blocks in told["regret"]["oracle"] for value in blocks)
-
-
-CLIMBED = {
-    "history": [
-        {"gold": gold, "score": score}
-        for gold, score in zip((3, 3.5, 4, 3, 2.5, 2, 2), range(7), strict=True)
-    ],
-    "before": [3.0, 3.2],
-    "stopped": [3.9, 4.1],
-    "end": [2.0, 2.4],
-}
-
-
-def changed(key, values):
-    """The run above with other values of one number, update by update."""
-    history = [
-        update | {key: value}
-        for update, value in zip(CLIMBED["history"], values, strict=True)
-    ]
-    return CLIMBED | {"history": history}
-
-
-def test_gold_that_peaks_and_falls_while_the_reward_rises_is_over_optimised():
-    assert wrong_reward.over_optimised(CLIMBED)
-    for healthy in (
-        changed("gold", (3, 3.1, 3.2, 3.3, 3.4, 3.5, 3.6)),  # no peak inside
-        changed("gold", (3, 3.5, 4, 3.6, 3.5, 3.4, 3.3)),  # ends above its start
-        changed("gold", (3, 2.9, 2.8, 2.7, 2.6, 2.5, 2.4)),  # never rose
-        changed("score", (6, 5, 4, 3, 2, 1, 0)),  # the reward falls as well
-        CLIMBED | {"end": [3.0, 3.4]},  # not so on test prompts
-    ):
-        assert not wrong_reward.over_optimised(healthy)
-
-
-def test_an_arm_is_told_beside_the_careless_run_of_the_same_seed():
-    stored = {"one head, 1": CLIMBED, "one head, 2": CLIMBED}
-    stored |= {"a price, 1": {"end": [3.0, 3.4]}, "more labels, 1": {"end": [9.0]}}
-    stored |= {"a price, 2": {"end": [4.0, 4.4]}}
-    rows = {row.what: row for row in wrong_reward.rows(stored, (1, 2))}
-    assert [row.verdict() for row in rows.values() if row.at_least] == [
-        "at least 2.00: met"
-    ]
-    assert rows["a price: gold less one head's"].values == pytest.approx([1.0, 2.0])
-    assert rows["stopped early: gold less one head's"].median == pytest.approx(1.8)
-    assert not any(name.startswith("more labels") for name in rows), "a seed lacks"
-    assert not list(wrong_reward.rows(stored, (1, 2, 3)))
-
-
-def test_every_arm_of_a_wrong_reward_is_run_once_and_kept(tmp_path, monkeypatch):
-    small = Life(tmp_path / "life", recipe=RECIPES["tiny"])
-    small.folder.mkdir()
-    course().tokenizer.save(small.folder / "tokenizer.json")
-    instruct = small.new_model()
-    monkeypatch.setattr(Life, "load", lambda life, stage: copy.deepcopy(instruct))
-    run = replace(wrong_reward.Sizes().run, steps=2, responses=8)
-    few = dict(labels=6, more=8, heads=2, asked=3, normal=8)
-    how = dict(seeds=(1,), sizes=wrong_reward.Sizes(**few, run=run), life=small)
-    how |= dict(kept=tmp_path / "wrong_reward.json")
-    # The second round first: it makes the careless run for itself.
-    names = (wrong_reward.SECOND, *wrong_reward.ARMS)
-    list(wrong_reward.wrong_reward(names, **how))
-    stored = json.loads(how["kept"].read_text("utf-8"))
-    assert set(stored) == {f"{name}, 1" for name in wrong_reward.ARMS}
-    for name, found in stored.items():
-        assert len(found["history"]) == 2 and len(found["end"]) == 3, name
-        assert found["history"][0]["kl"] < 1e-4
-    careless = stored["one head, 1"]
-    assert careless["stopped_at"] == 0 and careless["stopped"] == careless["before"]
-    assert "caution" not in careless["identity"]
-    monkeypatch.setattr(wrong_reward, "Bench", lambda *_: 1 / 0)
-    list(wrong_reward.wrong_reward(names, **how))  # what is kept is not done again
 
 
 def test_advantages_that_are_not_whitened_are_returns_less_values():

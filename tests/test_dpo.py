@@ -54,24 +54,6 @@ def test_a_score_is_summed_over_the_response_with_its_end_and_without_the_prompt
         assert score.requires_grad and abs(by_hand) > 0.01
 
 
-def test_a_policy_that_writes_at_a_temperature_is_scored_at_it():
-    policy = TabularPolicy(WORLD, 2.0 * REFERENCE)
-    reference = frozen_copy(TabularPolicy(WORLD, REFERENCE))
-    pairs = [pair((0, 2), (1, 1, 2))]
-    warm = implicit_rewards(policy, reference, beta=0.3, temperature=2.0)(pairs)
-    halved = TabularPolicy(WORLD, REFERENCE), TabularPolicy(WORLD, REFERENCE / 2)
-    by_hand = implicit_rewards(halved[0], frozen_copy(halved[1]), beta=0.3)(pairs)
-    for scores, expected in zip(warm, by_hand, strict=True):
-        torch.testing.assert_close(scores, expected)
-
-
-def test_pairs_of_another_tokenizer_are_refused_where_their_ids_mean_nothing():
-    config = GPTConfig(vocab_size=9, context=12, layers=1, heads=2, width=16)
-    scores_of = implicit_rewards(GPT(config), frozen_copy(GPT(config)), beta=0.3)
-    with pytest.raises(ValueError, match="no token 12 in a vocabulary of 9"):
-        scores_of([EncodedComparison([1, 5, 2], [1, 12, 2])])
-
-
 def test_it_ends_at_the_best_policy_for_the_reward_behind_the_labels():
     """All 465 pairs, each label as often as a Bradley-Terry crowd gives it."""
     policy, beta = TabularPolicy(WORLD, REFERENCE), 0.5

@@ -232,7 +232,7 @@ READING_ORDER = (
     *("paths files arguments processes", "village tokenizer gpt batching"),
     *("cache decoding sampling likelihood", "optimisers progress checkpoints training"),
     *("real_text", "pretraining", "instruction", "preferences", "reward"),
-    *("rollouts", "policy_gradient", "ppo dpo best_of_n taste ensemble", "life"),
+    *("rollouts", "policy_gradient", "ppo dpo best_of_n taste", "life"),
 )
 # What says how good a model is must not know how it was made to please.
 MEASURING = {
@@ -240,7 +240,7 @@ MEASURING = {
     *("interpretation", "scaling", "accounting", "exact"),
 }
 POLICIES = {"reward", "rollouts", "policy_gradient", "ppo", "dpo", "best_of_n"}
-POLICIES |= {"taste", "ensemble"}
+POLICIES |= {"taste"}
 # Docstrings and blank lines count, JavaScript and CSS do not. The goal is 21,000; this
 # is what was reached with several processes, text on disk, GPT-2's files, the learner's
 # desk, a village whose French, questions and help desk are composed, a bench of faults
